@@ -1,0 +1,230 @@
+//! One transfer, fully checked: what every entrance (bus, command line) turns its strings into.
+
+use crate::class::{Class, Scope};
+use crate::format::Format;
+use crate::name::{Form, ImageName};
+use crate::url::Url;
+use crate::verify::Verify;
+use std::fmt;
+use std::path::PathBuf;
+
+/// The kinds of transfer, by their names on D-Bus and in lists.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Kind {
+    /// An archive becomes a tree.
+    ImportTar,
+    /// A disk image file becomes an image.
+    ImportRaw,
+    /// A folder becomes a tree.
+    ImportFs,
+    /// A tree becomes an archive.
+    ExportTar,
+    /// An image becomes a disk image file.
+    ExportRaw,
+    /// An archive is downloaded and becomes a tree.
+    PullTar,
+    /// A disk image is downloaded.
+    PullRaw,
+    /// An OCI image is downloaded.
+    PullOci,
+}
+
+impl Kind {
+    /// All kinds.
+    pub const ALL: [Kind; 8] = [
+        Kind::ImportTar,
+        Kind::ImportRaw,
+        Kind::ImportFs,
+        Kind::ExportTar,
+        Kind::ExportRaw,
+        Kind::PullTar,
+        Kind::PullRaw,
+        Kind::PullOci,
+    ];
+
+    /// The kind's name, as the `Type` property shows it and importctl calls its verb.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Kind::ImportTar => "import-tar",
+            Kind::ImportRaw => "import-raw",
+            Kind::ImportFs => "import-fs",
+            Kind::ExportTar => "export-tar",
+            Kind::ExportRaw => "export-raw",
+            Kind::PullTar => "pull-tar",
+            Kind::PullRaw => "pull-raw",
+            Kind::PullOci => "pull-oci",
+        }
+    }
+
+    /// The flag bits that the kind's `Ex` method knows.
+    #[must_use]
+    pub const fn known_flags(self) -> u64 {
+        match self {
+            Kind::ImportTar | Kind::ImportRaw | Kind::ImportFs | Kind::PullOci => {
+                crate::flags::Flags::IMPORT
+            }
+            Kind::ExportTar | Kind::ExportRaw => crate::flags::Flags::NONE,
+            Kind::PullTar | Kind::PullRaw => crate::flags::Flags::PULL,
+        }
+    }
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// Under which name a download is installed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Local {
+    /// The name that the worker derives from the address.
+    Derived,
+    /// None: only the pristine copy of the download is made (`-`).
+    Pristine,
+    /// This one.
+    Named(ImageName),
+}
+
+impl Local {
+    /// The name as the `Local` property shows it.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        match self {
+            Local::Derived => "",
+            Local::Pristine => "-",
+            Local::Named(name) => name.as_str(),
+        }
+    }
+}
+
+/// What an import reads; always from the worker's standard input.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ImportSource {
+    /// A file or pipe with an archive or a disk image.
+    Stream(Form),
+    /// A folder.
+    Folder,
+}
+
+/// The part of a job that differs by direction.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Work {
+    /// Bytes of this machine become an image.
+    Import {
+        /// What stands on standard input.
+        source: ImportSource,
+        /// The image's name.
+        name: ImageName,
+    },
+    /// An image becomes bytes on the worker's standard output.
+    Export {
+        /// Archive or disk image.
+        form: Form,
+        /// The image's name.
+        name: ImageName,
+        /// Compression; `None` leaves it to the worker, which then does not compress.
+        format: Option<Format>,
+    },
+    /// Bytes of a server become an image.
+    Pull {
+        /// Archive or disk image.
+        form: Form,
+        /// Where the bytes are.
+        url: Url,
+        /// The image's name.
+        local: Local,
+        /// What the download must prove.
+        verify: Verify,
+        /// Whether the download is kept as it came.
+        keep_download: bool,
+    },
+}
+
+/// One transfer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Job {
+    /// Whose images.
+    pub scope: Scope,
+    /// What the image is for.
+    pub class: Class,
+    /// Replace an image of the same name.
+    pub force: bool,
+    /// The image cannot be written to afterwards.
+    pub read_only: bool,
+    /// Folder of images, instead of the class's; absolute.
+    pub image_root: Option<PathBuf>,
+    /// What is to be done.
+    pub work: Work,
+}
+
+/// Which of the worker's standard descriptors is the caller's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Descriptor {
+    /// None: the worker fetches by itself.
+    None,
+    /// Standard input: an import reads it.
+    Input,
+    /// Standard output: an export writes it.
+    Output,
+}
+
+impl Job {
+    /// The job's kind.
+    #[must_use]
+    pub const fn kind(&self) -> Kind {
+        match &self.work {
+            Work::Import { source, .. } => match source {
+                ImportSource::Stream(Form::Tar) => Kind::ImportTar,
+                ImportSource::Stream(Form::Raw) => Kind::ImportRaw,
+                ImportSource::Folder => Kind::ImportFs,
+            },
+            Work::Export { form, .. } => match form {
+                Form::Tar => Kind::ExportTar,
+                Form::Raw => Kind::ExportRaw,
+            },
+            Work::Pull { form, .. } => match form {
+                Form::Tar => Kind::PullTar,
+                Form::Raw => Kind::PullRaw,
+            },
+        }
+    }
+
+    /// The `Local` property: the image's name as given.
+    #[must_use]
+    pub fn local(&self) -> &str {
+        match &self.work {
+            Work::Import { name, .. } | Work::Export { name, .. } => name.as_str(),
+            Work::Pull { local, .. } => local.as_str(),
+        }
+    }
+
+    /// The `Remote` property: the address of a pull, without credentials; empty otherwise.
+    #[must_use]
+    pub fn remote(&self) -> String {
+        match &self.work {
+            Work::Pull { url, .. } => url.to_string(),
+            Work::Import { .. } | Work::Export { .. } => String::new(),
+        }
+    }
+
+    /// The `Verify` property: the mode of a pull; empty otherwise.
+    #[must_use]
+    pub fn verify(&self) -> String {
+        match &self.work {
+            Work::Pull { verify, .. } => verify.to_string(),
+            Work::Import { .. } | Work::Export { .. } => String::new(),
+        }
+    }
+
+    /// Which of the worker's descriptors is the caller's.
+    #[must_use]
+    pub const fn descriptor(&self) -> Descriptor {
+        match &self.work {
+            Work::Import { .. } => Descriptor::Input,
+            Work::Export { .. } => Descriptor::Output,
+            Work::Pull { .. } => Descriptor::None,
+        }
+    }
+}

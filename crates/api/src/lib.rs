@@ -1,0 +1,32 @@
+//! What crosses a process border: between clients, the daemon and its workers.
+//!
+//! | module | holds |
+//! |---|---|
+//! | [`class`] | image classes, scopes and the directories of each |
+//! | [`name`] | names of images, checked; derived from a URL or a file name |
+//! | [`url`] | addresses that may be pulled from, checked |
+//! | [`verify`] | how much a download must prove |
+//! | [`format`](mod@format) | compression of an export |
+//! | [`flags`] | the flag word of the bus methods |
+//! | [`job`] | one transfer, fully checked |
+//! | [`worker`] | a [`job::Job`] as the command line of a worker |
+//! | [`progress`] | what a worker reports on its notify socket |
+//! | [`bus`] | D-Bus names, paths, result strings |
+//! | [`failure`] | kinds of failure and what each is called at every border |
+//!
+//! This crate promises never to read a file, the environment or a clock: it only turns strings into
+//! types and back. The text forms are those of org.freedesktop.import1(5) and importctl(1).
+
+#![forbid(unsafe_code)]
+
+pub mod bus;
+pub mod class;
+pub mod failure;
+pub mod flags;
+pub mod format;
+pub mod job;
+pub mod name;
+pub mod progress;
+pub mod url;
+pub mod verify;
+pub mod worker;

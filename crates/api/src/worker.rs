@@ -1,0 +1,188 @@
+//! A [`Job`] as the command line of a worker: the only definition.
+//!
+//! The order of arguments is the reference's, so that wrappers which look at them keep working,
+//! but for one `--` before the positional ones: a name can never become an option. The worker's
+//! side of it is the argument parser in `importd_transfer::cli`; a round trip over both is tested
+//! there.
+
+use crate::class::Class;
+use crate::job::{ImportSource, Job, Local, Work};
+use crate::name::Form;
+use std::ffi::OsString;
+
+/// Folder in which workers are installed.
+pub const WORKER_DIRECTORY: &str = "/usr/lib/systemd";
+
+/// Environment variable that names another folder of workers; for tests and for running from a
+/// build folder. The daemon reads it once at its start.
+pub const WORKER_DIRECTORY_VARIABLE: &str = "IMPORTD_WORKER_DIRECTORY";
+
+/// The worker programs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Program {
+    /// `systemd-import`
+    Import,
+    /// `systemd-import-fs`
+    ImportFs,
+    /// `systemd-export`
+    Export,
+    /// `systemd-pull`
+    Pull,
+}
+
+impl Program {
+    /// The program's file name.
+    #[must_use]
+    pub const fn file_name(self) -> &'static str {
+        match self {
+            Program::Import => "systemd-import",
+            Program::ImportFs => "systemd-import-fs",
+            Program::Export => "systemd-export",
+            Program::Pull => "systemd-pull",
+        }
+    }
+}
+
+/// Which program does a job.
+#[must_use]
+pub const fn program(job: &Job) -> Program {
+    match job.work {
+        Work::Import {
+            source: ImportSource::Folder,
+            ..
+        } => Program::ImportFs,
+        Work::Import { .. } => Program::Import,
+        Work::Export { .. } => Program::Export,
+        Work::Pull { .. } => Program::Pull,
+    }
+}
+
+/// The arguments of the worker for a job, without the program's name.
+#[must_use]
+pub fn arguments(job: &Job) -> Vec<OsString> {
+    let mut line: Vec<OsString> = Vec::with_capacity(16);
+    let mut push = |text: &str| line.push(OsString::from(text));
+    push(verb(job));
+    push(job.scope.as_option());
+    if let Work::Pull { verify, .. } = &job.work {
+        push("--verify");
+        push(&verify.to_string());
+    }
+    if job.class != Class::Machine {
+        push("--class");
+        push(job.class.as_str());
+    }
+    if let Work::Pull { keep_download, .. } = &job.work {
+        push(if *keep_download {
+            "--keep-download=yes"
+        } else {
+            "--keep-download=no"
+        });
+    }
+    if job.force {
+        push("--force");
+    }
+    if job.read_only {
+        push("--read-only");
+    }
+    if let Work::Export {
+        format: Some(format),
+        ..
+    } = &job.work
+    {
+        push("--format");
+        push(format.as_str());
+    }
+    if let Some(root) = &job.image_root {
+        push("--image-root");
+        line.push(root.clone().into_os_string());
+    }
+    line.push(OsString::from("--"));
+    line.extend(positional(job).into_iter().map(OsString::from));
+    line
+}
+
+const fn verb(job: &Job) -> &'static str {
+    match &job.work {
+        Work::Import { source, .. } => match source {
+            ImportSource::Stream(form) => form.as_str(),
+            ImportSource::Folder => "run",
+        },
+        Work::Export { form, .. } | Work::Pull { form, .. } => match form {
+            Form::Tar => "tar",
+            Form::Raw => "raw",
+        },
+    }
+}
+
+fn positional(job: &Job) -> Vec<&str> {
+    match &job.work {
+        Work::Import { name, .. } => vec!["-", name.as_str()],
+        Work::Export { name, .. } => vec![name.as_str()],
+        Work::Pull { url, local, .. } => match local {
+            Local::Derived => vec![url.as_str()],
+            Local::Pristine | Local::Named(_) => vec![url.as_str(), local.as_str()],
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::class::Scope;
+    use crate::format::Format;
+    use crate::name::ImageName;
+    use crate::url::Url;
+    use crate::verify::Verify;
+
+    fn job(class: Class, work: Work) -> Job {
+        Job {
+            scope: Scope::System,
+            class,
+            force: true,
+            read_only: true,
+            image_root: None,
+            work,
+        }
+    }
+
+    #[test]
+    fn lines_are_the_references_but_for_the_double_dash() {
+        let pull = Work::Pull {
+            form: Form::Raw,
+            url: Url::parse("http://server/n.tar").unwrap(),
+            local: Local::Named(ImageName::parse("ir").unwrap()),
+            verify: Verify::Checksum,
+            keep_download: true,
+        };
+        let mut pull = job(Class::Portable, pull);
+        pull.image_root = Some("/tmp/ir".into());
+        assert_eq!(
+            arguments(&pull).join(" ".as_ref()),
+            "raw --system --verify checksum --class portable --keep-download=yes --force \
+             --read-only --image-root /tmp/ir -- http://server/n.tar ir"
+        );
+        let import = Work::Import {
+            source: ImportSource::Folder,
+            name: ImageName::parse("fs2").unwrap(),
+        };
+        let import = job(Class::Machine, import);
+        assert_eq!(program(&import), Program::ImportFs);
+        assert_eq!(
+            arguments(&import).join(" ".as_ref()),
+            "run --system --force --read-only -- - fs2"
+        );
+        let export = Work::Export {
+            form: Form::Tar,
+            name: ImageName::parse("img").unwrap(),
+            format: Some(Format::Xz),
+        };
+        let mut export = job(Class::Machine, export);
+        export.force = false;
+        export.read_only = false;
+        assert_eq!(
+            arguments(&export).join(" ".as_ref()),
+            "tar --system --format xz -- img"
+        );
+    }
+}
