@@ -1,0 +1,107 @@
+//! Keeps errors of a source apart from errors of its decoder.
+
+use super::{Codec, Error, Source};
+use std::io::{self, BufReader, Read};
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// Size of the buffer in front of a decoder, in bytes.
+pub(super) const BUFFER_BYTES: usize = 256 << 10;
+
+/// A source that remembers its own error, since decoders of libraries wrap or replace it.
+pub(super) struct Watched {
+    source: Source,
+    failure: Failure,
+}
+
+/// Where a source's error is kept.
+#[derive(Clone, Default)]
+pub(super) struct Failure(Arc<Mutex<Option<io::Error>>>);
+
+impl Failure {
+    fn set(&self, error: io::Error) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
+    }
+
+    /// The source's own error, if that is why the decoder failed; else the decoder's, by kind.
+    pub(super) fn explain(&self, error: &io::Error, codec: Codec) -> io::Error {
+        let own = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
+        own.unwrap_or_else(|| {
+            if let Some(known) = Error::of(error) {
+                return known.clone().into();
+            }
+            match error.kind() {
+                io::ErrorKind::UnexpectedEof => Error::Truncated(codec.name()).into(),
+                _ => Error::Corrupt(codec.name()).into(),
+            }
+        })
+    }
+}
+
+impl Read for Watched {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        loop {
+            match self.source.read(buffer) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => {
+                    self.failure.set(error);
+                    return Err(io::Error::other("The source failed"));
+                }
+                Ok(length) => return Ok(length),
+            }
+        }
+    }
+}
+
+/// The buffered source of a decoder.
+pub(super) type Input = BufReader<Watched>;
+
+/// A watched source with a buffer, and where its error will be.
+pub(super) fn watch(source: Source) -> (Input, Failure) {
+    let failure = Failure::default();
+    let watched = Watched {
+        source,
+        failure: failure.clone(),
+    };
+    (BufReader::with_capacity(BUFFER_BYTES, watched), failure)
+}
+
+/// A decoder whose errors are explained.
+pub(super) struct Guarded<D> {
+    decoder: D,
+    failure: Failure,
+    codec: Codec,
+}
+
+impl<D: Read + Send + 'static> Guarded<D> {
+    /// Puts a decoder behind a source.
+    pub(super) fn wrap(source: Source, codec: Codec, make: impl FnOnce(Input) -> D) -> Source {
+        let (input, failure) = watch(source);
+        Box::new(Self {
+            decoder: make(input),
+            failure,
+            codec,
+        })
+    }
+
+    /// Puts a decoder that may refuse to start behind a source.
+    pub(super) fn try_wrap(
+        source: Source,
+        codec: Codec,
+        make: impl FnOnce(Input) -> Result<D, Error>,
+    ) -> Result<Source, Error> {
+        let (input, failure) = watch(source);
+        Ok(Box::new(Self {
+            decoder: make(input)?,
+            failure,
+            codec,
+        }))
+    }
+}
+
+impl<D: Read> Read for Guarded<D> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.decoder
+            .read(buffer)
+            .map_err(|error| self.failure.explain(&error, self.codec))
+    }
+}

@@ -1,0 +1,27 @@
+//! Foreign bytes: what strangers send us, turned into checked values.
+//!
+//! | module | holds |
+//! |---|---|
+//! | [`codec`] | compression by magic: `Read` → `Read`, `Write` → `Write` |
+//! | [`tar`] | archives: `Read` → entries, entries → `Write` |
+//! | [`checksums`] | `SHA256SUMS` and `NAME.sha256` files |
+//! | [`pgp`] | detached OpenPGP signatures → verdict |
+//!
+//! This crate promises never to open a file, a socket or a process, never to hold `unsafe` code,
+//! and never to allocate by a length it has not compared with a named limit. Every parser here has
+//! a fuzz target in `fuzz/`.
+
+#![forbid(unsafe_code)]
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::indexing_slicing,
+        clippy::arithmetic_side_effects,
+        clippy::expect_used
+    )
+)]
+
+pub mod checksums;
+pub mod codec;
+pub mod pgp;
+pub mod tar;

@@ -1,0 +1,445 @@
+//! pax headers: records of `LENGTH KEY=VALUE\n`.
+
+use super::{Error, Extent, Limits, Timestamp};
+use base64::Engine as _;
+use base64::alphabet::STANDARD;
+use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+
+/// RFC 4648; libarchive leaves the padding out.
+const BASE64: GeneralPurpose = GeneralPurpose::new(
+    &STANDARD,
+    GeneralPurposeConfig::new()
+        .with_encode_padding(false)
+        .with_decode_padding_mode(DecodePaddingMode::Indifferent),
+);
+
+/// What pax headers say of the next entry.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Pax {
+    pub(super) path: Option<Vec<u8>>,
+    pub(super) link: Option<Vec<u8>>,
+    pub(super) size: Option<u64>,
+    pub(super) uid: Option<u64>,
+    pub(super) gid: Option<u64>,
+    pub(super) user: Option<Vec<u8>>,
+    pub(super) group: Option<Vec<u8>>,
+    pub(super) mtime: Option<Timestamp>,
+    pub(super) device_major: Option<u64>,
+    pub(super) device_minor: Option<u64>,
+    pub(super) xattrs: Vec<(Vec<u8>, Vec<u8>)>,
+    pub(super) acl_access: Option<Vec<u8>>,
+    pub(super) acl_default: Option<Vec<u8>>,
+    pub(super) file_flags: Option<Vec<u8>>,
+    pub(super) sparse: Sparse,
+}
+
+/// What they say of holes: three versions of GNU's.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Sparse {
+    /// Version 1.0: the map is in front of the contents.
+    pub(super) major: Option<u64>,
+    pub(super) minor: Option<u64>,
+    /// The file's own name; that of the entry is made up.
+    pub(super) name: Option<Vec<u8>>,
+    pub(super) size: Option<u64>,
+    /// Versions 0.0 and 0.1.
+    pub(super) map: Vec<Extent>,
+    /// An offset of version 0.0 whose length has not come yet.
+    offset: Option<u64>,
+    pub(super) count: Option<u64>,
+}
+
+impl Pax {
+    /// Adds the records of a header; a later record of the same key wins.
+    pub(super) fn add(&mut self, mut bytes: &[u8], limits: Limits) -> Result<(), Error> {
+        while !bytes.is_empty() {
+            let (key, value, rest) = record(bytes)?;
+            self.set(key, value, limits)?;
+            bytes = rest;
+        }
+        Ok(())
+    }
+
+    fn set(&mut self, key: &[u8], value: &[u8], limits: Limits) -> Result<(), Error> {
+        let limit = limits.path_bytes;
+        if matches!(key, b"path" | b"linkpath") && value.len() as u64 > limit {
+            let what = "path";
+            return Err(Error::TooLong { what, limit });
+        }
+        match key {
+            b"path" => self.path = text(value, "path")?,
+            b"linkpath" => self.link = text(value, "linkpath")?,
+            b"size" => self.size = optional(value, "size")?,
+            b"uid" => self.uid = optional(value, "uid")?,
+            b"gid" => self.gid = optional(value, "gid")?,
+            b"uname" => self.user = Some(value.to_vec()),
+            b"gname" => self.group = Some(value.to_vec()),
+            b"mtime" if value.is_empty() => self.mtime = None,
+            b"mtime" => self.mtime = Some(time(value).ok_or(Error::BadPax("mtime"))?),
+            b"SCHILY.devmajor" => self.device_major = optional(value, "SCHILY.devmajor")?,
+            b"SCHILY.devminor" => self.device_minor = optional(value, "SCHILY.devminor")?,
+            b"SCHILY.acl.access" => self.acl_access = Some(value.to_vec()),
+            b"SCHILY.acl.default" => self.acl_default = Some(value.to_vec()),
+            b"SCHILY.fflags" => self.file_flags = Some(value.to_vec()),
+            b"hdrcharset" | b"comment" | b"atime" | b"ctime" => {}
+            _ => return self.set_other(key, value, limits),
+        }
+        Ok(())
+    }
+
+    fn set_other(&mut self, key: &[u8], value: &[u8], limits: Limits) -> Result<(), Error> {
+        if let Some(name) = key.strip_prefix(b"SCHILY.xattr.") {
+            self.add_xattr(name.to_vec(), value.to_vec());
+        } else if let Some(name) = key.strip_prefix(b"LIBARCHIVE.xattr.") {
+            let value = BASE64.decode(value);
+            let value = value.map_err(|_text| Error::BadPax("LIBARCHIVE.xattr"))?;
+            self.add_xattr(percent_encoding::percent_decode(name).collect(), value);
+        } else if let Some(key) = key.strip_prefix(b"GNU.sparse.") {
+            self.sparse.set(key, value, limits)?;
+        }
+        Ok(())
+    }
+
+    /// The first of several equal names wins: writers store each twice in two forms.
+    fn add_xattr(&mut self, name: Vec<u8>, value: Vec<u8>) {
+        if !name.is_empty() && !name.contains(&0) && self.xattrs.iter().all(|(old, _)| *old != name)
+        {
+            self.xattrs.push((name, value));
+        }
+    }
+}
+
+impl Sparse {
+    fn set(&mut self, key: &[u8], value: &[u8], limits: Limits) -> Result<(), Error> {
+        const BAD: &str = "GNU.sparse";
+        match key {
+            b"major" => self.major = Some(decimal(value, BAD)?),
+            b"minor" => self.minor = Some(decimal(value, BAD)?),
+            b"name" => self.name = text(value, BAD)?,
+            b"realsize" | b"size" => self.size = Some(decimal(value, BAD)?),
+            b"numblocks" => self.count = Some(decimal(value, BAD)?),
+            b"offset" if self.offset.is_none() => self.offset = Some(decimal(value, BAD)?),
+            b"numbytes" => {
+                let offset = self.offset.take().ok_or(Error::BadPax(BAD))?;
+                let length = decimal(value, BAD)?;
+                self.push(Extent { offset, length }, limits)?;
+            }
+            b"map" => {
+                self.map.clear();
+                let mut numbers = value.split(|byte| *byte == b',');
+                while let Some(offset) = numbers.next() {
+                    let length = numbers.next().ok_or(Error::BadPax(BAD))?;
+                    let extent = Extent {
+                        offset: decimal(offset, BAD)?,
+                        length: decimal(length, BAD)?,
+                    };
+                    self.push(extent, limits)?;
+                }
+            }
+            _ => return Err(Error::BadPax(BAD)),
+        }
+        Ok(())
+    }
+
+    fn push(&mut self, extent: Extent, limits: Limits) -> Result<(), Error> {
+        if self.map.len() >= limits.extents {
+            return Err(Error::TooLong {
+                what: "map of a sparse file",
+                limit: limits.extents as u64,
+            });
+        }
+        self.map.push(extent);
+        Ok(())
+    }
+
+    /// Whether the map stands in front of the contents.
+    pub(super) fn is_in_contents(&self) -> Result<bool, Error> {
+        match (self.major, self.minor) {
+            (None, None) | (Some(0), _) => Ok(false),
+            (Some(1), Some(0)) => Ok(true),
+            _ => Err(Error::Unsupported("a sparse file of an unknown version")),
+        }
+    }
+
+    /// Whether the entry is a sparse file at all.
+    pub(super) fn is_there(&self) -> bool {
+        self.size.is_some() || self.major.is_some() || self.count.is_some() || !self.map.is_empty()
+    }
+}
+
+/// Key, value, and what follows the record.
+type Record<'a> = (&'a [u8], &'a [u8], &'a [u8]);
+
+/// Splits the first record off.
+fn record(bytes: &[u8]) -> Result<Record<'_>, Error> {
+    let bad = Error::BadPax("length");
+    let blank = bytes.iter().take(20).position(|byte| *byte == b' ');
+    let digits = blank.and_then(|blank| bytes.get(..blank));
+    let parsed = digits.and_then(|digits| decimal(digits, "length").ok());
+    let length = parsed.and_then(|length| usize::try_from(length).ok());
+    let (Some(length), Some(blank)) = (length, blank) else {
+        return Err(bad);
+    };
+    let Some((record, rest)) = bytes.split_at_checked(length) else {
+        return Err(bad);
+    };
+    let body = record
+        .get(blank.saturating_add(1)..)
+        .and_then(|body| body.strip_suffix(b"\n"))
+        .ok_or(bad)?;
+    let equals = body.iter().position(|byte| *byte == b'=');
+    let split = equals.and_then(|equals| body.split_at_checked(equals));
+    let Some((key, value)) = split else {
+        return Err(Error::BadPax("without a value"));
+    };
+    if key.is_empty() {
+        return Err(Error::BadPax("without a key"));
+    }
+    Ok((key, value.get(1..).unwrap_or(&[]), rest))
+}
+
+/// An empty value takes back what an earlier record said.
+fn text(value: &[u8], key: &'static str) -> Result<Option<Vec<u8>>, Error> {
+    match value {
+        [] => Ok(None),
+        value if value.contains(&0) => Err(Error::BadPax(key)),
+        value => Ok(Some(value.to_vec())),
+    }
+}
+
+fn optional(value: &[u8], key: &'static str) -> Result<Option<u64>, Error> {
+    match value {
+        [] => Ok(None),
+        value => decimal(value, key).map(Some),
+    }
+}
+
+pub(super) fn decimal(value: &[u8], key: &'static str) -> Result<u64, Error> {
+    if value.is_empty() || value.len() > 20 || !value.iter().all(u8::is_ascii_digit) {
+        return Err(Error::BadPax(key));
+    }
+    let text = std::str::from_utf8(value).ok();
+    text.and_then(|text| text.parse().ok())
+        .ok_or(Error::BadPax(key))
+}
+
+/// Decimal seconds with a fraction, rounded down to the nanosecond.
+fn time(value: &[u8]) -> Option<Timestamp> {
+    let text = std::str::from_utf8(value).ok()?;
+    let (negative, digits) = match text.strip_prefix('-') {
+        Some(digits) => (true, digits),
+        None => (false, text),
+    };
+    let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
+    if whole.is_empty()
+        || !whole
+            .bytes()
+            .chain(fraction.bytes())
+            .all(|b| b.is_ascii_digit())
+    {
+        return None;
+    }
+    let seconds: i64 = whole.parse().ok()?;
+    let mut nanoseconds = 0u32;
+    for index in 0..9 {
+        let digit = fraction
+            .as_bytes()
+            .get(index)
+            .map_or(0, |byte| byte.saturating_sub(b'0'));
+        nanoseconds = nanoseconds.checked_mul(10)?.checked_add(u32::from(digit))?;
+    }
+    let finer = fraction.bytes().skip(9).any(|digit| digit != b'0');
+    if !negative {
+        return Some(Timestamp {
+            seconds,
+            nanoseconds,
+        });
+    }
+    // -1.25 is a quarter before -1: -2 and 0.75.
+    let nanoseconds = nanoseconds.checked_add(u32::from(finer))?;
+    if nanoseconds == 0 {
+        let seconds = seconds.checked_neg()?;
+        return Some(Timestamp {
+            seconds,
+            nanoseconds,
+        });
+    }
+    Some(Timestamp {
+        seconds: seconds.checked_neg()?.checked_sub(1)?,
+        nanoseconds: 1_000_000_000u32.checked_sub(nanoseconds)?,
+    })
+}
+
+/// Records to be written.
+#[derive(Debug, Default)]
+pub(super) struct Records {
+    bytes: Vec<u8>,
+    is_binary: bool,
+}
+
+/// What libarchive encodes in a name: everything that is not plain, and what ends a key.
+const PLAIN: &percent_encoding::AsciiSet =
+    &percent_encoding::CONTROLS.add(b' ').add(b'%').add(b'=');
+
+impl Records {
+    pub(super) fn add(&mut self, key: &[u8], value: &[u8]) {
+        let is_text = matches!(
+            key,
+            b"path" | b"linkpath" | b"uname" | b"gname" | b"GNU.sparse.name"
+        );
+        self.is_binary |= is_text && std::str::from_utf8(value).is_err();
+        push_record(&mut self.bytes, key, value);
+    }
+
+    pub(super) fn text(&mut self, key: &str, value: &str) {
+        self.add(key.as_bytes(), value.as_bytes());
+    }
+
+    pub(super) fn time(&mut self, key: &str, time: Timestamp) {
+        let text = match (time.seconds, time.nanoseconds) {
+            (seconds, 0) => seconds.to_string(),
+            (seconds @ 0.., nanoseconds) => format!("{seconds}.{nanoseconds:09}"),
+            // -2 and 0.75 is -1.25.
+            (seconds, nanoseconds) => {
+                let whole = seconds.saturating_add(1).unsigned_abs();
+                let rest = 1_000_000_000u32.saturating_sub(nanoseconds);
+                format!("-{whole}.{rest:09}")
+            }
+        };
+        let text = match text.contains('.') {
+            true => text.trim_end_matches('0'),
+            false => &text,
+        };
+        self.text(key, text);
+    }
+
+    /// An attribute: as it is, or encoded where its name would end the key.
+    pub(super) fn xattr(&mut self, name: &[u8], value: &[u8]) {
+        if name.contains(&b'=') {
+            let name = percent_encoding::percent_encode(name, PLAIN).to_string();
+            let value = BASE64.encode(value);
+            self.text(&format!("LIBARCHIVE.xattr.{name}"), &value);
+        } else {
+            self.add(&[b"SCHILY.xattr.", name].concat(), value);
+        }
+    }
+
+    /// All records. Where a name is not UTF-8, which pax takes all text for, a first record says so.
+    pub(super) fn finish(self) -> Vec<u8> {
+        if !self.is_binary {
+            return self.bytes;
+        }
+        let mut bytes = Vec::new();
+        push_record(&mut bytes, b"hdrcharset", b"BINARY");
+        bytes.extend_from_slice(&self.bytes);
+        bytes
+    }
+}
+
+/// `LENGTH KEY=VALUE\n`, where the length counts its own digits.
+fn push_record(bytes: &mut Vec<u8>, key: &[u8], value: &[u8]) {
+    let rest = key.len().saturating_add(value.len()).saturating_add(3);
+    let mut length = rest.saturating_add(1);
+    while length != rest.saturating_add(length.to_string().len()) {
+        length = rest.saturating_add(length.to_string().len());
+    }
+    bytes.extend_from_slice(length.to_string().as_bytes());
+    bytes.push(b' ');
+    bytes.extend_from_slice(key);
+    bytes.push(b'=');
+    bytes.extend_from_slice(value);
+    bytes.push(b'\n');
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_before_1970_are_rounded_down() {
+        for (text, seconds, nanoseconds) in [
+            ("1.5", 1, 500_000_000),
+            ("0", 0, 0),
+            ("-1.25", -2, 750_000_000),
+            ("-1", -1, 0),
+            ("-0.000000001", -1, 999_999_999),
+            ("12.1234567899", 12, 123_456_789),
+        ] {
+            let expected = Timestamp {
+                seconds,
+                nanoseconds,
+            };
+            assert_eq!(time(text.as_bytes()), Some(expected), "{text}");
+        }
+        for bad in ["", "-", ".5", "1.x", "1e5", "99999999999999999999"] {
+            assert_eq!(time(bad.as_bytes()), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn records_that_lie_about_their_length_are_refused() {
+        for bad in [
+            &b"5 a=b\n"[..],
+            b"99 a=b\n",
+            b"6 a=b",
+            b"a=b\n",
+            b"5 =b\n",
+            b"4 a\n",
+            b"18446744073709551616 a=b\n",
+        ] {
+            assert!(
+                Pax::default().add(bad, Limits::default()).is_err(),
+                "{bad:?}"
+            );
+        }
+        let mut pax = Pax::default();
+        pax.add(b"10 path=x\n", Limits::default()).unwrap();
+        assert_eq!(pax.path.as_deref(), Some(&b"x"[..]));
+    }
+
+    #[test]
+    fn what_is_written_is_read_again() {
+        let mut records = Records::default();
+        let times = [
+            (1, 500),
+            (-2, 750_000_000),
+            (-1, 0),
+            (-1, 999_999_999),
+            (1 << 40, 0),
+        ];
+        for (seconds, nanoseconds) in times {
+            let expected = Timestamp {
+                seconds,
+                nanoseconds,
+            };
+            records.time("mtime", expected);
+            let mut pax = Pax::default();
+            let bytes = std::mem::take(&mut records).finish();
+            pax.add(&bytes, Limits::default()).unwrap();
+            assert_eq!(pax.mtime, Some(expected));
+        }
+        for length in 0..1200 {
+            records.xattr(b"user.a=%b", &vec![7; length]);
+            records.xattr(b"user.b", &vec![b'\n'; length]);
+            let mut pax = Pax::default();
+            let bytes = std::mem::take(&mut records).finish();
+            pax.add(&bytes, Limits::default()).unwrap();
+            assert_eq!(pax.xattrs[0], (b"user.a=%b".to_vec(), vec![7; length]));
+            assert_eq!(pax.xattrs[1], (b"user.b".to_vec(), vec![b'\n'; length]));
+        }
+    }
+
+    #[test]
+    fn the_first_of_two_equal_attributes_wins() {
+        let mut pax = Pax::default();
+        let mut text = Vec::new();
+        push_record(&mut text, b"SCHILY.xattr.user.a", b"1");
+        push_record(&mut text, b"LIBARCHIVE.xattr.user.a", b"Mg==");
+        pax.add(&text, Limits::default()).unwrap();
+        assert_eq!(pax.xattrs, [(b"user.a".to_vec(), b"1".to_vec())]);
+        assert!(
+            pax.add(b"27 LIBARCHIVE.xattr.a=?!?!\n", Limits::default())
+                .is_err()
+        );
+    }
+}
