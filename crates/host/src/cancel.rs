@@ -1,0 +1,201 @@
+//! The end by SIGTERM and SIGINT, noticed everywhere.
+//!
+//! A [`Cancel`] is a flag and an eventfd: loops ask the flag, waits poll the descriptor. No signal
+//! handler runs: a thread takes the blocked signals.
+//!
+//! This module holds `unsafe`: the signal mask and `sigwait` have no safe wrapper.
+
+#![expect(
+    unsafe_code,
+    reason = "the signal mask and sigwait have no safe wrapper"
+)]
+
+use rustix::event::{EventfdFlags, PollFd, PollFlags};
+use std::io;
+use std::mem::MaybeUninit;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// The signals that call the work off.
+const SIGNALS: [libc::c_int; 2] = [libc::SIGTERM, libc::SIGINT];
+
+/// Whether the work has been called off. Clones share it.
+#[derive(Clone, Debug)]
+pub struct Cancel(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    cancelled: AtomicBool,
+    event: OwnedFd,
+}
+
+/// The payload of the `io::Error` with which cancelled reads and waits end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("The transfer was cancelled")]
+pub struct Cancelled;
+
+impl Cancelled {
+    /// Whether an error is the cancel.
+    #[must_use]
+    pub fn is(error: &io::Error) -> bool {
+        error
+            .get_ref()
+            .is_some_and(|payload| payload.is::<Cancelled>())
+    }
+}
+
+impl Cancel {
+    /// A cancel that only [`Cancel::cancel`] sets.
+    ///
+    /// # Errors
+    /// When no more descriptors can be had.
+    pub fn new() -> io::Result<Self> {
+        let flags = EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK;
+        Ok(Self(Arc::new(Inner {
+            cancelled: AtomicBool::new(false),
+            event: rustix::event::eventfd(0, flags)?,
+        })))
+    }
+
+    /// Blocks SIGTERM and SIGINT, which [`Cancel::listen`] then takes, and ignores SIGPIPE. Must be
+    /// called before other threads are started, so that none of them is killed by the signals.
+    ///
+    /// # Errors
+    /// When the mask cannot be set.
+    pub fn on_signals() -> io::Result<Self> {
+        block(&SIGNALS)?;
+        ignore(libc::SIGPIPE)?;
+        Self::new()
+    }
+
+    /// Starts the thread that takes the signals; those that came meanwhile are pending. Called
+    /// after [`crate::sandbox::enter`], which only binds the calling thread and its children.
+    ///
+    /// # Errors
+    /// When no thread can be started.
+    pub fn listen(&self) -> io::Result<()> {
+        let signals = block(&SIGNALS)?;
+        let setter = self.clone();
+        std::thread::Builder::new()
+            .name("signals".into())
+            .spawn(move || {
+                while wait(&signals).is_ok() {
+                    setter.cancel();
+                }
+            })?;
+        Ok(())
+    }
+
+    /// Calls the work off.
+    pub fn cancel(&self) {
+        self.0.cancelled.store(true, Ordering::Release);
+        // The counter is never read: once is enough, and it cannot overflow.
+        rustix::io::write(&self.0.event, &1u64.to_ne_bytes()).unwrap_or(0);
+    }
+
+    /// Whether the work has been called off.
+    #[must_use]
+    pub fn is_cancelled(&self) -> bool {
+        self.0.cancelled.load(Ordering::Acquire)
+    }
+
+    /// Fails once the work has been called off.
+    ///
+    /// # Errors
+    /// An error with [`Cancelled`] in it.
+    pub fn check(&self) -> io::Result<()> {
+        if self.is_cancelled() {
+            return Err(io::Error::other(Cancelled));
+        }
+        Ok(())
+    }
+
+    /// Becomes readable when the work is called off, and stays so.
+    #[must_use]
+    pub fn fd(&self) -> BorrowedFd<'_> {
+        self.0.event.as_fd()
+    }
+}
+
+/// Waits until a descriptor can be read, or has ended.
+///
+/// # Errors
+/// An error with [`Cancelled`] in it once the work has been called off.
+pub fn wait_readable(fd: BorrowedFd<'_>, cancel: &Cancel) -> io::Result<()> {
+    loop {
+        let mut both = [
+            PollFd::from_borrowed_fd(fd, PollFlags::IN),
+            PollFd::from_borrowed_fd(cancel.fd(), PollFlags::IN),
+        ];
+        match rustix::event::poll(&mut both, None) {
+            Ok(_) | Err(rustix::io::Errno::INTR) => {}
+            Err(errno) => return Err(errno.into()),
+        }
+        cancel.check()?;
+        if !both[0].revents().is_empty() {
+            return Ok(());
+        }
+    }
+}
+
+fn block(numbers: &[libc::c_int]) -> io::Result<libc::sigset_t> {
+    let mut set = MaybeUninit::<libc::sigset_t>::uninit();
+    // SAFETY: `set` is writable memory for one signal set, which this call initialises.
+    unsafe { libc::sigemptyset(set.as_mut_ptr()) };
+    // SAFETY: initialised by `sigemptyset` above.
+    let mut set = unsafe { set.assume_init() };
+    for number in numbers {
+        // SAFETY: `set` is an initialised signal set, borrowed exclusively for the call.
+        unsafe { libc::sigaddset(&raw mut set, *number) };
+    }
+    // SAFETY: `set` lives through the call; the old mask is not asked for.
+    let result =
+        unsafe { libc::pthread_sigmask(libc::SIG_BLOCK, &raw const set, std::ptr::null_mut()) };
+    match result {
+        0 => Ok(set),
+        errno => Err(io::Error::from_raw_os_error(errno)),
+    }
+}
+
+fn ignore(number: libc::c_int) -> io::Result<()> {
+    // SAFETY: ignoring a signal installs no handler and so runs no code of ours.
+    if unsafe { libc::signal(number, libc::SIG_IGN) } == libc::SIG_ERR {
+        return Err(io::Error::last_os_error());
+    }
+    Ok(())
+}
+
+fn wait(set: &libc::sigset_t) -> io::Result<libc::c_int> {
+    let mut number = 0;
+    // SAFETY: both pointers are to live values of the right types for the length of the call.
+    match unsafe { libc::sigwait(set, &raw mut number) } {
+        0 => Ok(number),
+        errno => Err(io::Error::from_raw_os_error(errno)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cancel_wakes_a_wait_on_a_silent_pipe() {
+        let cancel = Cancel::new().unwrap();
+        let (reader, _writer) = rustix::pipe::pipe().unwrap();
+        let other = cancel.clone();
+        let waiter = std::thread::spawn(move || wait_readable(reader.as_fd(), &other));
+        cancel.cancel();
+        let error = waiter.join().unwrap().unwrap_err();
+        assert!(Cancelled::is(&error));
+        assert!(Cancelled::is(&cancel.check().unwrap_err()));
+    }
+
+    #[test]
+    fn the_end_of_a_pipe_is_readable() {
+        let cancel = Cancel::new().unwrap();
+        let (reader, writer) = rustix::pipe::pipe().unwrap();
+        drop(writer);
+        wait_readable(reader.as_fd(), &cancel).unwrap();
+    }
+}

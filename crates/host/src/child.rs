@@ -1,0 +1,385 @@
+//! Worker processes: started with nothing but what they are given, ended by their pidfd.
+//!
+//! A worker gets three descriptors and no others, a process group of its own, default signals, and
+//! SIGTERM when the thread that started it ends: it must be started by a thread that lives as long
+//! as the service.
+//!
+//! This module holds `unsafe`: what happens between fork and exec.
+//!
+//! # Source
+//! pidfd_open(2), close_range(2), PR_SET_PDEATHSIG(2const), systemd.exec(5) for SYSTEMD_EXEC_PID.
+
+#![expect(
+    unsafe_code,
+    reason = "what happens between fork and exec has no safe wrapper"
+)]
+
+use rustix::io::Errno;
+pub use rustix::process::Signal;
+use rustix::process::{Pid, PidfdFlags, WaitId, WaitIdOptions, WaitIdStatus};
+use std::collections::BTreeMap;
+use std::ffi::{CString, OsStr, OsString};
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::os::unix::process::CommandExt;
+use std::process;
+
+/// Set to the worker's own number in its environment.
+const EXEC_PID: &str = "SYSTEMD_EXEC_PID";
+/// Most digits of a process number.
+const PID_DIGITS: usize = 10;
+/// Highest signal number that is reset.
+const SIGNAL_MAX: libc::c_int = 31;
+
+/// Where one of a worker's standard descriptors leads.
+#[derive(Debug)]
+pub enum Stdio {
+    /// `/dev/null`
+    Null,
+    /// This descriptor.
+    Fd(OwnedFd),
+}
+
+/// A worker to be started.
+#[derive(Debug)]
+pub struct Command {
+    program: OsString,
+    arguments: Vec<OsString>,
+    environment: BTreeMap<OsString, OsString>,
+    stdin: Stdio,
+    stdout: Stdio,
+    stderr: Stdio,
+}
+
+/// A worker that was started, and is not reaped yet.
+#[derive(Debug)]
+pub struct Child {
+    pid: Pid,
+    pidfd: OwnedFd,
+}
+
+/// How a worker ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ExitOutcome {
+    /// With this exit status.
+    Exited(i32),
+    /// By this signal.
+    Signaled(i32),
+}
+
+impl Command {
+    /// A program by its path, with our environment and nothing on its descriptors.
+    pub fn new(program: impl Into<OsString>) -> Self {
+        Self {
+            program: program.into(),
+            arguments: Vec::new(),
+            environment: std::env::vars_os().collect(),
+            stdin: Stdio::Null,
+            stdout: Stdio::Null,
+            stderr: Stdio::Null,
+        }
+    }
+
+    /// Adds arguments.
+    pub fn args(&mut self, arguments: impl IntoIterator<Item = impl Into<OsString>>) -> &mut Self {
+        self.arguments.extend(arguments.into_iter().map(Into::into));
+        self
+    }
+
+    /// Sets a variable of the environment.
+    pub fn env(&mut self, name: impl AsRef<OsStr>, value: impl AsRef<OsStr>) -> &mut Self {
+        let (name, value) = (name.as_ref().to_owned(), value.as_ref().to_owned());
+        self.environment.insert(name, value);
+        self
+    }
+
+    /// Removes a variable from the environment.
+    pub fn env_remove(&mut self, name: impl AsRef<OsStr>) -> &mut Self {
+        self.environment.remove(name.as_ref());
+        self
+    }
+
+    /// Sets standard input.
+    pub fn stdin(&mut self, stdio: Stdio) -> &mut Self {
+        self.stdin = stdio;
+        self
+    }
+
+    /// Sets standard output.
+    pub fn stdout(&mut self, stdio: Stdio) -> &mut Self {
+        self.stdout = stdio;
+        self
+    }
+
+    /// Sets standard error.
+    pub fn stderr(&mut self, stdio: Stdio) -> &mut Self {
+        self.stderr = stdio;
+        self
+    }
+
+    /// Starts the worker.
+    ///
+    /// # Errors
+    /// `NotFound` and others from execve(2); what fork(2) says; `InvalidInput` for a NUL in a
+    /// word.
+    pub fn spawn(&mut self) -> io::Result<Child> {
+        let mut image = Image::new(&self.program, &self.arguments, &self.environment)?;
+        let parent = rustix::process::getpid().as_raw_nonzero().get();
+        let mut command = process::Command::new(&self.program);
+        command
+            .stdin(take(&mut self.stdin)?)
+            .stdout(take(&mut self.stdout)?)
+            .stderr(take(&mut self.stderr)?)
+            .process_group(0);
+        // SAFETY: the closure runs between fork and exec and makes system calls only; it allocates
+        // nothing and takes no lock, since all memory it uses was prepared before the fork.
+        unsafe { command.pre_exec(move || become_worker(&mut image, parent)) };
+        let child = command.spawn()?;
+        let pid = i32::try_from(child.id())
+            .ok()
+            .and_then(Pid::from_raw)
+            .ok_or(Errno::SRCH)?;
+        // The number cannot be reused before we reap it.
+        let pidfd = rustix::process::pidfd_open(pid, PidfdFlags::empty())?;
+        Ok(Child { pid, pidfd })
+    }
+}
+
+impl Child {
+    /// The worker's number; it stays the worker's until it is reaped.
+    #[must_use]
+    pub const fn pid(&self) -> i32 {
+        self.pid.as_raw_nonzero().get()
+    }
+
+    /// Becomes readable when the worker ends.
+    #[must_use]
+    pub fn pidfd(&self) -> BorrowedFd<'_> {
+        self.pidfd.as_fd()
+    }
+
+    /// Sends a signal to the worker.
+    ///
+    /// # Errors
+    /// `ESRCH` if it was reaped.
+    pub fn signal(&self, signal: Signal) -> io::Result<()> {
+        Ok(rustix::process::pidfd_send_signal(&self.pidfd, signal)?)
+    }
+
+    /// Sends a signal to the worker and all it started. Must not be called once it is reaped.
+    ///
+    /// # Errors
+    /// `ESRCH` if nothing of the group is left.
+    pub fn signal_group(&self, signal: Signal) -> io::Result<()> {
+        Ok(rustix::process::kill_process_group(self.pid, signal)?)
+    }
+
+    /// How the worker ended, if it has; reaps it then.
+    ///
+    /// # Errors
+    /// `ECHILD` if it was reaped before.
+    pub fn try_wait(&self) -> io::Result<Option<ExitOutcome>> {
+        self.reap(WaitIdOptions::EXITED | WaitIdOptions::NOHANG)
+    }
+
+    /// Waits until the worker ends, and reaps it.
+    ///
+    /// # Errors
+    /// `ECHILD` if it was reaped before.
+    pub fn wait(&self) -> io::Result<ExitOutcome> {
+        loop {
+            match self.reap(WaitIdOptions::EXITED) {
+                Ok(Some(outcome)) => return Ok(outcome),
+                Ok(None) => {}
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    fn reap(&self, options: WaitIdOptions) -> io::Result<Option<ExitOutcome>> {
+        let status = rustix::process::waitid(WaitId::PidFd(self.pidfd.as_fd()), options)?;
+        Ok(status.as_ref().map(outcome))
+    }
+}
+
+fn outcome(status: &WaitIdStatus) -> ExitOutcome {
+    match status.exit_status() {
+        Some(code) => ExitOutcome::Exited(code),
+        None => ExitOutcome::Signaled(status.terminating_signal().unwrap_or(0)),
+    }
+}
+
+fn take(stdio: &mut Stdio) -> io::Result<process::Stdio> {
+    Ok(match stdio {
+        Stdio::Null => process::Stdio::null(),
+        Stdio::Fd(fd) => process::Stdio::from(fd.try_clone()?),
+    })
+}
+
+/// What execve(2) wants, prepared before the fork; the worker's number is filled in after it.
+struct Image {
+    program: CString,
+    /// Own the memory that the pointers lead to.
+    _words: Vec<CString>,
+    _variables: Vec<CString>,
+    exec_pid: Box<[u8]>,
+    argv: Vec<*const libc::c_char>,
+    envp: Vec<*const libc::c_char>,
+}
+
+// SAFETY: the pointers lead into heap memory that the structure itself owns and that nobody else
+// has; it moves with it.
+unsafe impl Send for Image {}
+// SAFETY: as above; shared access only reads.
+unsafe impl Sync for Image {}
+
+impl Image {
+    fn new(
+        program: &OsStr,
+        arguments: &[OsString],
+        environment: &BTreeMap<OsString, OsString>,
+    ) -> io::Result<Self> {
+        let c_string = |bytes: Vec<u8>| CString::new(bytes).map_err(io::Error::other);
+        let program = c_string(program.as_bytes().to_vec())?;
+        let mut words = vec![program.clone()];
+        for argument in arguments {
+            words.push(c_string(argument.clone().into_vec())?);
+        }
+        let mut variables = Vec::new();
+        for (name, value) in environment {
+            if name != EXEC_PID {
+                let text = [name.as_bytes(), b"=", value.as_bytes()].concat();
+                variables.push(c_string(text)?);
+            }
+        }
+        let mut exec_pid = format!("{EXEC_PID}=").into_bytes();
+        exec_pid.resize(exec_pid.len() + PID_DIGITS + 1, 0);
+        let exec_pid = exec_pid.into_boxed_slice();
+        let pointers =
+            |texts: &[CString]| -> Vec<_> { texts.iter().map(|text| text.as_ptr()).collect() };
+        let mut argv = pointers(&words);
+        argv.push(std::ptr::null());
+        let mut envp = pointers(&variables);
+        envp.push(exec_pid.as_ptr().cast());
+        envp.push(std::ptr::null());
+        Ok(Self {
+            program,
+            _words: words,
+            _variables: variables,
+            exec_pid,
+            argv,
+            envp,
+        })
+    }
+
+    /// Writes our number behind the name of its variable, without allocating.
+    fn fill_in_pid(&mut self) {
+        let mut number = rustix::process::getpid()
+            .as_raw_nonzero()
+            .get()
+            .unsigned_abs();
+        let mut digits = [0u8; PID_DIGITS];
+        let mut length = 0;
+        while length < PID_DIGITS {
+            digits[length] = b"0123456789"[(number % 10) as usize];
+            number /= 10;
+            length += 1;
+            if number == 0 {
+                break;
+            }
+        }
+        let start = EXEC_PID.len() + 1;
+        for (place, digit) in self.exec_pid[start..]
+            .iter_mut()
+            .zip(digits[..length].iter().rev())
+        {
+            *place = *digit;
+        }
+    }
+}
+
+/// Runs between fork and exec: system calls only. Returns only if it fails.
+fn become_worker(image: &mut Image, parent: i32) -> io::Result<()> {
+    rustix::process::set_parent_process_death_signal(Some(Signal::TERM))?;
+    // The parent may have ended before we asked to be told.
+    if rustix::process::getppid().is_none_or(|now| now.as_raw_nonzero().get() != parent) {
+        return Err(Errno::SRCH.into());
+    }
+    for number in 1..=SIGNAL_MAX {
+        // SAFETY: the default disposition runs no code of ours. KILL and STOP are refused: fine.
+        unsafe { libc::signal(number, libc::SIG_DFL) };
+    }
+    // SAFETY: takes numbers only. The standard library's own pipe to the parent closes on exec.
+    unsafe {
+        libc::close_range(
+            3,
+            libc::c_uint::MAX,
+            libc::CLOSE_RANGE_CLOEXEC.cast_signed(),
+        )
+    };
+    image.fill_in_pid();
+    let (argv, envp) = (image.argv.as_ptr(), image.envp.as_ptr());
+    // SAFETY: all three lead to NUL-terminated strings and NULL-terminated arrays owned by `image`.
+    unsafe { libc::execve(image.program.as_ptr(), argv, envp) };
+    Err(io::Error::last_os_error())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Read;
+
+    fn shell(script: &str) -> (Command, std::io::PipeReader) {
+        let (reader, writer) = std::io::pipe().unwrap();
+        let mut command = Command::new("/bin/sh");
+        command.args(["-c", script]);
+        command.stdout(Stdio::Fd(writer.into()));
+        (command, reader)
+    }
+
+    fn output(script: &str) -> (String, ExitOutcome) {
+        let (mut command, mut reader) = shell(script);
+        let child = command.spawn().unwrap();
+        drop(command);
+        let mut text = String::new();
+        reader.read_to_string(&mut text).unwrap();
+        (text, child.wait().unwrap())
+    }
+
+    #[test]
+    fn a_worker_knows_its_own_number_and_leads_its_own_group() {
+        let (text, end) = output("echo $$ $SYSTEMD_EXEC_PID $(cut -d' ' -f5 /proc/$$/stat)");
+        let words: Vec<_> = text.split_whitespace().collect();
+        assert_eq!(words.len(), 3);
+        assert!(words.iter().all(|word| *word == words[0]), "{text}");
+        assert_eq!(end, ExitOutcome::Exited(0));
+    }
+
+    #[test]
+    fn no_descriptor_of_ours_leaks() {
+        let leaked = std::fs::File::open("/dev/null").unwrap();
+        rustix::io::fcntl_setfd(&leaked, rustix::io::FdFlags::empty()).unwrap();
+        let (text, _) = output("ls /proc/$$/fd | wc -l");
+        // The shell may keep one for itself.
+        assert!(text.trim().parse::<u32>().unwrap() <= 4, "{text}");
+    }
+
+    #[test]
+    fn the_ways_to_end_are_told_apart() {
+        assert_eq!(output("exit 7").1, ExitOutcome::Exited(7));
+        assert_eq!(output("kill -9 $$").1, ExitOutcome::Signaled(9));
+        let (mut command, _reader) = shell("sleep 1000 & wait");
+        let child = command.spawn().unwrap();
+        assert_eq!(child.try_wait().unwrap(), None);
+        child.signal_group(Signal::KILL).unwrap();
+        assert_eq!(child.wait().unwrap(), ExitOutcome::Signaled(9));
+    }
+
+    #[test]
+    fn a_program_that_is_not_there_is_an_error_at_once() {
+        let error = Command::new("/nonexistent/program").spawn().unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::NotFound);
+    }
+}

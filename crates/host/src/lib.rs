@@ -1,0 +1,30 @@
+//! This machine: everything that talks to the kernel about files, processes and privileges.
+//!
+//! | module | holds |
+//! |---|---|
+//! | [`dir`] | handles of folders; names are resolved below them and nowhere else |
+//! | [`tree`] | copying and removing whole trees |
+//! | [`staging`], [`rename`] | hidden entries and the one rename that makes them visible |
+//! | [`copy`], [`sparse`] | contents of files, holes kept |
+//! | [`attributes`] | extended attributes, inode flags, time of birth |
+//! | [`subvolume`] | btrfs |
+//! | [`child`] | worker processes |
+//! | [`notify`] | the notify socket, both ends |
+//! | [`cancel`] | the end by SIGTERM and SIGINT, noticed everywhere |
+//! | [`sandbox`] | what a worker gives up before it looks at foreign bytes |
+//!
+//! The only crate of the project where `unsafe` is allowed: in modules that say so, one operation a
+//! block. It promises never to interpret a byte of an image.
+
+pub mod attributes;
+pub mod cancel;
+pub mod child;
+pub mod copy;
+pub mod dir;
+pub mod notify;
+pub mod rename;
+pub mod sandbox;
+pub mod sparse;
+pub mod staging;
+pub mod subvolume;
+pub mod tree;

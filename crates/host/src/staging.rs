@@ -1,0 +1,358 @@
+//! Hidden entries in an image root: where every image grows until it is whole and proven.
+//!
+//! An entry is called `.#importd.NAME.<16 hex digits>`; lists of images skip names that begin with
+//! `.#`, and the tmpfiles rule of systemd removes them from `/var/lib/machines` at boot. Its owner
+//! holds a lock (flock(2)) on it for as long as it lives.
+//!
+//! # Atomicity
+//! Dropping a [`Staging`] removes the entry. A killed owner or a power cut leaves it, unlocked;
+//! [`sweep`] removes what no living process locks, and is called by every worker before it starts
+//! and by the daemon when it starts. [`Staging::install`] is one rename, see [`crate::rename`].
+
+use crate::dir::Dir;
+use crate::rename::{self, Published, Replace};
+use crate::{attributes, subvolume, tree};
+use rustix::fs::{AtFlags, FileType, FlockOperation, Mode, OFlags};
+use rustix::io::Errno;
+use std::ffi::{OsStr, OsString};
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+
+/// How the name of every entry of ours begins.
+const PREFIX: &[u8] = b".#importd.";
+/// Length of the random part, in hexadecimal digits.
+const RANDOM_DIGITS: usize = 16;
+/// Longest file name, in bytes (limits.h).
+const NAME_MAX: usize = 255;
+/// How often a fresh name is tried; each try fails only if 64 random bits repeat or a sweeper took
+/// the entry in the moment before it was locked.
+const TRIES: usize = 16;
+
+/// What an entry is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shape {
+    /// A regular file.
+    File,
+    /// A folder.
+    Folder,
+    /// A btrfs subvolume, or a folder where the file system has none.
+    Subvolume,
+}
+
+/// One hidden entry, removed when dropped.
+#[derive(Debug)]
+pub struct Staging {
+    folder: Dir,
+    name: OsString,
+    /// Holds the lock; a regular file is open for reading and writing.
+    entry: OwnedFd,
+    is_folder: bool,
+    installed: bool,
+}
+
+impl Staging {
+    /// Makes a hidden entry for what will be called `name` in `folder`, with mode 0600 or 0700.
+    ///
+    /// # Errors
+    /// What mkdirat(2) or openat(2) say: no space, no permission, a read-only file system.
+    pub fn create(folder: &Dir, name: &OsStr, shape: Shape) -> io::Result<Self> {
+        for _ in 0..TRIES {
+            let hidden = hidden_name(name)?;
+            let entry = match make(folder, &hidden, shape) {
+                Ok(entry) => entry,
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => continue,
+                Err(error) => return Err(error),
+            };
+            if lock(&entry)? && is_entry(folder, &hidden, &entry)? {
+                return Ok(Self {
+                    folder: folder.try_clone()?,
+                    name: hidden,
+                    entry,
+                    is_folder: shape != Shape::File,
+                    installed: false,
+                });
+            }
+        }
+        Err(io::Error::from(io::ErrorKind::AlreadyExists))
+    }
+
+    /// The entry: a regular file open for reading and writing, or a folder.
+    #[must_use]
+    pub fn fd(&self) -> BorrowedFd<'_> {
+        self.entry.as_fd()
+    }
+
+    /// A second handle of the entry, as a folder.
+    ///
+    /// # Errors
+    /// When no more descriptors can be had.
+    pub fn folder(&self) -> io::Result<Dir> {
+        Ok(Dir::from(self.entry.try_clone()?))
+    }
+
+    /// Gives the entry its name. The entry must be complete and, where that matters, flushed.
+    ///
+    /// What had the name before, with [`Replace::Exchange`], is removed afterwards.
+    ///
+    /// # Errors
+    /// `AlreadyExists` if the name is taken and may not be replaced; otherwise what renameat2(2)
+    /// says. The entry is then removed, and what had the name is untouched. A failure to remove
+    /// the replaced image comes as [`Installed::leftover`], since the new image is in place.
+    pub fn install(mut self, name: &OsStr, replace: Replace) -> io::Result<Installed> {
+        let published = rename::publish(&self.folder, &self.name, name, replace)?;
+        self.installed = true;
+        let leftover = match published {
+            Published::New => None,
+            Published::Swapped => tree::remove(&self.folder, &self.name).err(),
+        };
+        Ok(Installed {
+            folder: self.folder.try_clone()?,
+            entry: self.entry.try_clone()?,
+            is_folder: self.is_folder,
+            leftover,
+        })
+    }
+}
+
+impl Drop for Staging {
+    fn drop(&mut self) {
+        if !self.installed {
+            // A sweeper will get what cannot be removed here; there is nobody left to tell.
+            tree::remove(&self.folder, &self.name).unwrap_or(());
+        }
+    }
+}
+
+/// An image that has its name.
+#[derive(Debug)]
+pub struct Installed {
+    folder: Dir,
+    entry: OwnedFd,
+    is_folder: bool,
+    leftover: Option<io::Error>,
+}
+
+impl Installed {
+    /// Why the replaced image could not be removed, if so; it lies under a hidden name.
+    pub fn leftover(&mut self) -> Option<io::Error> {
+        self.leftover.take()
+    }
+
+    /// Marks the image read-only: write bits of a file, the property of a subvolume, the immutable
+    /// attribute of a folder.
+    ///
+    /// # Errors
+    /// `Unsupported` where the file system has no such mark for folders.
+    pub fn make_read_only(&self) -> io::Result<()> {
+        let entry = self.entry.as_fd();
+        if !self.is_folder {
+            let mode = rustix::fs::fstat(entry)?.st_mode;
+            return Ok(rustix::fs::fchmod(
+                entry,
+                Mode::from_raw_mode(mode & 0o7555),
+            )?);
+        }
+        if subvolume::is_subvolume(entry)? {
+            return subvolume::set_read_only(entry, true);
+        }
+        attributes::set_immutable(entry, true)
+    }
+
+    /// Flushes the name, and a file's mode, to the disk.
+    ///
+    /// # Errors
+    /// What fsync(2) says.
+    pub fn sync(&self) -> io::Result<()> {
+        if !self.is_folder {
+            rustix::fs::fsync(&self.entry)?;
+        }
+        self.folder.sync()
+    }
+
+    /// The image: a regular file open for reading and writing, or a folder.
+    #[must_use]
+    pub fn fd(&self) -> BorrowedFd<'_> {
+        self.entry.as_fd()
+    }
+}
+
+/// Removes the entries of `folder` whose owner is gone; says how many.
+///
+/// # Errors
+/// When the folder cannot be read. Entries that cannot be removed are left for the next sweep.
+pub fn sweep(folder: &Dir) -> io::Result<usize> {
+    let mut removed = 0;
+    for name in folder.entries()? {
+        if is_ours(&name) && is_abandoned(folder, &name) && tree::remove(folder, &name).is_ok() {
+            removed += 1;
+        }
+    }
+    Ok(removed)
+}
+
+fn is_ours(name: &OsStr) -> bool {
+    let Some(rest) = name.as_bytes().strip_prefix(PREFIX) else {
+        return false;
+    };
+    let rest = rest.strip_suffix(b".old").unwrap_or(rest);
+    let digits = rest.rsplit(|b| *b == b'.').next().unwrap_or(b"");
+    digits.len() == RANDOM_DIGITS && digits.iter().all(u8::is_ascii_hexdigit)
+}
+
+/// Whether nobody holds the entry's lock. What cannot be locked at all (a link, a device: only a
+/// replaced image is such) has no owner.
+fn is_abandoned(folder: &Dir, name: &OsStr) -> bool {
+    let Ok(stat) = rustix::fs::statat(folder, name, AtFlags::SYMLINK_NOFOLLOW) else {
+        return false;
+    };
+    match FileType::from_raw_mode(stat.st_mode) {
+        FileType::RegularFile | FileType::Directory => {}
+        _ => return true,
+    }
+    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    rustix::fs::openat(folder, name, flags, Mode::empty())
+        .map_err(io::Error::from)
+        .and_then(|entry| lock(&entry))
+        .unwrap_or(false)
+}
+
+fn make(folder: &Dir, name: &OsStr, shape: Shape) -> io::Result<OwnedFd> {
+    let open_folder = || {
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        Ok(rustix::fs::openat(folder, name, flags, Mode::empty())?)
+    };
+    match shape {
+        Shape::File => {
+            let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
+            let mode = Mode::RUSR | Mode::WUSR;
+            Ok(rustix::fs::openat(folder, name, flags, mode)?)
+        }
+        Shape::Folder => {
+            rustix::fs::mkdirat(folder, name, Mode::RWXU)?;
+            open_folder()
+        }
+        Shape::Subvolume => {
+            match subvolume::create(folder, name) {
+                Ok(()) => {}
+                Err(error) if error.kind() == io::ErrorKind::Unsupported => {
+                    rustix::fs::mkdirat(folder, name, Mode::RWXU)?;
+                }
+                Err(error) => return Err(error),
+            }
+            let entry: OwnedFd = open_folder()?;
+            rustix::fs::fchmod(&entry, Mode::RWXU)?;
+            Ok(entry)
+        }
+    }
+}
+
+/// Takes the lock; `false` if somebody else has it.
+fn lock(entry: &OwnedFd) -> io::Result<bool> {
+    match rustix::fs::flock(entry, FlockOperation::NonBlockingLockExclusive) {
+        Ok(()) => Ok(true),
+        Err(Errno::WOULDBLOCK) => Ok(false),
+        // A file system without locks: nobody can hold one, and no sweeper can be fooled by one.
+        Err(Errno::OPNOTSUPP | Errno::NOLCK | Errno::INVAL) => Ok(true),
+        Err(errno) => Err(errno.into()),
+    }
+}
+
+/// Whether the name still stands for the entry: a sweeper may have been faster than our lock.
+fn is_entry(folder: &Dir, name: &OsStr, entry: &OwnedFd) -> io::Result<bool> {
+    let held = rustix::fs::fstat(entry)?;
+    match rustix::fs::statat(folder, name, AtFlags::SYMLINK_NOFOLLOW) {
+        Ok(named) => Ok((named.st_dev, named.st_ino) == (held.st_dev, held.st_ino)),
+        Err(Errno::NOENT) => Ok(false),
+        Err(errno) => Err(errno.into()),
+    }
+}
+
+fn hidden_name(name: &OsStr) -> io::Result<OsString> {
+    let mut random = [0u8; RANDOM_DIGITS / 2];
+    rustix::rand::getrandom(&mut random[..], rustix::rand::GetRandomFlags::empty())?;
+    let mut hidden = PREFIX.to_vec();
+    let room = NAME_MAX - PREFIX.len() - 1 - RANDOM_DIGITS - b".old".len();
+    let name = name.as_bytes();
+    hidden.extend_from_slice(&name[..name.len().min(room)]);
+    hidden.push(b'.');
+    for byte in random {
+        hidden.extend_from_slice(format!("{byte:02x}").as_bytes());
+    }
+    Ok(OsString::from_vec(hidden))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn root() -> (tempfile::TempDir, Dir) {
+        let place = tempfile::tempdir().unwrap();
+        let folder = Dir::open(place.path()).unwrap();
+        (place, folder)
+    }
+
+    #[test]
+    fn a_dropped_entry_leaves_nothing() {
+        let (_place, folder) = root();
+        for shape in [Shape::File, Shape::Folder, Shape::Subvolume] {
+            let staging = Staging::create(&folder, "x".as_ref(), shape).unwrap();
+            assert_eq!(folder.entries().unwrap().len(), 1);
+            if shape != Shape::File {
+                let inner = staging.folder().unwrap();
+                inner.make_dir("d".as_ref(), 0o700).unwrap();
+            }
+            drop(staging);
+            assert_eq!(folder.entries().unwrap().len(), 0);
+        }
+    }
+
+    #[test]
+    fn a_taken_name_is_refused_and_kept() {
+        let (place, folder) = root();
+        std::fs::create_dir_all(place.path().join("x/keep")).unwrap();
+        let staging = Staging::create(&folder, "x".as_ref(), Shape::Folder).unwrap();
+        let error = staging.install("x".as_ref(), Replace::Refuse).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::AlreadyExists);
+        assert!(place.path().join("x/keep").is_dir());
+        assert_eq!(folder.entries().unwrap(), ["x"]);
+    }
+
+    #[test]
+    fn a_forced_name_swaps_even_a_link_without_following_it() {
+        let (place, folder) = root();
+        std::fs::create_dir_all(place.path().join("precious/keep")).unwrap();
+        std::os::unix::fs::symlink("precious", place.path().join("x")).unwrap();
+        let staging = Staging::create(&folder, "x".as_ref(), Shape::Folder).unwrap();
+        let mut installed = staging.install("x".as_ref(), Replace::Exchange).unwrap();
+        assert!(installed.leftover().is_none());
+        assert!(place.path().join("precious/keep").is_dir());
+        assert!(place.path().join("x").symlink_metadata().unwrap().is_dir());
+        assert_eq!(folder.entries().unwrap(), ["precious", "x"]);
+    }
+
+    #[test]
+    fn the_sweep_takes_abandoned_entries_only() {
+        let (place, folder) = root();
+        let held = Staging::create(&folder, "held".as_ref(), Shape::Folder).unwrap();
+        let path = |name: &str| place.path().join(name);
+        std::fs::create_dir_all(path(".#importd.dead.0123456789abcdef/sub")).unwrap();
+        std::fs::File::create(path(".#importd.file.0123456789abcdef")).unwrap();
+        std::fs::File::create(path(".#importd.odd")).unwrap();
+        std::fs::File::create(path(".#other0123456789abcdef")).unwrap();
+        std::os::unix::fs::symlink("/", path(".#importd.l.0123456789abcdef")).unwrap();
+        assert_eq!(sweep(&folder).unwrap(), 3);
+        let left = folder.entries().unwrap();
+        assert_eq!(left.len(), 3, "{left:?}");
+        drop(held);
+        assert_eq!(folder.entries().unwrap().len(), 2);
+    }
+
+    #[test]
+    fn hidden_names_fit_whatever_the_name_is() {
+        let long = "x".repeat(255);
+        let hidden = hidden_name(long.as_ref()).unwrap();
+        assert!(hidden.len() + ".old".len() <= NAME_MAX);
+        assert!(is_ours(&hidden));
+    }
+}

@@ -1,0 +1,9 @@
+//! Whole trees: copied with everything that is in them, removed whatever is in them.
+//!
+//! Both reach every inode by its own name in an open folder and follow no link.
+
+mod copy;
+mod remove;
+
+pub use copy::{CopyError, CopyOptions, CopyProgress, CopyReport, Tell, copy};
+pub use remove::remove;
