@@ -1,6 +1,6 @@
 //! The end by SIGTERM and SIGINT, noticed everywhere.
 //!
-//! A [`Cancel`] is a flag and an eventfd: loops ask the flag, waits poll the descriptor. No signal
+//! A [`Cancel`] is a flag and a pipe: loops ask the flag, waits poll the descriptor. No signal
 //! handler runs: a thread takes the blocked signals.
 //!
 //! This module holds `unsafe`: the signal mask and `sigwait` have no safe wrapper.
@@ -10,7 +10,8 @@
     reason = "the signal mask and sigwait have no safe wrapper"
 )]
 
-use rustix::event::{EventfdFlags, PollFd, PollFlags};
+use rustix::event::{PollFd, PollFlags};
+use rustix::pipe::PipeFlags;
 use std::io;
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -27,7 +28,9 @@ pub struct Cancel(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     cancelled: AtomicBool,
-    event: OwnedFd,
+    /// Readable once the work is called off; nothing is ever read from it.
+    reader: OwnedFd,
+    writer: OwnedFd,
 }
 
 /// The payload of the `io::Error` with which cancelled reads and waits end.
@@ -51,10 +54,11 @@ impl Cancel {
     /// # Errors
     /// When no more descriptors can be had.
     pub fn new() -> io::Result<Self> {
-        let flags = EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK;
+        let (reader, writer) = rustix::pipe::pipe_with(PipeFlags::CLOEXEC | PipeFlags::NONBLOCK)?;
         Ok(Self(Arc::new(Inner {
             cancelled: AtomicBool::new(false),
-            event: rustix::event::eventfd(0, flags)?,
+            reader,
+            writer,
         })))
     }
 
@@ -90,8 +94,8 @@ impl Cancel {
     /// Calls the work off.
     pub fn cancel(&self) {
         self.0.cancelled.store(true, Ordering::Release);
-        // The counter is never read: once is enough, and it cannot overflow.
-        rustix::io::write(&self.0.event, &1u64.to_ne_bytes()).unwrap_or(0);
+        // A pipe that is full is readable too.
+        rustix::io::write(&self.0.writer, &[0]).unwrap_or(0);
     }
 
     /// Whether the work has been called off.
@@ -111,10 +115,11 @@ impl Cancel {
         Ok(())
     }
 
-    /// Becomes readable when the work is called off, and stays so.
+    /// The end of a pipe that becomes readable when the work is called off, and stays so as long
+    /// as nobody reads from it.
     #[must_use]
     pub fn fd(&self) -> BorrowedFd<'_> {
-        self.0.event.as_fd()
+        self.0.reader.as_fd()
     }
 }
 

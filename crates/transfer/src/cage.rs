@@ -1,0 +1,136 @@
+//! What each worker may still do once it has what it needs: one profile per verb.
+//!
+//! | worker | capabilities | reads | writes | network |
+//! |---|---|---|---|---|
+//! | import tar | owner, mode, nodes, attributes | – | image root | no |
+//! | import raw | override permissions | – | image root | no |
+//! | import-fs | as import tar, and read all | the folder | image root | no |
+//! | export | read all, trusted attributes | the image | folder of FILE | no |
+//! | pull | as import tar | TLS roots, resolver files, `file:` source | image root | connect |
+//!
+//! The cage closes before the first byte of an image is looked at. Nothing in it can start another
+//! program, mount, trace, load code into the kernel or gain a privilege. A kernel without Landlock
+//! or seccomp is told of once, and the transfer goes on.
+//!
+//! # Source
+//! capabilities(7), landlock(7), seccomp(2).
+
+use crate::context::Context;
+use crate::error::{Doing, Result};
+use crate::install::Root;
+use crate::pull::Request;
+use crate::source::remote::percent_decoded;
+use importd_host::dir::Dir;
+use importd_host::sandbox::{self, CapabilitySet, Profile};
+use std::os::fd::AsFd;
+use std::path::{Path, PathBuf};
+
+/// To give every inode of a tree its owner, mode, attributes and flags, on every file system.
+/// `SysAdmin` is for attributes of the `trusted` and `security` namespaces and for btrfs
+/// subvolumes; mounting and the rest of it are closed by the system call filter.
+const MAKE_TREES: CapabilitySet = CapabilitySet::CHOWN
+    .union(CapabilitySet::DAC_OVERRIDE)
+    .union(CapabilitySet::DAC_READ_SEARCH)
+    .union(CapabilitySet::FOWNER)
+    .union(CapabilitySet::FSETID)
+    .union(CapabilitySet::MKNOD)
+    .union(CapabilitySet::SETFCAP)
+    .union(CapabilitySet::SYS_ADMIN)
+    .union(CapabilitySet::LINUX_IMMUTABLE);
+
+/// To read trees whatever their permissions, `trusted` attributes included, and to write into the
+/// caller's folder.
+const READ_TREES: CapabilitySet = CapabilitySet::DAC_OVERRIDE
+    .union(CapabilitySet::DAC_READ_SEARCH)
+    .union(CapabilitySet::FOWNER)
+    .union(CapabilitySet::SYS_ADMIN);
+
+/// What resolving names and trusting certificates reads.
+const NETWORK_FILES: [&str; 8] = [
+    "/etc",
+    "/usr",
+    "/lib",
+    "/lib64",
+    "/run/systemd/resolve",
+    "/run/NetworkManager",
+    "/run/resolvconf",
+    "/var/lib/ca-certificates",
+];
+
+/// For `systemd-import tar|raw`: the source is open already.
+///
+/// # Errors
+/// When the kernel refuses a cage it should be able to build.
+pub fn enter_import(root: &Root, context: &Context) -> Result<()> {
+    let mut profile = Profile::new("import", MAKE_TREES);
+    profile.allow_write(root.folder.as_fd()).doing(failed)?;
+    enter(&profile, context)
+}
+
+/// For `systemd-import-fs run`.
+///
+/// # Errors
+/// As [`enter_import`].
+pub fn enter_import_fs(root: &Root, source: &Dir, context: &Context) -> Result<()> {
+    let mut profile = Profile::new("import-fs", MAKE_TREES);
+    profile.allow_write(root.folder.as_fd()).doing(failed)?;
+    profile.allow_read(source.as_fd()).doing(failed)?;
+    enter(&profile, context)
+}
+
+/// For `systemd-export tar|raw`: reads the image, writes where FILE is to appear.
+///
+/// # Errors
+/// As [`enter_import`].
+pub fn enter_export(image: &Path, file: Option<&Path>, context: &Context) -> Result<()> {
+    let mut profile = Profile::new("export", READ_TREES);
+    profile.allow_read_path(image);
+    if let Some(file) = file {
+        let parent = file.parent().filter(|path| !path.as_os_str().is_empty());
+        profile.allow_write_path(parent.unwrap_or(Path::new(".")));
+    }
+    enter(&profile, context)
+}
+
+/// For `systemd-pull tar|raw`.
+///
+/// # Errors
+/// As [`enter_import`].
+pub fn enter_pull(root: &Root, request: &Request, context: &Context) -> Result<()> {
+    let mut profile = Profile::new("pull", MAKE_TREES);
+    profile.allow_write(root.folder.as_fd()).doing(failed)?;
+    match request.url.file_path() {
+        // The folder, for the checksum files beside the image.
+        Some(path) => {
+            let path = percent_decoded(path);
+            profile.allow_read_path(path.parent().unwrap_or(Path::new("/")));
+        }
+        None => {
+            profile.allow_network();
+            for path in NETWORK_FILES.iter().map(PathBuf::from) {
+                profile.allow_read_path(&path);
+            }
+            for path in &request.certificates {
+                profile.allow_read_path(path);
+            }
+        }
+    }
+    enter(&profile, context)
+}
+
+fn failed() -> String {
+    "Failed to give up privileges before looking at the image".into()
+}
+
+fn enter(profile: &Profile, context: &Context) -> Result<()> {
+    let report = sandbox::enter(profile).doing(failed)?;
+    // Threads inherit the cage: none may be older.
+    context
+        .cancel
+        .listen()
+        .doing(|| "Failed to wait for signals".into())?;
+    for missing in report.missing() {
+        context.report.notice(missing);
+    }
+    Ok(())
+}

@@ -1,0 +1,137 @@
+//! Options that several workers share.
+
+use super::environment::Environment;
+use super::values::switch;
+use crate::context::Target;
+use crate::error::{Doing, Error, Result};
+use crate::images::Places;
+use importd_api::class::{Class, Scope};
+use importd_api::failure::Kind;
+use importd_api::name::ImageName;
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+
+/// Which images: options of all workers.
+#[derive(Clone, Debug, clap::Args)]
+pub(super) struct PlaceOptions {
+    /// Folder of images, instead of the class's own
+    #[arg(long, value_name = "PATH")]
+    image_root: Option<PathBuf>,
+    /// Image class: machine, portable, sysext or confext
+    #[arg(long, value_name = "CLASS", default_value = "machine")]
+    class: String,
+    /// Operate on the system's images
+    #[arg(long, overrides_with = "user")]
+    system: bool,
+    /// Operate on the calling user's images
+    #[arg(long, overrides_with = "system")]
+    user: bool,
+}
+
+/// How an image is installed: options of all workers that make one.
+#[derive(Clone, Debug, clap::Args)]
+pub(super) struct TargetOptions {
+    #[command(flatten)]
+    place: PlaceOptions,
+    /// Replace an image of the same name
+    #[arg(long)]
+    force: bool,
+    /// Mark the image read-only
+    #[arg(long)]
+    read_only: bool,
+    /// Write to the path NAME directly (not supported yet)
+    #[arg(long)]
+    direct: bool,
+    /// Make trees btrfs subvolumes where possible
+    #[arg(long, value_name = "BOOL")]
+    btrfs_subvol: Option<String>,
+    /// Set up btrfs quota groups (not supported yet, ignored)
+    #[arg(long, value_name = "BOOL")]
+    btrfs_quota: Option<String>,
+    /// Flush the image to the disk before it gets its name
+    #[arg(long, value_name = "BOOL")]
+    sync: Option<String>,
+}
+
+impl PlaceOptions {
+    pub(super) fn places(&self, environment: &Environment) -> Result<Places> {
+        let class = Class::parse(&self.class).map_err(|_unknown| {
+            let shown = self.class.escape_debug();
+            let text = format!("Failed to parse --class= argument: {shown}");
+            Error::new(Kind::InvalidArgument, text)
+        })?;
+        let scope = match (self.system, self.user) {
+            (_, true) => Some(Scope::User),
+            (true, false) => Some(Scope::System),
+            (false, false) => None,
+        };
+        let image_root = match &self.image_root {
+            Some(path) => Some(
+                std::path::absolute(path)
+                    .doing(|| format!("Failed to make '{}' absolute", path.display()))?,
+            ),
+            None => None,
+        };
+        Places::new(class, scope, image_root, environment.state_home.as_deref())
+    }
+}
+
+impl TargetOptions {
+    pub(super) fn target(&self, environment: &Environment) -> Result<Target> {
+        if self.direct {
+            let text = "--direct is not supported yet; without it the image is installed by name";
+            return Err(Error::new(Kind::Unsupported, text));
+        }
+        switch("btrfs-quota", self.btrfs_quota.as_deref(), false)?;
+        Ok(Target {
+            places: self.place.places(environment)?,
+            force: self.force,
+            read_only: self.read_only,
+            sync: switch(
+                "sync",
+                self.sync.as_deref(),
+                environment.sync.unwrap_or(true),
+            )?,
+            subvolume: switch(
+                "btrfs-subvol",
+                self.btrfs_subvol.as_deref(),
+                environment.btrfs_subvolume.unwrap_or(true),
+            )?,
+        })
+    }
+
+    /// The class, where defaults of other options depend on it.
+    pub(super) fn is_machine(&self) -> bool {
+        self.place.class == Class::Machine.as_str()
+    }
+}
+
+/// An argument that may be absent, empty or `-`, all of which mean "none".
+pub(super) fn optional(argument: Option<&OsStr>) -> Option<&OsStr> {
+    argument.filter(|text| !text.is_empty() && *text != "-")
+}
+
+/// A name given on the command line.
+pub(super) fn given_name(text: &OsStr) -> Result<ImageName> {
+    let shown = text.to_string_lossy().into_owned();
+    let invalid = format!("Local image name '{}' is not valid", shown.escape_debug());
+    match text.to_str() {
+        None => Err(Error::new(
+            Kind::InvalidArgument,
+            format!("{invalid}: it is not UTF-8"),
+        )),
+        Some(text) => ImageName::parse(text)
+            .map_err(|error| Error::caused(Kind::InvalidArgument, invalid, error)),
+    }
+}
+
+/// The file name of a source path, from which an image's name is derived.
+pub(super) fn file_name(path: &Path) -> Result<&str> {
+    path.file_name().and_then(OsStr::to_str).ok_or_else(|| {
+        let text = format!(
+            "Failed to derive an image name from '{}'; give one as second argument",
+            path.display()
+        );
+        Error::new(Kind::InvalidArgument, text)
+    })
+}

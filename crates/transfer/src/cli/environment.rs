@@ -1,0 +1,49 @@
+//! What the environment says, read once.
+
+use super::values;
+use crate::report::LogSettings;
+use std::path::PathBuf;
+
+/// Everything a worker takes from its environment.
+#[derive(Clone, Debug, Default)]
+pub struct Environment {
+    /// `SYSTEMD_LOG_TARGET`, `SYSTEMD_LOG_LEVEL`
+    pub log: LogSettings,
+    /// `SYSTEMD_IMPORT_SYNC`
+    pub sync: Option<bool>,
+    /// `SYSTEMD_IMPORT_BTRFS_SUBVOL`
+    pub btrfs_subvolume: Option<bool>,
+    /// `SYSTEMD_OPENPGP_KEYRING`, unless empty
+    pub keyring: Option<PathBuf>,
+    /// `$XDG_STATE_HOME`, or `~/.local/state`
+    pub state_home: Option<PathBuf>,
+    /// `SSL_CERT_FILE`, `SSL_CERT_DIR`: read by the TLS library, and so to be let into the cage.
+    pub certificates: Vec<PathBuf>,
+}
+
+impl Environment {
+    /// Reads the process's environment.
+    #[must_use]
+    pub fn read() -> Self {
+        let text = |name: &str| std::env::var(name).ok();
+        let path = |name: &str| {
+            std::env::var_os(name)
+                .filter(|value| !value.is_empty())
+                .map(PathBuf::from)
+        };
+        let switch = |name: &str| text(name).and_then(|value| values::boolean(&value));
+        let certificates = ["SSL_CERT_FILE", "SSL_CERT_DIR"];
+        Self {
+            log: LogSettings {
+                target: text("SYSTEMD_LOG_TARGET"),
+                level: text("SYSTEMD_LOG_LEVEL"),
+            },
+            sync: switch("SYSTEMD_IMPORT_SYNC"),
+            btrfs_subvolume: switch("SYSTEMD_IMPORT_BTRFS_SUBVOL"),
+            keyring: path("SYSTEMD_OPENPGP_KEYRING"),
+            state_home: path("XDG_STATE_HOME")
+                .or_else(|| path("HOME").map(|home| home.join(".local/state"))),
+            certificates: certificates.iter().filter_map(|name| path(name)).collect(),
+        }
+    }
+}

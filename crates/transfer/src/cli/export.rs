@@ -1,0 +1,79 @@
+//! `systemd-export tar|raw NAME [FILE]`
+
+use super::common::{PlaceOptions, optional};
+use super::{Environment, Worker};
+use crate::context::Context;
+use crate::error::{Error, Result};
+use crate::export::{self, ExportSource, Request};
+use importd_api::failure::Kind;
+use importd_api::format::Format;
+use importd_api::name::{ImageName, NameError};
+use std::ffi::{OsStr, OsString};
+use std::path::{Path, PathBuf};
+
+/// Exports a tree or a disk image.
+#[derive(Clone, Debug, clap::Parser)]
+#[command(
+    name = "systemd-export",
+    about = "Export container or virtual machine images.",
+    override_usage = "systemd-export [OPTIONS...] tar|raw NAME [FILE]\n       \
+                      (without FILE, or with '-': standard output)"
+)]
+pub struct Arguments {
+    #[command(flatten)]
+    place: PlaceOptions,
+    /// Compression: uncompressed, xz, gzip, bzip2, zstd or lz4
+    #[arg(long, value_name = "FORMAT")]
+    format: Option<String>,
+    /// Verb, name and file
+    #[arg(value_name = "VERB NAME [FILE]", hide = true)]
+    words: Vec<OsString>,
+}
+
+impl Worker for Arguments {
+    const VERBS: &'static [&'static str] = &["tar", "raw"];
+
+    fn words(&self) -> &[OsString] {
+        &self.words
+    }
+
+    fn work(self, verb: &str, environment: &Environment, context: &Context) -> Result<()> {
+        let file = optional(self.words.get(2).map(OsString::as_os_str)).map(PathBuf::from);
+        let format = match &self.format {
+            Some(text) => Format::parse(text)
+                .map_err(|error| Error::new(Kind::InvalidArgument, error.to_string()))?,
+            None => file
+                .as_deref()
+                .and_then(Path::file_name)
+                .and_then(OsStr::to_str)
+                .map_or(Format::Uncompressed, Format::from_file_name),
+        };
+        let request = Request {
+            source: source(self.words.get(1).map(OsString::as_os_str))?,
+            file,
+            format,
+            places: self.place.places(environment)?,
+        };
+        match verb {
+            "tar" => export::tar::run(&request, context),
+            _ => export::raw::run(&request, context),
+        }
+    }
+}
+
+/// A valid image name is a name; what holds a slash is a path; the rest is neither.
+fn source(argument: Option<&OsStr>) -> Result<ExportSource> {
+    let argument = argument.unwrap_or_default();
+    let path = || Ok(ExportSource::Path(PathBuf::from(argument)));
+    let Some(text) = argument.to_str() else {
+        return path();
+    };
+    match ImageName::parse(text) {
+        Ok(name) => Ok(ExportSource::Image(name)),
+        Err(NameError::Slash | NameError::Dots) => path(),
+        Err(error) => {
+            let text = format!("Image name '{}' is not valid", text.escape_debug());
+            Err(Error::caused(Kind::InvalidArgument, text, error))
+        }
+    }
+}

@@ -1,0 +1,49 @@
+//! `systemd-import-fs run DIRECTORY [NAME]`
+
+use super::common::{TargetOptions, file_name, given_name, optional};
+use super::{Environment, Worker};
+use crate::context::Context;
+use crate::error::Result;
+use crate::import::{self, Request};
+use std::ffi::{OsStr, OsString};
+use std::path::PathBuf;
+
+/// Imports a folder.
+#[derive(Clone, Debug, clap::Parser)]
+#[command(
+    name = "systemd-import-fs",
+    about = "Import container images from a file system directory.",
+    override_usage = "systemd-import-fs [OPTIONS...] run DIRECTORY [NAME]\n       \
+                      (DIRECTORY '-' is standard input)"
+)]
+pub struct Arguments {
+    #[command(flatten)]
+    target: TargetOptions,
+    /// Verb, folder and name
+    #[arg(value_name = "run DIRECTORY [NAME]", hide = true)]
+    words: Vec<OsString>,
+}
+
+impl Worker for Arguments {
+    const VERBS: &'static [&'static str] = &["run"];
+
+    fn words(&self) -> &[OsString] {
+        &self.words
+    }
+
+    fn work(self, _verb: &str, environment: &Environment, context: &Context) -> Result<()> {
+        let source = optional(self.words.get(1).map(OsString::as_os_str)).map(PathBuf::from);
+        let given = optional(self.words.get(2).map(OsString::as_os_str));
+        let name = match (given, &source) {
+            (Some(given), _) => given_name(given)?,
+            (None, Some(path)) => given_name(OsStr::new(file_name(path)?))?,
+            (None, None) => given_name(OsStr::new("imported"))?,
+        };
+        let request = Request {
+            source,
+            name,
+            target: self.target.target(environment)?,
+        };
+        import::fs::run(&request, context)
+    }
+}

@@ -1,0 +1,181 @@
+//! The command lines of the workers: as typed → checked → run.
+//!
+//! Options and arguments may be mixed in any order, `--` ends options, unambiguous prefixes of long
+//! options work, the last of several equal options wins: the habits of getopt_long(3) that scripts
+//! rely on. Nothing here is global: the environment is read once, in [`run`].
+
+mod common;
+mod environment;
+mod values;
+
+pub mod export;
+pub mod import;
+pub mod import_fs;
+pub mod pull;
+
+pub use environment::Environment;
+
+use crate::context::Context;
+use crate::error::{Doing, Error, Result};
+use crate::report::Report;
+use clap::error::{ContextKind, ErrorKind};
+use clap::{CommandFactory, FromArgMatches};
+use importd_api::failure::Kind;
+use importd_host::cancel::Cancel;
+use importd_host::notify::Notifier;
+use std::ffi::OsString;
+use std::io::Write;
+use std::process::ExitCode;
+
+/// What every worker answers to `--version`: the version of systemd whose behaviour it has.
+const VERSION: &str = concat!("systemd 262 (importd ", env!("CARGO_PKG_VERSION"), ")");
+
+/// A worker program.
+pub trait Worker: CommandFactory + FromArgMatches {
+    /// The verbs, for messages.
+    const VERBS: &'static [&'static str];
+
+    /// Positional arguments: the verb and what follows it.
+    fn words(&self) -> &[OsString];
+
+    /// Does the work.
+    ///
+    /// # Errors
+    /// Whatever goes wrong.
+    fn work(self, verb: &str, environment: &Environment, context: &Context) -> Result<()>;
+}
+
+/// Runs a worker from its command line to its exit status: the whole of each `main`.
+#[must_use]
+pub fn run<W: Worker>() -> ExitCode {
+    let environment = Environment::read();
+    let report = Report::new(Notifier::from_env(), &environment.log);
+    // Modes are set exactly; the caller's mask is applied by hand where it belongs.
+    let umask = rustix::process::umask(rustix::fs::Mode::empty()).as_raw_mode();
+    let result = match parse::<W>(std::env::args_os().collect()) {
+        Ok(Parsed::Run(worker)) => start(worker, &environment, &report, umask),
+        Ok(Parsed::Print(text)) => {
+            return match std::io::stdout().write_all(text.as_bytes()) {
+                Ok(()) => ExitCode::SUCCESS,
+                Err(_broken) => ExitCode::FAILURE,
+            };
+        }
+        Err(error) => Err(error),
+    };
+    ExitCode::from(report.finish(&result))
+}
+
+fn start<W: Worker>(
+    worker: W,
+    environment: &Environment,
+    report: &Report,
+    umask: u32,
+) -> Result<()> {
+    let words = worker.words();
+    let verb = match words.first().and_then(|verb| verb.to_str()) {
+        Some(verb) => verb.to_owned(),
+        None => return Err(verb_required::<W>()),
+    };
+    if !W::VERBS.contains(&verb.as_str()) {
+        let near = W::VERBS.iter().find(|known| is_near(known, &verb));
+        let hint = near.map_or_else(String::new, |near| format!(", did you mean '{near}'?"));
+        let text = format!("Unknown command verb '{}'{hint}", verb.escape_debug());
+        return Err(Error::new(Kind::InvalidArgument, text));
+    }
+    match words.len() {
+        0 | 1 => return Err(usage("Too few arguments")),
+        2 | 3 => {}
+        _ => return Err(usage("Too many arguments")),
+    }
+    let context = Context {
+        report: report.clone(),
+        cancel: Cancel::on_signals().doing(|| "Failed to set up signals".into())?,
+        umask,
+    };
+    let result = worker.work(&verb, environment, &context);
+    if result.is_ok() {
+        report.info("Exiting.");
+    }
+    result
+}
+
+enum Parsed<W> {
+    Run(W),
+    Print(String),
+}
+
+fn parse<W: Worker>(arguments: Vec<OsString>) -> Result<Parsed<W>> {
+    let mut command = W::command()
+        .infer_long_args(true)
+        .args_override_self(true)
+        .disable_version_flag(true)
+        .arg(
+            clap::Arg::new("version")
+                .long("version")
+                .help("Show version and exit")
+                .action(clap::ArgAction::SetTrue),
+        );
+    let help = command.render_help().to_string();
+    let matches = match command.try_get_matches_from_mut(arguments) {
+        Ok(matches) => matches,
+        Err(error) if error.kind() == ErrorKind::DisplayHelp => return Ok(Parsed::Print(help)),
+        Err(error) => return Err(usage(&usage_text(&command, &error))),
+    };
+    if matches.get_flag("version") {
+        return Ok(Parsed::Print(format!("{VERSION}\n")));
+    }
+    let worker = W::from_arg_matches(&matches).map_err(|error| usage(&error.to_string()))?;
+    if worker.words().first().is_some_and(|verb| verb == "help") {
+        return Ok(Parsed::Print(help));
+    }
+    Ok(Parsed::Run(worker))
+}
+
+fn verb_required<W: Worker>() -> Error {
+    usage(&format!(
+        "Command verb required (one of {}, help)",
+        W::VERBS.join(", ")
+    ))
+}
+
+fn usage(text: &str) -> Error {
+    Error::new(Kind::InvalidArgument, text)
+}
+
+/// One line in the words of getopt_long(3).
+fn usage_text(command: &clap::Command, error: &clap::Error) -> String {
+    let program = command.get_name();
+    let argument = match error.get(ContextKind::InvalidArg) {
+        Some(clap::error::ContextValue::String(text)) => text.clone(),
+        Some(clap::error::ContextValue::Strings(texts)) => texts.join(" "),
+        _ => String::new(),
+    };
+    let option = argument.split(['=', ' ']).next().unwrap_or("").to_owned();
+    match error.kind() {
+        ErrorKind::UnknownArgument => format!("{program}: unrecognized option '{option}'"),
+        ErrorKind::InvalidValue | ErrorKind::NoEquals | ErrorKind::WrongNumberOfValues => {
+            format!("{program}: option '{option}' requires an argument")
+        }
+        ErrorKind::TooManyValues => {
+            format!("{program}: option '{option}' doesn't allow an argument")
+        }
+        _ => {
+            let text = error.to_string();
+            let line = text.lines().next().unwrap_or("Invalid command line");
+            line.trim_start_matches("error: ").to_owned()
+        }
+    }
+}
+
+/// Whether a verb was probably meant: same start, or one letter off.
+fn is_near(known: &str, typed: &str) -> bool {
+    let common = known
+        .chars()
+        .zip(typed.chars())
+        .filter(|(a, b)| a == b)
+        .count();
+    !typed.is_empty() && common + 1 >= known.len().min(typed.len()) && common > 0
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,77 @@
+//! Values of options, in the texts systemd takes.
+
+use crate::error::{Error, Result};
+use importd_api::failure::Kind;
+
+/// Reads a boolean as systemd does.
+pub(super) fn boolean(text: &str) -> Option<bool> {
+    match text.to_ascii_lowercase().as_str() {
+        "1" | "yes" | "y" | "true" | "t" | "on" => Some(true),
+        "0" | "no" | "n" | "false" | "f" | "off" => Some(false),
+        _ => None,
+    }
+}
+
+/// The value of a boolean option, or its default.
+pub(super) fn switch(option: &str, value: Option<&str>, default: bool) -> Result<bool> {
+    let Some(text) = value else {
+        return Ok(default);
+    };
+    boolean(text).ok_or_else(|| {
+        let shown = text.escape_debug();
+        let text = format!("Failed to parse boolean argument to '--{option}=': {shown}");
+        Error::new(Kind::InvalidArgument, text)
+    })
+}
+
+/// A size in bytes with an optional suffix K M G T P E, base 1024; at most 2^63 - 1.
+pub(super) fn size(option: &str, text: &str) -> Result<u64> {
+    let digits = text.trim_end_matches(|c: char| !c.is_ascii_digit());
+    let exponent = match text.get(digits.len()..) {
+        Some("" | "B") => Some(0),
+        Some("K") => Some(1),
+        Some("M") => Some(2),
+        Some("G") => Some(3),
+        Some("T") => Some(4),
+        Some("P") => Some(5),
+        Some("E") => Some(6),
+        _ => None,
+    };
+    let bytes = exponent
+        .and_then(|exponent| {
+            let number: u64 = digits.parse().ok()?;
+            number.checked_mul(1024u64.checked_pow(exponent)?)
+        })
+        .filter(|bytes| i64::try_from(*bytes).is_ok());
+    bytes.ok_or_else(|| {
+        let shown = text.escape_debug();
+        let text = format!("Failed to parse size of '--{option}=': {shown}");
+        Error::new(Kind::InvalidArgument, text)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_take_suffixes_and_have_a_limit() {
+        assert_eq!(size("size-max", "10").unwrap(), 10);
+        assert_eq!(size("size-max", "3K").unwrap(), 3072);
+        assert_eq!(size("size-max", "7E").unwrap(), 7 << 60);
+        for bad in ["", "K", "1k", "8E", "-1", "1KB", "1.5G"] {
+            assert!(size("size-max", bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn booleans_are_systemds() {
+        for (text, value) in [("yes", true), ("T", true), ("0", false), ("off", false)] {
+            assert_eq!(boolean(text), Some(value));
+        }
+        assert_eq!(
+            switch("sync", Some("maybe"), true).unwrap_err().doing,
+            "Failed to parse boolean argument to '--sync=': maybe"
+        );
+    }
+}

@@ -1,0 +1,98 @@
+//! A folder becomes a tree.
+
+use super::{Request, report_success};
+use crate::cage;
+use crate::context::Context;
+use crate::error::{Doing, Error, Result};
+use crate::proof::Staged;
+use crate::report::size;
+use crate::sink::tree::single_tree;
+use crate::source::file;
+use importd_host::dir::Dir;
+use importd_host::staging::Staging;
+use importd_host::tree::{self, CopyOptions, CopyProgress};
+use std::ffi::OsStr;
+use std::time::{Duration, Instant};
+
+/// Least time between two lines about where the copy is, as in the reference.
+const LINE_INTERVAL: Duration = Duration::from_millis(200);
+
+/// Imports a folder.
+///
+/// # Errors
+/// What the copy says, by kind; nothing is left then.
+pub fn run(request: &Request, context: &Context) -> Result<()> {
+    request.target.check_free(&request.name)?;
+    let label = request.source.as_ref().map_or_else(
+        || "standard input".into(),
+        |path| path.display().to_string(),
+    );
+    let source = file::folder(request.source.as_deref())?;
+    context.report.info(format!(
+        "Importing '{label}', saving as '{}'.",
+        request.name
+    ));
+    let root = request.target.open_root(context)?;
+    cage::enter_import_fs(&root, &source, context)?;
+
+    let name = OsStr::new(request.name.as_str());
+    let staging = Staging::create(&root.folder, name, request.target.tree_shape())
+        .doing(|| "Failed to create a hidden image folder".into())?;
+    let target = staging
+        .folder()
+        .doing(|| "Failed to open the hidden image folder".into())?;
+    let source = tree_inside(source, context)?;
+    copy(&source, &target, context)?;
+
+    let installed = Staged(staging).accept_local();
+    installed.install(&root, name, request.target.manner(), &context.report)?;
+    context.report.info(format!(
+        "Directory '{}' successfully installed.",
+        root.path.join(name).display()
+    ));
+    report_success(context);
+    Ok(())
+}
+
+/// The folder that holds the tree: the source, or its only entry if that is an operating system
+/// tree and the source is not.
+fn tree_inside(source: Dir, context: &Context) -> Result<Dir> {
+    let failed = || "Failed to look for an operating system tree".to_owned();
+    match single_tree(&source).doing(failed)? {
+        None => Ok(source),
+        Some(name) => {
+            context.report.info(format!(
+                "The directory holds one OS tree, '{}', which is imported instead.",
+                name.display()
+            ));
+            source.open_dir(&name).doing(failed)
+        }
+    }
+}
+
+/// Copies everything, telling where it is.
+pub(crate) fn copy(source: &Dir, target: &Dir, context: &Context) -> Result<()> {
+    let started = Instant::now();
+    let mut told = started;
+    let mut tell = |progress: &CopyProgress| {
+        context.cancel.check()?;
+        if told.elapsed() >= LINE_INTERVAL {
+            told = Instant::now();
+            let seconds = started.elapsed().as_secs().max(1);
+            context.report.info(format!(
+                "Copying tree, currently at '{}' (@{}, {}/s)...",
+                progress.path.display(),
+                size(progress.bytes),
+                size(progress.bytes / seconds)
+            ));
+        }
+        Ok(())
+    };
+    let report =
+        tree::copy(source, target, &CopyOptions::default(), &mut tell).map_err(|error| {
+            let text = format!("Failed to copy directory, at '{}'", error.path.display());
+            Error::io(text, error.source)
+        })?;
+    context.report.debug(format!("Copied: {report:?}."));
+    Ok(())
+}

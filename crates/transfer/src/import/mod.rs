@@ -1,0 +1,71 @@
+//! Bytes of this machine become an image: `systemd-import tar|raw`, `systemd-import-fs run`.
+
+pub mod fs;
+pub mod raw;
+pub mod tar;
+
+use crate::context::Context;
+use crate::error::Result;
+use crate::source::file::Input;
+use crate::stage::ahead::Ahead;
+use crate::stage::meter::{Meter, Observer, percent};
+use crate::stage::sniff;
+use importd_api::name::ImageName;
+use std::path::PathBuf;
+
+/// What to import, as checked by the command line.
+#[derive(Clone, Debug)]
+pub struct Request {
+    /// The source; `None` is standard input.
+    pub source: Option<PathBuf>,
+    /// The image's name.
+    pub name: ImageName,
+    /// Where it goes.
+    pub target: crate::context::Target,
+}
+
+impl Request {
+    fn open(&self, context: &Context) -> Result<Input> {
+        let input = match &self.source {
+            Some(path) => Input::open(path)?,
+            None => Input::standard()?,
+        };
+        context.report.info(format!(
+            "Importing '{}', saving as '{}'.",
+            input.label, self.name
+        ));
+        Ok(input)
+    }
+}
+
+/// Reports progress by the bytes of the source that were read.
+fn observer(context: &Context, length: Option<u64>) -> Observer {
+    let report = context.report.clone();
+    Box::new(move |bytes| {
+        // Of a pipe nobody knows how much is left.
+        let Some(length) = length else { return };
+        let now = percent(bytes, length);
+        // The last report is made when the image is installed.
+        if now < 100 && report.progress(now) {
+            report.info(format!("Imported {now}%."));
+        }
+    })
+}
+
+/// The decoded bytes of an input, read ahead.
+fn unpacked(input: Input, context: &Context) -> Result<Ahead> {
+    let observer = observer(context, input.length);
+    let reader = input.into_reader(context.cancel.clone());
+    let meter = Meter::new(reader, context.cancel.clone(), observer);
+    let (codec, source) = sniff::unpacked(Box::new(meter))?;
+    context
+        .report
+        .debug(format!("The source is {}.", codec.name()));
+    Ahead::new(source).map_err(|error| crate::Error::io("Failed to start reading", error))
+}
+
+/// The last lines of a transfer that went well.
+pub(crate) fn report_success(context: &Context) {
+    context.report.progress(100);
+    context.report.info("Operation completed successfully.");
+}

@@ -1,0 +1,167 @@
+//! Bytes of a server become an image: `systemd-pull tar|raw`.
+//!
+//! What must be proven is fetched and judged first; the body is hashed while it is unpacked into a
+//! hidden entry; only what is proven is installed.
+
+mod keep;
+pub mod keys;
+mod sidecar;
+
+pub mod raw;
+pub mod tar;
+
+use crate::context::{Context, Target};
+use crate::error::{Doing, Result};
+use crate::install::Root;
+use crate::proof::{Expectation, Hex};
+use crate::report::{Report, size};
+use crate::source::remote::{Fetcher, Remote};
+use crate::stage::Source;
+use crate::stage::ahead::Ahead;
+use crate::stage::digest::{Digest, Pending, Received};
+use crate::stage::meter::{Meter, Observer, percent};
+use crate::stage::sniff;
+use importd_api::job::Local;
+use importd_api::name::Form;
+use importd_api::url::Url;
+use importd_api::verify::Verify;
+use importd_formats::pgp::Keyring;
+use std::path::PathBuf;
+use std::time::{Duration, Instant, SystemTime};
+
+/// Sent with every request.
+const USER_AGENT: &str = concat!("systemd-pull/", env!("CARGO_PKG_VERSION"), " (importd)");
+/// Least time between two lines about how far a download is.
+const LINE_INTERVAL: Duration = Duration::from_secs(1);
+/// Share of the progress that the download makes up; the rest is proving and installing.
+const DOWNLOAD_SHARE: u64 = 95;
+
+/// What to pull, as checked by the command line.
+#[derive(Debug)]
+pub struct Request {
+    /// Where the bytes are.
+    pub url: Url,
+    /// The image's name.
+    pub local: Local,
+    /// Archive or disk image.
+    pub form: Form,
+    /// What they must prove.
+    pub verify: Verify,
+    /// Keys that may sign; read before the worker cages itself.
+    pub keyring: Option<Keyring>,
+    /// Certificate files that the environment names.
+    pub certificates: Vec<PathBuf>,
+    /// Keep the download as it came, beside the image.
+    pub keep_download: bool,
+    /// Where the image goes.
+    pub target: Target,
+}
+
+/// A body on its way, unpacked, and what is known of it.
+struct Download {
+    body: Ahead,
+    pending: Pending,
+    etag: Option<String>,
+    last_modified: Option<SystemTime>,
+}
+
+impl Request {
+    /// The first lines, and the check that the name is free.
+    fn begin(&self, context: &Context) -> Result<()> {
+        if let Local::Named(name) = &self.local {
+            self.target.check_free(name)?;
+            context
+                .report
+                .info(format!("Pulling '{}', saving as '{name}'.", self.url));
+        } else {
+            context.report.info(format!("Pulling '{}'.", self.url));
+        }
+        Ok(())
+    }
+
+    /// Opens the image root and closes the cage; from here on only the network is left.
+    fn enter(&self, context: &Context) -> Result<(Root, Fetcher)> {
+        let root = self.target.open_root(context)?;
+        crate::cage::enter_pull(&root, self, context)?;
+        let fetcher = Fetcher::new(&self.url, USER_AGENT, context.cancel.clone())?;
+        Ok((root, fetcher))
+    }
+
+    /// Fetches and judges what the body must turn out to be.
+    fn expectation(&self, fetcher: &Fetcher, context: &Context) -> Result<Expectation> {
+        sidecar::expectation(self, fetcher, context)
+    }
+
+    /// Starts the download.
+    fn download(&self, fetcher: &Fetcher, context: &Context) -> Result<Download> {
+        let Remote {
+            length,
+            etag,
+            last_modified,
+            body,
+        } = fetcher.get(&self.url).map_err(|mut error| {
+            error.doing = format!("Failed to retrieve image file: {}", error.doing);
+            error
+        })?;
+        if let Some(length) = length {
+            context
+                .report
+                .info(format!("Downloading {} for {}.", size(length), self.url));
+        }
+        let observer = observer(&context.report, self.url.to_string(), length);
+        let meter = Meter::new(body, context.cancel.clone(), observer);
+        let failed = || "Failed to start the download".to_owned();
+        let (digest, pending) = Digest::new(meter).doing(failed)?;
+        let source: Source = Box::new(digest);
+        let (_, unpacked) = sniff::unpacked(source)?;
+        Ok(Download {
+            body: Ahead::new(unpacked).doing(failed)?,
+            pending,
+            etag,
+            last_modified,
+        })
+    }
+
+    /// Waits for the digest of a body that was read to its end.
+    fn received(&self, pending: Pending, context: &Context) -> Result<Received> {
+        let received = pending
+            .finish()
+            .doing(|| format!("Failed to hash the download of {}", self.url))?;
+        context.report.info(format!(
+            "Acquired {} for {}.",
+            size(received.bytes),
+            self.url
+        ));
+        context
+            .report
+            .info(format!("Download of {} complete.", self.url));
+        context.report.debug(format!(
+            "The SHA-256 digest of {} is {}.",
+            self.url,
+            Hex(&received.sha256)
+        ));
+        Ok(received)
+    }
+}
+
+fn observer(report: &Report, label: String, length: Option<u64>) -> Observer {
+    let report = report.clone();
+    let started = Instant::now();
+    let mut told = (started, 0);
+    Box::new(move |bytes| {
+        let Some(length) = length else { return };
+        let now = percent(bytes, length);
+        let share = u64::from(now) * DOWNLOAD_SHARE / 100;
+        report.progress(u8::try_from(share).unwrap_or(0));
+        if now < 100 && now != told.1 && told.0.elapsed() >= LINE_INTERVAL {
+            told = (Instant::now(), now);
+            let seconds = started.elapsed().as_secs().max(1);
+            let rate = (bytes / seconds).max(1);
+            report.info(format!(
+                "Got {now}% of {label}. {}s left at {}/s.",
+                length.saturating_sub(bytes) / rate,
+                size(rate)
+            ));
+        }
+    })
+}

@@ -1,0 +1,41 @@
+//! A disk image is downloaded.
+
+use super::Request;
+use super::keep;
+use crate::context::Context;
+use crate::error::Result;
+use crate::import::report_success;
+use crate::sink::raw::{Bounds, RawSink};
+use importd_api::job::Local;
+use std::ffi::OsString;
+
+/// Pulls a disk image.
+///
+/// # Errors
+/// By kind as the stages say; nothing is left then.
+pub fn run(request: &Request, bounds: Bounds, context: &Context) -> Result<()> {
+    request.begin(context)?;
+    let (root, fetcher) = request.enter(context)?;
+    let expected = request.expectation(&fetcher, context)?;
+    let mut download = request.download(&fetcher, context)?;
+
+    let pristine = keep::pristine_name(request, download.etag.as_deref(), &root);
+    let local = match &request.local {
+        Local::Named(name) => Some(OsString::from(format!("{name}.raw"))),
+        Local::Derived | Local::Pristine => None,
+    };
+    let file_name = local.as_ref().unwrap_or(&pristine);
+    let sink = RawSink::create(&root.folder, file_name, context.umask)?;
+    let (staged, _) = sink.fill(&mut download.body, bounds)?;
+    let received = request.received(download.pending, context)?;
+    staged.note_origin(
+        &request.url.without_credentials(),
+        download.etag.as_deref(),
+        download.last_modified,
+    );
+    let proven = staged.prove(&request.url.to_string(), &expected, &received)?;
+    let kept = keep::Kept { pristine, local };
+    keep::install(proven, &kept, request, &root, context)?;
+    report_success(context);
+    Ok(())
+}

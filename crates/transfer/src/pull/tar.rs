@@ -1,0 +1,42 @@
+//! An archive is downloaded and becomes a tree.
+
+use super::Request;
+use super::keep;
+use crate::context::Context;
+use crate::error::Result;
+use crate::import::report_success;
+use crate::sink::tree::TreeSink;
+use importd_api::job::Local;
+use std::ffi::OsString;
+
+/// Pulls an archive.
+///
+/// # Errors
+/// By kind as the stages say; nothing is left then.
+pub fn run(request: &Request, context: &Context) -> Result<()> {
+    request.begin(context)?;
+    let (root, fetcher) = request.enter(context)?;
+    let expected = request.expectation(&fetcher, context)?;
+    let download = request.download(&fetcher, context)?;
+
+    let pristine = keep::pristine_name(request, download.etag.as_deref(), &root);
+    let local = match &request.local {
+        Local::Named(name) => Some(OsString::from(name.as_str())),
+        Local::Derived | Local::Pristine => None,
+    };
+    let name = local.as_ref().unwrap_or(&pristine);
+    let sink = TreeSink::create(
+        &root.folder,
+        name,
+        request.target.tree_shape(),
+        context.umask,
+        (&context.report, &context.cancel),
+    )?;
+    let (staged, _) = sink.fill(download.body)?;
+    let received = request.received(download.pending, context)?;
+    let proven = staged.prove(&request.url.to_string(), &expected, &received)?;
+    let kept = keep::Kept { pristine, local };
+    keep::install(proven, &kept, request, &root, context)?;
+    report_success(context);
+    Ok(())
+}

@@ -1,0 +1,4 @@
+//! Where bytes go, still hidden.
+
+pub mod raw;
+pub mod tree;

@@ -1,0 +1,192 @@
+//! Gives an inode its metadata: owner, access lists, mode, flags, attributes, times, in this order.
+//!
+//! The owner comes first because changing it clears set-user-id bits and capabilities; the mode
+//! after the access lists because setting those rewrites it; times last. What the file system
+//! cannot hold (`EOPNOTSUPP`) is told once and left out; everything else is a failure.
+
+use crate::error::{Doing, Error, Result};
+use crate::report::Report;
+use importd_api::failure::Kind;
+use importd_formats::tar::{self, Entry, acl, flags};
+use importd_host::attributes;
+use importd_host::dir::Dir;
+use rustix::fs::{AtFlags, Gid, Mode, Timespec, Timestamps, Uid};
+use rustix::io::Errno;
+use std::ffi::OsStr;
+use std::io;
+use std::os::fd::BorrowedFd;
+use std::os::unix::ffi::OsStrExt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// Extended attributes that hold access lists, xattr(7).
+const ACL_ACCESS: &str = "system.posix_acl_access";
+const ACL_DEFAULT: &str = "system.posix_acl_default";
+/// Set by the security module's own rules; only meaningful where it runs.
+const SELINUX: &[u8] = b"security.selinux";
+
+/// What dressing needs beside the inode; shared by the pool.
+#[derive(Clone, Debug)]
+pub(super) struct Wardrobe {
+    report: Report,
+    told: Arc<AtomicBool>,
+    has_selinux: bool,
+    /// Who we are: new inodes have this owner already.
+    own: (u32, u32),
+}
+
+/// What is dressed: an open file or folder, or a name that cannot be opened (link, device, fifo).
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Inode<'a> {
+    Open(BorrowedFd<'a>),
+    Named(&'a Dir, &'a OsStr),
+}
+
+impl Wardrobe {
+    pub(super) fn new(report: Report) -> Self {
+        Self {
+            report,
+            told: Arc::new(AtomicBool::new(false)),
+            has_selinux: std::path::Path::new("/sys/fs/selinux/enforce").exists(),
+            own: (
+                rustix::process::geteuid().as_raw(),
+                rustix::process::getegid().as_raw(),
+            ),
+        }
+    }
+
+    /// Dresses an inode as its entry says. `made_mode` is the mode it was made with.
+    pub(super) fn dress(&self, inode: Inode<'_>, entry: &Entry, made_mode: u32) -> Result<()> {
+        let failed = |what: &str| {
+            let path = String::from_utf8_lossy(&entry.path).into_owned();
+            format!("Failed to set {what} of '{path}'")
+        };
+        let is_link = entry.kind == tar::Kind::Symlink;
+        let chowned = (entry.uid, entry.gid) != self.own;
+        if chowned {
+            inode
+                .chown(entry.uid, entry.gid)
+                .doing(|| failed("the owner"))?;
+        }
+        let has_acl = self.access_lists(inode, entry)?;
+        let mode = entry.mode & 0o7777;
+        if !is_link && (mode != made_mode || chowned || has_acl) {
+            inode.chmod(mode).doing(|| failed("the mode"))?;
+        }
+        if let (Inode::Open(fd), Some(text)) = (inode, &entry.file_flags) {
+            let result = attributes::set_flags(fd, flags::from_text(text));
+            self.tolerate(result).doing(|| failed("the file flags"))?;
+        }
+        for (name, value) in &entry.xattrs {
+            if name == SELINUX && !self.has_selinux {
+                continue;
+            }
+            let name = OsStr::from_bytes(name);
+            self.tolerate(inode.set_attribute(name, value))
+                .doing(|| failed(&format!("attribute '{}'", name.display())))?;
+        }
+        inode.set_time(entry.mtime).doing(|| failed("the time"))
+    }
+
+    fn access_lists(&self, inode: Inode<'_>, entry: &Entry) -> Result<bool> {
+        let lists = [
+            (ACL_ACCESS, &entry.acl_access),
+            (ACL_DEFAULT, &entry.acl_default),
+        ];
+        let mut any = false;
+        for (name, text) in lists {
+            let Some(text) = text else { continue };
+            let path = || String::from_utf8_lossy(&entry.path).into_owned();
+            let list = acl::text_to_xattr(text).map_err(|error| {
+                Error::caused(Kind::Archive, format!("Access list of '{}'", path()), error)
+            })?;
+            for lost in &list.unresolved {
+                self.report.warning(format!(
+                    "Access list entry '{}' of '{}' has a name but no number, left out",
+                    String::from_utf8_lossy(lost),
+                    path()
+                ));
+            }
+            let set = inode.set_attribute(OsStr::new(name), &list.bytes);
+            self.tolerate(set)
+                .doing(|| format!("Failed to set the access list of '{}'", path()))?;
+            any = true;
+        }
+        Ok(any)
+    }
+
+    /// Lets pass what the file system cannot hold, and says so once.
+    fn tolerate(&self, result: io::Result<()>) -> io::Result<()> {
+        match result {
+            Err(error) if is_unsupported(&error) => {
+                if !self.told.swap(true, Ordering::Relaxed) {
+                    self.report.warning(
+                        "The file system cannot hold all attributes, flags or access lists of \
+                         this archive; they are left out",
+                    );
+                }
+                Ok(())
+            }
+            other => other,
+        }
+    }
+}
+
+impl Inode<'_> {
+    fn chown(self, uid: u32, gid: u32) -> io::Result<()> {
+        // The value -1 means "leave it" to the kernel and "unset" in an archive.
+        let uid = (uid != u32::MAX).then(|| Uid::from_raw(uid));
+        let gid = (gid != u32::MAX).then(|| Gid::from_raw(gid));
+        match self {
+            Inode::Open(fd) => rustix::fs::fchown(fd, uid, gid)?,
+            Inode::Named(folder, name) => {
+                rustix::fs::chownat(folder, name, uid, gid, AtFlags::SYMLINK_NOFOLLOW)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Never called for symbolic links, which have no mode.
+    fn chmod(self, mode: u32) -> io::Result<()> {
+        let mode = Mode::from_raw_mode(mode);
+        match self {
+            Inode::Open(fd) => rustix::fs::fchmod(fd, mode)?,
+            Inode::Named(folder, name) => {
+                rustix::fs::chmodat(folder, name, mode, AtFlags::empty())?;
+            }
+        }
+        Ok(())
+    }
+
+    fn set_attribute(self, name: &OsStr, value: &[u8]) -> io::Result<()> {
+        match self {
+            Inode::Open(fd) => attributes::set(fd, name, value),
+            Inode::Named(folder, file) => attributes::set_at(folder, file, name, value),
+        }
+    }
+
+    fn set_time(self, time: tar::Timestamp) -> io::Result<()> {
+        let time = Timespec {
+            tv_sec: time.seconds,
+            tv_nsec: i64::from(time.nanoseconds),
+        };
+        let times = Timestamps {
+            last_access: time,
+            last_modification: time,
+        };
+        match self {
+            Inode::Open(fd) => rustix::fs::futimens(fd, &times)?,
+            Inode::Named(folder, name) => {
+                rustix::fs::utimensat(folder, name, &times, AtFlags::SYMLINK_NOFOLLOW)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn is_unsupported(error: &io::Error) -> bool {
+    matches!(
+        Errno::from_io_error(error),
+        Some(Errno::OPNOTSUPP | Errno::NOTTY | Errno::NOSYS)
+    ) || error.kind() == io::ErrorKind::Unsupported
+}

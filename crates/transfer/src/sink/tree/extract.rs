@@ -1,0 +1,270 @@
+//! Entries of an archive become inodes.
+
+use super::dress::{Inode, Wardrobe};
+use super::folders::Folders;
+use super::places::{Components, Missing, Places, shown};
+use super::pool::{Pool, SmallFile, made_mode};
+use super::{ENTRIES_MAX, SMALL_FILE_BYTES, flatten, inode};
+use crate::error::{Doing, Error, Result};
+use crate::proof::Staged;
+use crate::report::Report;
+use importd_api::failure::Kind;
+use importd_formats::tar::{self, Entry, Reader, path};
+use importd_host::cancel::Cancel;
+use importd_host::dir::Dir;
+use importd_host::staging::{Shape, Staging};
+use importd_host::{copy, sparse};
+use rustix::fs::{FileType, Mode};
+use std::ffi::OsStr;
+use std::io::Read;
+use std::os::fd::AsFd;
+use std::os::unix::ffi::OsStrExt;
+
+/// Mode of a tree whose archive does not say, before the umask.
+const TOP_MODE: u32 = 0o755;
+/// Size of the buffer for contents of large files, in bytes.
+const CONTENT_BYTES: usize = 1 << 20;
+/// Written bytes of a large file after which writing back to the disk is started.
+const WRITEBACK_BYTES: u64 = 8 << 20;
+
+/// A new, hidden tree.
+#[derive(Debug)]
+pub struct TreeSink {
+    staging: Staging,
+    report: Report,
+    cancel: Cancel,
+    top_mode: u32,
+}
+
+/// What was unpacked.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Extracted {
+    /// Number of entries in the archive.
+    pub entries: u64,
+    /// Bytes of file contents.
+    pub bytes: u64,
+}
+
+impl TreeSink {
+    /// Makes the folder (or subvolume) for the image that will be called `name`.
+    ///
+    /// # Errors
+    /// What mkdirat(2) says.
+    pub fn create(
+        folder: &Dir,
+        name: &OsStr,
+        shape: Shape,
+        umask: u32,
+        (report, cancel): (&Report, &Cancel),
+    ) -> Result<Self> {
+        let staging = Staging::create(folder, name, shape)
+            .doing(|| "Failed to create a hidden image folder".into())?;
+        // Without set-group-id from the image root: new inodes get our group.
+        rustix::fs::fchmod(staging.fd(), Mode::RWXU)
+            .doing(|| "Failed to set the mode of the hidden image folder".into())?;
+        Ok(Self {
+            staging,
+            report: report.clone(),
+            cancel: cancel.clone(),
+            top_mode: TOP_MODE & !umask,
+        })
+    }
+
+    /// Unpacks an archive, to its very end.
+    ///
+    /// # Errors
+    /// [`Kind::Archive`] for what is no archive, is damaged, or must not be unpacked; what the
+    /// source and the file system say. The tree is removed then.
+    pub fn fill<R: Read>(self, source: R) -> Result<(Staged, Extracted)> {
+        let top = self
+            .staging
+            .folder()
+            .doing(|| "Failed to open the hidden image folder".into())?;
+        let wardrobe = Wardrobe::new(self.report.clone());
+        let mut extraction = Extraction {
+            places: Places::new(top),
+            pool: Pool::start(&wardrobe)?,
+            folders: Folders::default(),
+            wardrobe,
+            content: vec![0; CONTENT_BYTES],
+            done: Extracted::default(),
+        };
+        let mut reader = Reader::new(source, tar::Limits::default());
+        while let Some(entry) = reader.next_entry()? {
+            self.cancel
+                .check()
+                .map_err(|error| Error::io("Cancelled", error))?;
+            extraction.add(entry, &mut reader)?;
+        }
+        reader.finish()?;
+        let done = extraction.finish(&self.report, self.top_mode)?;
+        Ok((Staged(self.staging), done))
+    }
+}
+
+struct Extraction {
+    places: Places,
+    pool: Pool,
+    folders: Folders,
+    wardrobe: Wardrobe,
+    content: Vec<u8>,
+    done: Extracted,
+}
+
+impl Extraction {
+    fn add<R: Read>(&mut self, entry: Entry, reader: &mut Reader<R>) -> Result<()> {
+        self.done.entries += 1;
+        if self.done.entries > ENTRIES_MAX {
+            let text = format!("The archive has more than {ENTRIES_MAX} entries");
+            return Err(Error::new(Kind::Archive, text));
+        }
+        let path = checked(&entry.path, &entry)?;
+        let Some((name, parents)) = path.split_last() else {
+            if entry.kind != tar::Kind::Directory {
+                let text = "The archive's top entry is not a directory, refusing";
+                return Err(Error::new(Kind::Archive, text));
+            }
+            self.folders.note(path, entry);
+            return Ok(());
+        };
+        let parent = self.places.folder(parents, Missing::Create)?;
+        let name = OsStr::from_bytes(name);
+        let is_small_file =
+            entry.kind == tar::Kind::File && !entry.sparse && entry.size <= SMALL_FILE_BYTES;
+        if is_small_file {
+            let content = self.read_small(&entry, reader)?;
+            let path = path.clone();
+            return self.pool.submit(SmallFile {
+                parent,
+                path,
+                entry,
+                content,
+            });
+        }
+        self.pool.wait_for(&path)?;
+        let failed = || format!("Failed to create {} '{}'", noun(entry.kind), shown(&path));
+        match entry.kind {
+            tar::Kind::File => return self.large_file(&parent, name, &entry, reader),
+            tar::Kind::Directory => {
+                inode::folder(&parent, name).doing(failed)?;
+                self.folders.note(path, entry);
+                return Ok(());
+            }
+            tar::Kind::HardLink => return self.hard_link(&parent, name, &entry),
+            tar::Kind::Symlink => {
+                inode::symlink(&parent, name, OsStr::from_bytes(&entry.link)).doing(failed)?;
+            }
+            tar::Kind::CharDevice | tar::Kind::BlockDevice | tar::Kind::Fifo => {
+                let kind = (node_type(entry.kind), entry.mode);
+                inode::node(&parent, name, kind, entry.device).doing(failed)?;
+            }
+        }
+        let inode = Inode::Named(&parent, name);
+        self.wardrobe.dress(inode, &entry, entry.mode & 0o777)
+    }
+
+    fn read_small<R: Read>(&mut self, entry: &Entry, reader: &mut Reader<R>) -> Result<Vec<u8>> {
+        let mut content = self.pool.buffer();
+        content.resize(usize::try_from(entry.size).unwrap_or(0), 0);
+        let mut filled = 0;
+        while filled < content.len() {
+            match reader.read_data(&mut content[filled..])? {
+                Some(piece) => filled += piece.length,
+                None => break,
+            }
+        }
+        self.done.bytes += filled as u64;
+        Ok(content)
+    }
+
+    fn large_file<R: Read>(
+        &mut self,
+        parent: &Dir,
+        name: &OsStr,
+        entry: &Entry,
+        reader: &mut Reader<R>,
+    ) -> Result<()> {
+        let failed = || {
+            let path = String::from_utf8_lossy(&entry.path).into_owned();
+            format!("Failed to create regular file '{path}'")
+        };
+        let fd = inode::file(parent, name, entry.mode).doing(failed)?;
+        let mut written_back = 0u64;
+        while let Some(piece) = reader.read_data(&mut self.content)? {
+            let data = &self.content[..piece.length];
+            copy::write_at(fd.as_fd(), data, piece.offset).doing(failed)?;
+            self.done.bytes += data.len() as u64;
+            let end = piece.offset + data.len() as u64;
+            if end >= written_back + WRITEBACK_BYTES {
+                // What is on its way to the disk need not be waited for at the end.
+                sparse::start_writeback(fd.as_fd(), written_back, end - written_back);
+                written_back = end;
+            }
+        }
+        // A hole at the end has no data that would make the file long enough.
+        rustix::fs::ftruncate(&fd, entry.size).doing(failed)?;
+        self.wardrobe
+            .dress(Inode::Open(fd.as_fd()), entry, made_mode(entry))
+    }
+
+    fn hard_link(&mut self, parent: &Dir, name: &OsStr, entry: &Entry) -> Result<()> {
+        let failed = || {
+            format!(
+                "Failed to create hard link '{}' to '{}'",
+                String::from_utf8_lossy(&entry.path),
+                String::from_utf8_lossy(&entry.link)
+            )
+        };
+        let target = checked(&entry.link, entry)?;
+        let Some((target_name, parents)) = target.split_last() else {
+            return Err(Error::new(Kind::Archive, failed()));
+        };
+        self.pool.wait_for(&target)?;
+        let folder = self.places.folder(parents, Missing::Fail)?;
+        let old = (folder.as_ref(), OsStr::from_bytes(target_name));
+        inode::hard_link(old, (parent, name)).doing(failed)
+    }
+
+    fn finish(mut self, report: &Report, top_mode: u32) -> Result<Extracted> {
+        self.pool.finish()?;
+        let top = self.places.top();
+        flatten::flatten(&top, &mut self.folders, report)?;
+        if !self.folders.has_top() {
+            rustix::fs::fchmod(top.as_fd(), Mode::from_raw_mode(top_mode))
+                .doing(|| "Failed to set the mode of the image folder".into())?;
+        }
+        let mut places = Places::new(
+            top.try_clone()
+                .doing(|| "Failed to open the image folder".into())?,
+        );
+        self.folders.dress(&mut places, &self.wardrobe)?;
+        Ok(self.done)
+    }
+}
+
+/// The components of a path in an archive, or why it must not be unpacked.
+fn checked(bytes: &[u8], entry: &Entry) -> Result<Components> {
+    path::components(bytes).map_err(|error| {
+        let shown = String::from_utf8_lossy(&entry.path);
+        Error::caused(Kind::Archive, format!("Refusing entry '{shown}'"), error)
+    })
+}
+
+fn noun(kind: tar::Kind) -> &'static str {
+    match kind {
+        tar::Kind::File => "regular file",
+        tar::Kind::Directory => "directory",
+        tar::Kind::Symlink => "symlink",
+        tar::Kind::HardLink => "hard link",
+        tar::Kind::CharDevice | tar::Kind::BlockDevice => "device node",
+        tar::Kind::Fifo => "fifo",
+    }
+}
+
+fn node_type(kind: tar::Kind) -> FileType {
+    match kind {
+        tar::Kind::CharDevice => FileType::CharacterDevice,
+        tar::Kind::BlockDevice => FileType::BlockDevice,
+        _ => FileType::Fifo,
+    }
+}

@@ -1,0 +1,28 @@
+//! A tree unpacked from an archive, safe by construction.
+//!
+//! Every inode is made by its own name in a folder that was reached from the hidden top folder one
+//! component at a time, no link followed; metadata is set on what was just created. Nothing outside
+//! the hidden folder can be named. Parsing, writing and dressing overlap: contents of small files
+//! go to a small pool ([`pool`]), folders are made in order and dressed last ([`folders`]).
+//!
+//! # Source
+//! tar(5) of libarchive and pax(1p) for the meaning of entries; what the reference does with them
+//! is in docs/original-behaviour.md.
+
+mod dress;
+mod extract;
+mod flatten;
+mod folders;
+mod inode;
+mod places;
+mod pool;
+
+pub use extract::{Extracted, TreeSink};
+pub(crate) use flatten::single_tree;
+
+/// Most entries of one archive: each folder costs memory until the end. A whole distribution with
+/// every package has about a tenth.
+const ENTRIES_MAX: u64 = 10_000_000;
+
+/// Contents up to this many bytes are read whole and handed to the pool.
+const SMALL_FILE_BYTES: u64 = 256 << 10;

@@ -1,0 +1,6 @@
+//! Where bytes come from: `Read`, a length, and what identifies them.
+
+pub mod file;
+pub mod http;
+pub mod remote;
+pub mod wire;

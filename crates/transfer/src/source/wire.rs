@@ -1,0 +1,264 @@
+//! The network thread: an asynchronous HTTP client behind blocking requests.
+//!
+//! One thread with a single-threaded runtime does all the waiting of a worker; each body comes out
+//! of a bounded channel as the chunks the network delivered, without another copy.
+
+use bytes::Bytes;
+use importd_host::cancel::{Cancel, Cancelled};
+use reqwest::header::{CONTENT_LENGTH, ETAG, HeaderMap, LAST_MODIFIED};
+use reqwest::{Client, redirect};
+use std::io::{self, Read};
+use std::os::fd::AsFd;
+use std::time::{Duration, SystemTime};
+use tokio::net::unix::pipe;
+use tokio::sync::mpsc::{Receiver, Sender, UnboundedReceiver, UnboundedSender};
+
+/// Most redirects followed, as the reference.
+const REDIRECTS_MAX: usize = 30;
+/// A connection that cannot be made in this time is given up.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(60);
+/// A server that sends nothing for this time is given up (the reference: below 30 bytes a second
+/// for 60 seconds).
+const STALL_TIMEOUT: Duration = Duration::from_secs(60);
+/// Chunks between the network and the reader; each is at most some hundred KiB.
+const CHUNKS_WAITING: usize = 32;
+/// Longest ETag kept, in bytes: it becomes an extended attribute.
+const ETAG_MAX: usize = 1024;
+
+/// A handle of the network thread; the thread ends when the last handle and body are gone.
+#[derive(Debug)]
+pub struct Network {
+    requests: UnboundedSender<Request>,
+}
+
+#[derive(Debug)]
+struct Request {
+    url: String,
+    head: std::sync::mpsc::SyncSender<Result<Response, Failure>>,
+}
+
+/// The answer to a request: its head, and its body still on the way.
+#[derive(Debug)]
+pub struct Response {
+    /// Status code of the last answer, after redirects.
+    pub status: u16,
+    /// Announced length of the body, in bytes.
+    pub length: Option<u64>,
+    /// The ETag as it was sent.
+    pub etag: Option<String>,
+    /// When the server says the file was changed.
+    pub last_modified: Option<SystemTime>,
+    /// The body.
+    pub body: Body,
+}
+
+/// Why a request failed, without the address.
+#[derive(Debug, thiserror::Error)]
+pub enum Failure {
+    /// The transfer was cancelled.
+    #[error("The transfer was cancelled")]
+    Cancelled,
+    /// The server's certificate is not trusted.
+    #[error(
+        "The server's certificate is not trusted: {0}; add its issuer to the system's certificate \
+         store or name it in SSL_CERT_FILE"
+    )]
+    Certificate(String),
+    /// No connection could be made.
+    #[error("Cannot connect: {0}")]
+    Connect(String),
+    /// The server was silent for too long.
+    #[error("The server sent nothing for {} seconds", STALL_TIMEOUT.as_secs())]
+    Stalled,
+    /// Redirected too often, in a circle, or from https to http.
+    #[error("The redirect is refused: {0}")]
+    Redirect(String),
+    /// The connection broke.
+    #[error("The connection broke: {0}")]
+    Broken(String),
+    /// The network thread is gone.
+    #[error("The network thread ended")]
+    Ended,
+}
+
+/// The body of a response.
+#[derive(Debug)]
+pub struct Body {
+    chunks: Receiver<Result<Bytes, Failure>>,
+    current: Bytes,
+}
+
+impl Network {
+    /// Starts the thread. `user_agent` is sent with each request.
+    ///
+    /// # Errors
+    /// When no thread can be started, or the system's certificates cannot be read.
+    pub fn start(user_agent: &str, cancel: Cancel) -> io::Result<Self> {
+        // Fails only where a provider was chosen before: that one is as good.
+        rustls::crypto::aws_lc_rs::default_provider()
+            .install_default()
+            .unwrap_or(());
+        let client = Client::builder()
+            .user_agent(user_agent)
+            .redirect(redirect::Policy::custom(judge_redirect))
+            .connect_timeout(CONNECT_TIMEOUT)
+            .read_timeout(STALL_TIMEOUT)
+            .tcp_nodelay(true)
+            .build()
+            .map_err(|error| io::Error::other(root_cause(&error)))?;
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()?;
+        let (requests, receiver) = tokio::sync::mpsc::unbounded_channel();
+        std::thread::Builder::new()
+            .name("network".into())
+            .spawn(move || runtime.block_on(serve(client, receiver, cancel)))?;
+        Ok(Self { requests })
+    }
+
+    /// Asks for an address and waits for the head of the answer.
+    ///
+    /// # Errors
+    /// [`Failure`] by cause. Any status is an answer, not a failure.
+    pub fn get(&self, url: &str) -> Result<Response, Failure> {
+        let (head, answer) = std::sync::mpsc::sync_channel(1);
+        let url = url.to_owned();
+        self.requests
+            .send(Request { url, head })
+            .map_err(|_lost| Failure::Ended)?;
+        answer.recv().unwrap_or(Err(Failure::Ended))
+    }
+}
+
+impl Read for Body {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        while self.current.is_empty() {
+            match self.chunks.blocking_recv() {
+                None => return Ok(0),
+                Some(Ok(chunk)) => self.current = chunk,
+                Some(Err(Failure::Cancelled)) => return Err(io::Error::other(Cancelled)),
+                Some(Err(failure)) => return Err(io::Error::other(failure)),
+            }
+        }
+        let length = self.current.len().min(buffer.len());
+        buffer[..length].copy_from_slice(&self.current.split_to(length));
+        Ok(length)
+    }
+}
+
+async fn serve(client: Client, mut requests: UnboundedReceiver<Request>, cancel: Cancel) {
+    let mut bodies = tokio::task::JoinSet::new();
+    while let Some(request) = requests.recv().await {
+        bodies.spawn(answer(client.clone(), request, cancel.clone()));
+    }
+    // Bodies still on their way end when their readers are gone.
+    while bodies.join_next().await.is_some() {}
+}
+
+async fn answer(client: Client, request: Request, cancel: Cancel) {
+    let stop = cancelled(&cancel);
+    tokio::pin!(stop);
+    let response = tokio::select! {
+        () = &mut stop => Err(Failure::Cancelled),
+        response = client.get(&request.url).send() => response.map_err(|e| Failure::from(&e)),
+    };
+    let response = match response {
+        Ok(response) => response,
+        // Whoever asked may be gone.
+        Err(failure) => return request.head.send(Err(failure)).unwrap_or(()),
+    };
+    let (sender, chunks) = tokio::sync::mpsc::channel(CHUNKS_WAITING);
+    let head = head_of(&response, chunks);
+    if request.head.send(Ok(head)).is_err() {
+        return;
+    }
+    tokio::select! {
+        () = &mut stop => sender.send(Err(Failure::Cancelled)).await.unwrap_or(()),
+        () = deliver(response, &sender) => {}
+    }
+}
+
+fn head_of(response: &reqwest::Response, chunks: Receiver<Result<Bytes, Failure>>) -> Response {
+    let headers = response.headers();
+    Response {
+        status: response.status().as_u16(),
+        length: text(headers, CONTENT_LENGTH.as_str()).and_then(|text| text.parse().ok()),
+        etag: text(headers, ETAG.as_str()).filter(|etag| etag.len() <= ETAG_MAX),
+        last_modified: text(headers, LAST_MODIFIED.as_str())
+            .and_then(|text| httpdate::parse_http_date(&text).ok()),
+        body: Body {
+            chunks,
+            current: Bytes::new(),
+        },
+    }
+}
+
+async fn deliver(mut response: reqwest::Response, sender: &Sender<Result<Bytes, Failure>>) {
+    loop {
+        let message = match response.chunk().await {
+            Ok(Some(chunk)) => Ok(chunk),
+            Ok(None) => return,
+            Err(error) => Err(Failure::from(&error)),
+        };
+        let last = message.is_err();
+        if sender.send(message).await.is_err() || last {
+            return;
+        }
+    }
+}
+
+/// Waits for the cancel; for ever if its descriptor cannot be watched.
+async fn cancelled(cancel: &Cancel) {
+    if let Ok(fd) = cancel.fd().as_fd().try_clone_to_owned()
+        && let Ok(watched) = pipe::Receiver::from_owned_fd(fd)
+        && watched.readable().await.is_ok()
+    {
+        return;
+    }
+    std::future::pending::<()>().await;
+}
+
+fn judge_redirect(attempt: redirect::Attempt<'_>) -> redirect::Action {
+    let from_tls = attempt
+        .previous()
+        .last()
+        .is_some_and(|url| url.scheme() == "https");
+    if attempt.previous().len() > REDIRECTS_MAX {
+        attempt.error("more than 30 of them")
+    } else if from_tls && attempt.url().scheme() != "https" {
+        attempt.error("it leads from https to an address without encryption")
+    } else {
+        attempt.follow()
+    }
+}
+
+fn text(headers: &HeaderMap, name: &str) -> Option<String> {
+    let value = headers.get(name)?.to_str().ok()?;
+    Some(value.trim().to_owned())
+}
+
+impl From<&reqwest::Error> for Failure {
+    fn from(error: &reqwest::Error) -> Self {
+        let cause = root_cause(error);
+        if error.is_timeout() && !error.is_connect() {
+            Failure::Stalled
+        } else if error.is_redirect() {
+            Failure::Redirect(cause)
+        } else if cause.contains("certificate") {
+            Failure::Certificate(cause)
+        } else if error.is_connect() {
+            Failure::Connect(cause)
+        } else {
+            Failure::Broken(cause)
+        }
+    }
+}
+
+/// The innermost cause: what happened, without the layers it came through.
+fn root_cause(error: &dyn std::error::Error) -> String {
+    let mut cause = error;
+    while let Some(next) = cause.source() {
+        cause = next;
+    }
+    cause.to_string()
+}

@@ -1,0 +1,171 @@
+//! Hashes what passes, on a thread of its own.
+
+use super::{BUFFER_BYTES, QUEUE_DEPTH};
+use aws_lc_rs::digest::{Context, SHA256};
+use std::io::{self, Read};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+
+/// What a whole source turned out to be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Received {
+    /// SHA-256 over all bytes, as they were transferred.
+    pub sha256: [u8; 32],
+    /// How many bytes.
+    pub bytes: u64,
+}
+
+/// A source whose bytes are hashed as they pass.
+#[derive(Debug)]
+pub struct Digest<R> {
+    source: R,
+    current: Vec<u8>,
+    hasher: Option<SyncSender<Message>>,
+    empty: Receiver<Vec<u8>>,
+}
+
+/// The promise of a digest: kept when the source was read to its end, and only then.
+#[derive(Debug)]
+pub struct Pending(Receiver<Received>);
+
+#[derive(Debug)]
+enum Message {
+    Bytes(Vec<u8>),
+    End,
+}
+
+impl<R: Read> Digest<R> {
+    /// Starts the hashing thread.
+    ///
+    /// # Errors
+    /// When no thread can be started.
+    pub fn new(source: R) -> io::Result<(Self, Pending)> {
+        let (hasher, messages) = sync_channel(QUEUE_DEPTH);
+        let (empty_in, empty) = sync_channel(QUEUE_DEPTH + 2);
+        let (result_in, result) = sync_channel(1);
+        std::thread::Builder::new()
+            .name("digest".into())
+            .spawn(move || hash_all(&messages, &empty_in, &result_in))?;
+        let digest = Self {
+            source,
+            current: Vec::with_capacity(BUFFER_BYTES),
+            hasher: Some(hasher),
+            empty,
+        };
+        Ok((digest, Pending(result)))
+    }
+
+    fn hand_over(&mut self) -> io::Result<()> {
+        let next = self
+            .empty
+            .try_recv()
+            .unwrap_or_else(|_| Vec::with_capacity(BUFFER_BYTES));
+        let buffer = std::mem::replace(&mut self.current, next);
+        self.send(Message::Bytes(buffer))
+    }
+
+    fn send(&self, message: Message) -> io::Result<()> {
+        self.hasher.as_ref().map_or(Ok(()), |hasher| {
+            hasher
+                .send(message)
+                .map_err(|lost| io::Error::other(format!("The hashing thread ended: {lost}")))
+        })
+    }
+}
+
+impl<R: Read> Read for Digest<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let length = self.source.read(buffer)?;
+        if length == 0 && !buffer.is_empty() && self.hasher.is_some() {
+            self.hand_over()?;
+            self.send(Message::End)?;
+            self.hasher = None;
+        }
+        let mut passed = &buffer[..length];
+        while !passed.is_empty() {
+            let room = BUFFER_BYTES - self.current.len();
+            let (now, later) = passed.split_at(room.min(passed.len()));
+            self.current.extend_from_slice(now);
+            if self.current.len() == BUFFER_BYTES {
+                self.hand_over()?;
+            }
+            passed = later;
+        }
+        Ok(length)
+    }
+}
+
+impl Pending {
+    /// Waits for the digest.
+    ///
+    /// # Errors
+    /// `UnexpectedEof` if the stage was dropped before the end of its source.
+    pub fn finish(self) -> io::Result<Received> {
+        self.0
+            .recv()
+            .map_err(|lost| io::Error::new(io::ErrorKind::UnexpectedEof, lost))
+    }
+}
+
+fn hash_all(
+    messages: &Receiver<Message>,
+    empty: &SyncSender<Vec<u8>>,
+    result: &SyncSender<Received>,
+) {
+    let mut context = Context::new(&SHA256);
+    let mut bytes = 0u64;
+    // Without an end message the stage was dropped half-way, and there is no digest.
+    while let Ok(message) = messages.recv() {
+        match message {
+            Message::Bytes(mut buffer) => {
+                context.update(&buffer);
+                bytes += buffer.len() as u64;
+                buffer.clear();
+                empty.try_send(buffer).unwrap_or(());
+            }
+            Message::End => {
+                let mut sha256 = [0; 32];
+                sha256.copy_from_slice(context.finish().as_ref());
+                // The transfer may have failed meanwhile and not want to know.
+                result.send(Received { sha256, bytes }).unwrap_or(());
+                return;
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const EMPTY: [u8; 4] = [0xe3, 0xb0, 0xc4, 0x42];
+    const ABC: [u8; 4] = [0xba, 0x78, 0x16, 0xbf];
+
+    #[test]
+    fn digests_are_those_of_the_standard() {
+        for (data, start) in [("", EMPTY), ("abc", ABC)] {
+            let (mut digest, pending) = Digest::new(data.as_bytes()).unwrap();
+            io::copy(&mut digest, &mut io::sink()).unwrap();
+            let received = pending.finish().unwrap();
+            assert_eq!(received.sha256[..4], start);
+            assert_eq!(received.bytes, data.len() as u64);
+        }
+    }
+
+    #[test]
+    fn a_source_not_read_to_its_end_has_no_digest() {
+        let (mut digest, pending) = Digest::new(&b"abcdef"[..]).unwrap();
+        digest.read_exact(&mut [0; 6]).unwrap();
+        drop(digest);
+        let error = pending.finish().unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::UnexpectedEof);
+    }
+
+    #[test]
+    fn large_sources_are_hashed_whole() {
+        let data = vec![5u8; (5 << 20) + 3];
+        let (mut digest, pending) = Digest::new(data.as_slice()).unwrap();
+        io::copy(&mut digest, &mut io::sink()).unwrap();
+        let whole = aws_lc_rs::digest::digest(&SHA256, &data);
+        assert_eq!(pending.finish().unwrap().sha256, whole.as_ref());
+    }
+}

@@ -1,0 +1,20 @@
+//! Adapters between a source and a sink: each takes a `Read` (or `Write`) and is one.
+//!
+//! Overlap lives here and nowhere else: [`ahead`] reads on a thread of its own, [`behind`] writes on
+//! one, [`digest`] hashes on one. Queues are bounded by [`QUEUE_DEPTH`] buffers of [`BUFFER_BYTES`].
+
+pub mod ahead;
+pub mod behind;
+pub mod digest;
+pub mod meter;
+pub mod sniff;
+
+/// Size of the buffers that travel between threads, in bytes.
+pub const BUFFER_BYTES: usize = 1 << 20;
+
+/// How many buffers wait between two threads. With a buffer on each side this bounds the memory of
+/// a queue to 5 MiB, and is enough to ride out a writeback of a few milliseconds.
+pub const QUEUE_DEPTH: usize = 3;
+
+/// Bytes on their way.
+pub type Source = Box<dyn std::io::Read + Send>;
