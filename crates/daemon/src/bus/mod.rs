@@ -1,0 +1,23 @@
+//! D-Bus: objects, methods, properties and signals of org.freedesktop.import1(5).
+//!
+//! | module | holds |
+//! |---|---|
+//! | [`interface`] | what an interface is made of, and its introspection |
+//! | [`object`] | which objects there are |
+//! | [`manager`] | the interface of the manager: methods decoded, lists encoded |
+//! | [`transfer`] | the interface of a transfer |
+//! | [`standard`] | Peer, Introspectable and Properties |
+//! | [`fault`] | errors as they stand in a reply |
+//! | [`service`] | the connection: a call in, an answer out |
+//!
+//! Objects are not registered anywhere: a call is looked up in the manager's table when it arrives,
+//! so that what the bus shows cannot differ from what is running. Calls are taken one after the
+//! other; none waits for another's authorization or list.
+
+pub mod fault;
+pub mod interface;
+pub mod manager;
+pub mod object;
+pub mod service;
+pub mod standard;
+pub mod transfer;

@@ -1,0 +1,42 @@
+//! systemd-importd: accepts requests on the bus, runs a worker process for each, reports.
+//!
+//! | module | holds |
+//! |---|---|
+//! | [`settings`] | what the daemon was told by its command line and environment |
+//! | [`lifetime`] | from the first connection to the last worker: the one loop |
+//! | [`bus`] | D-Bus: objects, methods, signals; translates, decides nothing |
+//! | [`authorize`] | who may start and cancel |
+//! | [`request`] | what a caller asked for, checked into a job |
+//! | [`descriptor`] | which descriptors of callers are taken |
+//! | [`manager`] | the table of transfers; knows no bus type |
+//! | [`transfer`] | one transfer's states and edges |
+//! | [`worker`] | a worker process: start, stop, its output as events |
+//! | [`readiness`] | waiting for descriptors |
+//! | [`lines`] | the bytes a worker writes as log lines |
+//! | [`ids`] | numbers of transfers that a restart does not hand out again |
+//! | [`images`] | the list of images |
+//! | [`refusal`] | why a request is refused, and its name on the bus |
+//! | [`log`] | the daemon's own log |
+//!
+//! This crate promises never to parse a byte of an image, never to resolve a path or an address for
+//! a caller, and to hold no state that a restart would miss: one thread, no locks.
+//!
+//! Source: org.freedesktop.import1(5), systemd-importd.service(8).
+
+#![forbid(unsafe_code)]
+
+pub mod authorize;
+pub mod bus;
+pub mod descriptor;
+pub mod ids;
+pub mod images;
+pub mod lifetime;
+pub mod lines;
+pub mod log;
+pub mod manager;
+pub mod readiness;
+pub mod refusal;
+pub mod request;
+pub mod settings;
+pub mod transfer;
+pub mod worker;

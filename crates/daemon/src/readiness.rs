@@ -1,0 +1,19 @@
+//! Waiting until a descriptor can be read.
+
+use std::io;
+use std::os::fd::OwnedFd;
+use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
+
+/// A descriptor that can be waited on until there is something to read.
+///
+/// # Errors
+/// When no more descriptors can be watched.
+#[expect(
+    deprecated,
+    reason = "what tokio wants instead is unsafe, for types whose as_raw_fd() might change; that \
+              of an OwnedFd never does"
+)]
+pub fn watch(fd: OwnedFd) -> io::Result<AsyncFd<OwnedFd>> {
+    AsyncFd::with_interest(fd, Interest::READABLE)
+}

@@ -1,0 +1,257 @@
+//! What a caller asked for, checked into a [`Job`].
+//!
+//! The order of the checks is the reference's: class, flags, then for imports descriptor and name,
+//! for exports name, descriptor and format, for pulls address, name and verification mode.
+
+use crate::descriptor::{self, Purpose};
+use crate::refusal::Refusal;
+use importd_api::class::{Class, Scope};
+use importd_api::flags::Flags;
+use importd_api::format::Format;
+use importd_api::job::{ImportSource, Job, Kind, Local, Work};
+use importd_api::name::{Form, ImageName};
+use importd_api::url::Url;
+use importd_api::verify::Verify;
+use std::os::fd::BorrowedFd;
+
+/// Most of a refused name that the refusal repeats, in characters: four times what a name may have.
+/// A caller must not make us send back megabytes, escaped.
+const REFUSED_NAME_MAX: usize = 4 * importd_api::name::NAME_MAX;
+
+/// Class and flags, as the two families of methods give them.
+#[derive(Clone, Copy, Debug)]
+pub enum Options<'a> {
+    /// The old form: class machine, flags as booleans.
+    Plain(Flags),
+    /// The `Ex` form.
+    Extended {
+        /// Name of the class.
+        class: &'a str,
+        /// The flag word.
+        flags: u64,
+    },
+}
+
+impl Options<'_> {
+    /// Checks class and flags for a kind of transfer.
+    ///
+    /// # Errors
+    /// [`Refusal::Class`], then [`Refusal::Flags`].
+    pub fn check(self, kind: Kind) -> Result<(Class, Flags), Refusal> {
+        match self {
+            Options::Plain(flags) => Ok((Class::Machine, flags)),
+            Options::Extended { class, flags } => {
+                let class = Class::parse(class)?;
+                Ok((class, Flags::parse(flags, kind.known_flags())?))
+            }
+        }
+    }
+}
+
+/// The part of a request that differs by direction.
+#[derive(Clone, Copy, Debug)]
+pub enum Subject<'a> {
+    /// An image is made of what stands on a descriptor.
+    Import {
+        /// File, pipe, socket or folder.
+        fd: BorrowedFd<'a>,
+        /// What it is taken for.
+        source: ImportSource,
+        /// The image's name.
+        name: &'a str,
+    },
+    /// An image is written to a descriptor.
+    Export {
+        /// File, pipe or socket.
+        fd: BorrowedFd<'a>,
+        /// As archive or disk image.
+        form: Form,
+        /// The image's name.
+        name: &'a str,
+        /// Compression; empty for none.
+        format: &'a str,
+    },
+    /// An image is made of a download.
+    Pull {
+        /// An archive or a disk image.
+        form: Form,
+        /// Its address.
+        url: &'a str,
+        /// The image's name; empty to derive it, `-` for none.
+        name: &'a str,
+        /// Verification mode; empty for the default.
+        verify: &'a str,
+    },
+}
+
+impl Subject<'_> {
+    const fn kind(&self) -> Kind {
+        match self {
+            Subject::Import { source, .. } => match source {
+                ImportSource::Stream(Form::Tar) => Kind::ImportTar,
+                ImportSource::Stream(Form::Raw) => Kind::ImportRaw,
+                ImportSource::Folder => Kind::ImportFs,
+            },
+            Subject::Export { form, .. } => match form {
+                Form::Tar => Kind::ExportTar,
+                Form::Raw => Kind::ExportRaw,
+            },
+            Subject::Pull { form, .. } => match form {
+                Form::Tar => Kind::PullTar,
+                Form::Raw => Kind::PullRaw,
+            },
+        }
+    }
+
+    /// Checks a request into a job.
+    ///
+    /// # Errors
+    /// [`Refusal`] by the first rule that is broken.
+    pub fn check(self, scope: Scope, options: Options<'_>) -> Result<Job, Refusal> {
+        let (class, flags) = options.check(self.kind())?;
+        Ok(Job {
+            scope,
+            class,
+            force: flags.force,
+            read_only: flags.read_only,
+            image_root: None,
+            work: self.work(flags.keep_download)?,
+        })
+    }
+
+    fn work(self, keep_download: bool) -> Result<Work, Refusal> {
+        match self {
+            Subject::Import { fd, source, name } => {
+                let purpose = match source {
+                    ImportSource::Stream(_) => Purpose::Read,
+                    ImportSource::Folder => Purpose::Folder,
+                };
+                descriptor::check(fd, purpose)?;
+                let name = image_name(name)?;
+                Ok(Work::Import { source, name })
+            }
+            Subject::Export {
+                fd,
+                form,
+                name,
+                format,
+            } => {
+                let name = image_name(name)?;
+                descriptor::check(fd, Purpose::Write)?;
+                let format = match format {
+                    "" => None,
+                    text => Some(Format::parse(text)?),
+                };
+                Ok(Work::Export { form, name, format })
+            }
+            Subject::Pull {
+                form,
+                url,
+                name,
+                verify,
+            } => {
+                let url = Url::parse(url)?;
+                let local = match name {
+                    "" => Local::Derived,
+                    "-" => Local::Pristine,
+                    text => Local::Named(image_name(text)?),
+                };
+                Ok(Work::Pull {
+                    form,
+                    url,
+                    local,
+                    verify: Verify::parse_mode(verify)?,
+                    keep_download,
+                })
+            }
+        }
+    }
+}
+
+fn image_name(text: &str) -> Result<ImageName, Refusal> {
+    ImageName::parse(text)
+        .map_err(|_reason| Refusal::Name(text.chars().take(REFUSED_NAME_MAX).collect()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::fd::AsFd;
+
+    fn refused(subject: Subject<'_>, options: Options<'_>) -> String {
+        subject
+            .check(Scope::System, options)
+            .unwrap_err()
+            .to_string()
+    }
+
+    #[test]
+    fn checks_of_a_pull_come_in_the_references_order() {
+        let pull = |url, name, verify| Subject::Pull {
+            form: Form::Tar,
+            url,
+            name,
+            verify,
+        };
+        let options = |class, flags| Options::Extended { class, flags };
+        let wrong = pull("x", "a/b", "y");
+        assert_eq!(refused(wrong, options("c", 8)), "Image class 'c' not known");
+        assert_eq!(refused(wrong, options("", 8)), "Image class '' not known");
+        assert_eq!(refused(wrong, options("sysext", 8)), "Flags 0x8 invalid");
+        assert_eq!(refused(wrong, options("sysext", 7)), "URL 'x' is invalid");
+        let wrong = pull("http://h/x", "a/b", "y");
+        assert_eq!(
+            refused(wrong, options("sysext", 7)),
+            "Local image name a/b is invalid"
+        );
+        let wrong = pull("http://h/x", "ab", "y");
+        assert_eq!(
+            refused(wrong, options("sysext", 7)),
+            "Unknown verification mode y"
+        );
+    }
+
+    #[test]
+    fn imports_look_at_the_descriptor_first_and_exports_at_the_name() {
+        let device = std::fs::File::open("/dev/null").unwrap();
+        let options = Options::Plain(Flags::default());
+        let import = Subject::Import {
+            fd: device.as_fd(),
+            source: ImportSource::Stream(Form::Raw),
+            name: "-x",
+        };
+        assert_eq!(refused(import, options), "Invalid argument");
+        let export = Subject::Export {
+            fd: device.as_fd(),
+            form: Form::Raw,
+            name: "-x",
+            format: "rar",
+        };
+        assert_eq!(refused(export, options), "Local image name -x is invalid");
+        let (_read, write) = std::io::pipe().unwrap();
+        let export = Subject::Export {
+            fd: write.as_fd(),
+            form: Form::Raw,
+            name: "x",
+            format: "rar",
+        };
+        assert_eq!(refused(export, options), "Unknown format: rar");
+    }
+
+    #[test]
+    fn a_dash_is_no_name_but_for_pulls() {
+        let pull = Subject::Pull {
+            form: Form::Raw,
+            url: "http://h/x.raw",
+            name: "-",
+            verify: "",
+        };
+        let job = pull
+            .check(Scope::User, Options::Plain(Flags::default()))
+            .unwrap();
+        assert_eq!(job.class, Class::Machine);
+        assert_eq!(job.local(), "-");
+        assert_eq!(job.verify(), "signature");
+        assert!(image_name("-").is_err());
+    }
+}

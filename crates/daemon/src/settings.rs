@@ -1,0 +1,164 @@
+//! What the daemon was told: by its command line the scope, by its environment the rest.
+//!
+//! The environment is read once, by `main`, and handed on from here.
+
+use crate::images::Places;
+use crate::log::Level;
+use importd_api::class::{Class, Scope};
+use importd_api::worker::{WORKER_DIRECTORY, WORKER_DIRECTORY_VARIABLE};
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// How long a worker may take to end after SIGTERM before it gets SIGKILL. Workers remove their
+/// unfinished image meanwhile, which takes a while for a large tree; the service manager waits
+/// 90 s by default before it kills the daemon, so this must stay well below.
+pub const GRACE: Duration = Duration::from_secs(10);
+
+/// Runtime directory of the system scope, the one the unit asks for.
+const RUNTIME_DIRECTORY: &str = "/run/systemd/importd";
+
+/// The daemon's settings.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Whose images; which bus.
+    pub scope: Scope,
+    /// Address of the bus; `None`: where the bus of the scope usually is.
+    pub bus_address: Option<String>,
+    /// Folder of the worker programs.
+    pub worker_directory: PathBuf,
+    /// How much the daemon and its workers log.
+    pub log_level: Level,
+    /// Where the last transfer number is kept; `None`: nowhere.
+    pub runtime_directory: Option<PathBuf>,
+    /// Where images lie.
+    pub places: Places,
+    /// Where images are made; leftovers of killed workers are removed from there.
+    pub image_roots: Vec<PathBuf>,
+    /// How long a worker may take to end after SIGTERM.
+    pub grace: Duration,
+}
+
+impl Settings {
+    /// Settings of a daemon of `scope`, from the environment variables that `variable` returns.
+    ///
+    /// `DBUS_SYSTEM_BUS_ADDRESS` or `DBUS_SESSION_BUS_ADDRESS`, `IMPORTD_WORKER_DIRECTORY`,
+    /// `RUNTIME_DIRECTORY`, `SYSTEMD_LOG_LEVEL`, and in the user scope `HOME`, `XDG_RUNTIME_DIR`,
+    /// `XDG_STATE_HOME`. Paths that are not absolute are ignored.
+    #[must_use]
+    pub fn from_environment(
+        scope: Scope,
+        variable: impl Fn(&'static str) -> Option<OsString>,
+    ) -> Self {
+        let path = |name| absolute(variable(name));
+        let level = variable("SYSTEMD_LOG_LEVEL");
+        let (folders, address) = match scope {
+            Scope::System => (Folders::system(), "DBUS_SYSTEM_BUS_ADDRESS"),
+            Scope::User => (Folders::user(path), "DBUS_SESSION_BUS_ADDRESS"),
+        };
+        Self {
+            scope,
+            bus_address: variable(address).and_then(|address| address.into_string().ok()),
+            worker_directory: path(WORKER_DIRECTORY_VARIABLE)
+                .unwrap_or_else(|| PathBuf::from(WORKER_DIRECTORY)),
+            log_level: level
+                .and_then(|level| Level::parse(level.to_str()?))
+                .unwrap_or_default(),
+            runtime_directory: path("RUNTIME_DIRECTORY").or(folders.runtime),
+            places: folders.places,
+            image_roots: folders.image_roots,
+            grace: GRACE,
+        }
+    }
+}
+
+/// The folders of a scope.
+struct Folders {
+    runtime: Option<PathBuf>,
+    places: Places,
+    image_roots: Vec<PathBuf>,
+}
+
+impl Folders {
+    fn system() -> Self {
+        let roots = Class::ALL
+            .into_iter()
+            .map(|class| class.system_root().into());
+        Self {
+            runtime: Some(PathBuf::from(RUNTIME_DIRECTORY)),
+            places: Places::system(),
+            image_roots: roots.collect(),
+        }
+    }
+
+    fn user(path: impl Fn(&'static str) -> Option<PathBuf>) -> Self {
+        let runtime = path("XDG_RUNTIME_DIR");
+        let local = path("HOME").map(|home| home.join(".local"));
+        let state =
+            path("XDG_STATE_HOME").or_else(|| local.as_ref().map(|local| local.join("state")));
+        let data = local.map(|local| local.join("lib"));
+        let root = state
+            .as_deref()
+            .map(|state| Class::Machine.user_root(state));
+        let bases: Vec<PathBuf> = [runtime.clone(), state, data]
+            .into_iter()
+            .flatten()
+            .collect();
+        Self {
+            runtime: runtime.map(|runtime| runtime.join("systemd/importd")),
+            places: Places::user(&bases),
+            image_roots: root.into_iter().collect(),
+        }
+    }
+}
+
+fn absolute(value: Option<OsString>) -> Option<PathBuf> {
+    value
+        .map(PathBuf::from)
+        .filter(|path: &PathBuf| Path::is_absolute(path))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn settings(scope: Scope, variables: &[(&str, &str)]) -> Settings {
+        Settings::from_environment(scope, |name| {
+            let found = variables.iter().find(|(key, _)| *key == name);
+            found.map(|(_, value)| OsString::from(value))
+        })
+    }
+
+    #[test]
+    fn an_empty_environment_means_the_installed_service() {
+        let settings = settings(Scope::System, &[]);
+        assert_eq!(settings.worker_directory, Path::new("/usr/lib/systemd"));
+        assert_eq!(settings.log_level.as_str(), "info");
+        let runtime = settings.runtime_directory.unwrap();
+        assert_eq!(runtime, Path::new("/run/systemd/importd"));
+        assert_eq!(settings.grace, Duration::from_secs(10));
+    }
+
+    #[test]
+    fn variables_win_if_they_make_sense() {
+        let variables = [
+            ("IMPORTD_WORKER_DIRECTORY", "/build"),
+            ("RUNTIME_DIRECTORY", "/run/x"),
+            ("SYSTEMD_LOG_LEVEL", "debug"),
+        ];
+        let ours = settings(Scope::System, &variables);
+        assert_eq!(ours.worker_directory, Path::new("/build"));
+        assert_eq!(ours.runtime_directory.unwrap(), Path::new("/run/x"));
+        assert_eq!(ours.log_level.as_str(), "debug");
+        let relative = settings(Scope::System, &[("IMPORTD_WORKER_DIRECTORY", "build")]);
+        assert_eq!(relative.worker_directory, Path::new("/usr/lib/systemd"));
+    }
+
+    #[test]
+    fn a_users_daemon_keeps_to_the_users_folders() {
+        let variables = [("HOME", "/home/u"), ("XDG_RUNTIME_DIR", "/run/user/1")];
+        let runtime = settings(Scope::User, &variables).runtime_directory;
+        assert_eq!(runtime.unwrap(), Path::new("/run/user/1/systemd/importd"));
+        assert_eq!(settings(Scope::User, &[]).runtime_directory, None);
+    }
+}

@@ -1,0 +1,208 @@
+//! The life of the daemon: ready, stopped, killed, started again.
+
+use crate::harness::{Bus, Client, Daemon, Heard};
+use rustix::process::Signal;
+use std::process::{Command, Output};
+
+fn run(arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_systemd-importd"))
+        .args(arguments)
+        .output()
+        .unwrap()
+}
+
+fn text(bytes: &[u8]) -> &str {
+    std::str::from_utf8(bytes).unwrap()
+}
+
+#[test]
+fn help_and_version_succeed_and_nonsense_fails_with_one() {
+    for arguments in [["--help"], ["-h"]] {
+        let output = run(&arguments);
+        assert_eq!(output.status.code(), Some(0));
+        for option in ["--system", "--user", "--bus-introspect"] {
+            assert!(text(&output.stdout).contains(option), "{option}");
+        }
+    }
+    let version = run(&["--version"]);
+    assert_eq!(version.status.code(), Some(0));
+    assert!(text(&version.stdout).starts_with("systemd-importd "));
+    for arguments in [["--nope"], ["positional"], ["--bus-introspect=/nope"]] {
+        let output = run(&arguments);
+        assert_eq!(output.status.code(), Some(1), "{arguments:?}");
+        assert!(output.stdout.is_empty() && !output.stderr.is_empty());
+    }
+}
+
+#[test]
+fn without_a_bus_it_fails_and_says_which() {
+    for (option, bus, variable) in [
+        ("--system", "system", "DBUS_SYSTEM_BUS_ADDRESS"),
+        ("--user", "session", "DBUS_SESSION_BUS_ADDRESS"),
+    ] {
+        let output = Command::new(env!("CARGO_BIN_EXE_systemd-importd"))
+            .arg(option)
+            .env(variable, "unix:path=/nonexistent/bus")
+            .output()
+            .unwrap();
+        assert_eq!(output.status.code(), Some(1));
+        let message = format!("Failed to connect to the {bus} bus: ");
+        assert!(
+            text(&output.stderr).contains(&message),
+            "{}",
+            text(&output.stderr)
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_second_daemon_fails_since_the_name_is_taken() {
+    let Some(daemon) = Daemon::start() else {
+        return;
+    };
+    let status = Daemon::command(daemon.folder.path(), &daemon.bus)
+        .status()
+        .unwrap();
+    assert_eq!(status.code(), Some(1));
+    let line = "<3>The name org.freedesktop.import1 is taken on the bus";
+    assert!(daemon.log().contains(line), "{}", daemon.log());
+    daemon
+        .client()
+        .await
+        .call("ListTransfers", &())
+        .await
+        .unwrap();
+}
+
+#[tokio::test]
+async fn the_name_is_owned_when_the_daemon_is_ready() {
+    let Some(daemon) = Daemon::start() else {
+        return;
+    };
+    // Does not start anything: there is no service file on this bus.
+    daemon
+        .client()
+        .await
+        .call("ListTransfers", &())
+        .await
+        .unwrap();
+}
+
+#[tokio::test]
+async fn transfer_numbers_go_on_after_a_restart() {
+    let Some(mut daemon) = Daemon::start() else {
+        return;
+    };
+    let mut client = daemon.client().await;
+    for expected in 1..=2 {
+        let id = client.pull("tell").await;
+        assert_eq!(id, expected);
+        client.until_removed(id).await;
+    }
+    daemon.restart();
+    assert_eq!(client.pull("tell").await, 3);
+}
+
+#[tokio::test]
+async fn stopping_ends_the_workers_politely_and_tells_everyone() {
+    for signal in [Signal::TERM, Signal::INT] {
+        let Some(mut daemon) = Daemon::start() else {
+            return;
+        };
+        let mut client = daemon.client().await;
+        let polite = client.pull("polite").await;
+        client.until_line("holding").await;
+        daemon.signal(signal);
+        assert_eq!(
+            daemon.notification(),
+            "STOPPING=1\nSTATUS=Shutting down...\n"
+        );
+        daemon.until_aborted();
+        let (lines, result) = client.lines_and_result(polite).await;
+        assert_eq!(lines, [(29, "Transfer aborted.".to_owned())]);
+        assert_eq!(result, "canceled");
+        assert_eq!(daemon.exit().code(), Some(0));
+    }
+}
+
+#[tokio::test]
+async fn while_stopping_nothing_is_started_and_a_second_signal_kills() {
+    let Some(mut daemon) = Daemon::start() else {
+        return;
+    };
+    let mut client = daemon.client().await;
+    let id = client.pull("stubborn").await;
+    client.until_line("holding").await;
+    daemon.signal(Signal::TERM);
+    assert_eq!(
+        daemon.notification(),
+        "STOPPING=1\nSTATUS=Shutting down...\n"
+    );
+    let body = ("http://h/x", "tell", "no", false);
+    let refused = client.call("PullTar", &body).await.unwrap_err();
+    assert_eq!(refused.0, "System.Error.ESHUTDOWN");
+    daemon.signal(Signal::TERM);
+    assert_eq!(client.signal().await, Heard::Removed(id, "canceled".into()));
+    assert_eq!(daemon.exit().code(), Some(0));
+}
+
+#[tokio::test]
+async fn workers_of_a_killed_daemon_end_themselves() {
+    let Some(mut daemon) = Daemon::start() else {
+        return;
+    };
+    let mut client = daemon.client().await;
+    client.pull("polite").await;
+    client.until_line("holding").await;
+    daemon.signal(Signal::KILL);
+    daemon.exit();
+    daemon.until_aborted();
+}
+
+#[tokio::test]
+async fn without_the_bus_the_daemon_ends_its_workers_and_fails() {
+    let Some(mut daemon) = Daemon::start() else {
+        return;
+    };
+    let mut client = daemon.client().await;
+    client.pull("polite").await;
+    client.until_line("holding").await;
+    daemon.bus.kill();
+    daemon.until_aborted();
+    assert_eq!(daemon.exit().code(), Some(1));
+    assert!(
+        daemon
+            .log()
+            .contains("<3>The connection to the bus is lost\n")
+    );
+}
+
+#[tokio::test]
+async fn the_user_scope_is_served_on_the_session_bus() {
+    let folder = tempfile::tempdir().unwrap();
+    let Some(bus) = Bus::start(folder.path()) else {
+        return;
+    };
+    crate::harness::workers(folder.path());
+    let mut command = Daemon::command(folder.path(), &bus);
+    command
+        .arg("--user")
+        .env_remove("DBUS_SYSTEM_BUS_ADDRESS")
+        .env("DBUS_SESSION_BUS_ADDRESS", &bus.address)
+        .env("XDG_STATE_HOME", folder.path().join("state"));
+    std::fs::create_dir_all(folder.path().join("state/machines/tree")).unwrap();
+    let daemon = Daemon::from_parts(command, folder, bus);
+    let mut client = Client::connect(&daemon.bus.address).await;
+    let id = client.pull("tell").await;
+    let (lines, result) = client.lines_and_result(id).await;
+    assert_eq!(result, "done");
+    assert!(
+        lines[0]
+            .1
+            .starts_with("systemd-pull raw --user --verify no "),
+        "{lines:?}"
+    );
+    let images = crate::lists::images(&client, "").await;
+    let names: Vec<_> = images.iter().map(|image| image.1.as_str()).collect();
+    assert_eq!(names, ["tree"]);
+}
