@@ -1,0 +1,435 @@
+//! The command line: as typed, then as settings.
+//!
+//! Habits are those of getopt_long(3): long options may be abbreviated, short ones bundled, values
+//! follow after `=` or as the next argument, options may stand after the verb, `--` ends them.
+
+use crate::report::Failure;
+use crate::verb;
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+use clap::{Arg, ArgAction, Args, Command, FromArgMatches};
+use importd_api::class::{Class, Scope};
+use importd_api::flags::Flags;
+use importd_api::format::Format;
+use importd_api::verify::Verify;
+use std::error::Error as _;
+use std::ffi::OsString;
+use std::fmt;
+use std::path::PathBuf;
+
+/// The options that select a class; the last one given counts.
+const CLASS: [&str; 5] = ["class", "machine", "portable", "sysext", "confext"];
+/// The options that select what is kept.
+const KEEP: [&str; 2] = ["keep_download", "no_keep_download"];
+/// The options that select JSON.
+const JSON: [&str; 2] = ["json", "json_auto"];
+/// The options that select a scope.
+const SCOPE: [&str; 2] = ["system", "user"];
+
+/// Options as typed. Help texts appear in `--help`, completions and `--introspect-cli`.
+#[derive(Args, Debug)]
+struct Typed {
+    /// Show this help
+    #[arg(short, long, action = ArgAction::Help)]
+    help: Option<bool>,
+    /// Show the version
+    #[arg(long, action = ArgAction::Version)]
+    version: Option<bool>,
+    /// Do not pipe output into a pager
+    #[arg(long)]
+    no_pager: bool,
+    /// Show neither headers nor footers
+    #[arg(long)]
+    no_legend: bool,
+    /// Do not ask for passwords
+    #[arg(long)]
+    no_ask_password: bool,
+    /// Talk to the service of another host
+    #[arg(short = 'H', long, value_name = "[USER@]HOST", allow_hyphen_values = true,
+          value_parser = no_host, hide = true)]
+    host: Option<String>,
+    /// Talk to the service of a container
+    #[arg(short = 'M', long = "machine", value_name = "CONTAINER", allow_hyphen_values = true,
+          value_parser = no_machine, hide = true)]
+    machine_name: Option<String>,
+    /// Act on images of the system (default)
+    #[arg(long, alias = "s", overrides_with_all = SCOPE)]
+    system: bool,
+    /// Act on images of the calling user
+    #[arg(long, overrides_with_all = SCOPE)]
+    user: bool,
+    /// Make the image read-only
+    #[arg(long)]
+    read_only: bool,
+    /// Show only warnings and errors
+    #[arg(short, long)]
+    quiet: bool,
+    /// Print JSON (pretty, short, off)
+    #[arg(long, value_name = "FORMAT", allow_hyphen_values = true, value_parser = parse_json,
+          overrides_with_all = JSON)]
+    json: Option<Json>,
+    /// Same as --json=pretty on a terminal, --json=short elsewhere
+    #[arg(short = 'j', overrides_with_all = JSON)]
+    json_auto: bool,
+    /// What a download must prove (no, checksum, signature)
+    #[arg(long, value_name = "MODE", allow_hyphen_values = true, value_parser = parse_verify)]
+    verify: Option<Verify>,
+    /// Compression of an export (uncompressed, xz, gzip, bzip2, zstd, lz4)
+    #[arg(long, value_name = "FORMAT", allow_hyphen_values = true, value_parser = parse_format)]
+    format: Option<Format>,
+    /// Replace an image of the same name
+    #[arg(long)]
+    force: bool,
+    /// Class of the image (machine, portable, sysext, confext)
+    #[arg(long, value_name = "CLASS", allow_hyphen_values = true, value_parser = parse_class,
+          overrides_with_all = CLASS)]
+    class: Option<Class>,
+    /// Same as --class=machine: a virtual machine or container
+    #[arg(short = 'm', overrides_with_all = CLASS)]
+    machine: bool,
+    /// Same as --class=portable: a portable service
+    #[arg(short = 'P', overrides_with_all = CLASS)]
+    portable: bool,
+    /// Same as --class=sysext: a system extension
+    #[arg(short = 'S', overrides_with_all = CLASS)]
+    sysext: bool,
+    /// Same as --class=confext: a configuration extension
+    #[arg(short = 'C', overrides_with_all = CLASS)]
+    confext: bool,
+    /// Whether a download is kept as it came (default: yes for machine, no otherwise)
+    #[arg(long, value_name = "BOOL", allow_hyphen_values = true, value_parser = parse_keep,
+          overrides_with_all = KEEP)]
+    keep_download: Option<bool>,
+    /// Same as --keep-download=no
+    #[arg(short = 'N', overrides_with_all = KEEP)]
+    no_keep_download: bool,
+    /// Do the work in this process's children, without the service
+    #[arg(long)]
+    standalone: bool,
+    /// Folder of images, instead of the class's (needs --standalone)
+    #[arg(long, value_name = "DIR", allow_hyphen_values = true,
+          value_hint = clap::ValueHint::DirPath)]
+    image_root: Option<PathBuf>,
+    /// Describe this command line as JSON
+    #[arg(long, hide = true)]
+    introspect_cli: bool,
+}
+
+/// Form of JSON output.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Json {
+    /// None: tables.
+    Off,
+    /// One line.
+    Short,
+    /// Indented.
+    Pretty,
+    /// Indented on a terminal, one line elsewhere.
+    Auto,
+}
+
+/// Options as meant.
+#[derive(Debug)]
+pub(crate) struct Settings {
+    /// Whose images.
+    pub(crate) scope: Scope,
+    /// The class asked for.
+    pub(crate) class: Option<Class>,
+    /// `--force`, `--read-only`, `--keep-download` with its default.
+    pub(crate) flags: Flags,
+    /// What a download must prove.
+    pub(crate) verify: Verify,
+    /// `--format`.
+    pub(crate) format: Option<Format>,
+    /// `--json`.
+    pub(crate) json: Json,
+    /// Whether lists have a header and a footer.
+    pub(crate) legend: bool,
+    /// `--quiet`.
+    pub(crate) quiet: bool,
+    /// Whether the service may ask for a password.
+    pub(crate) ask_password: bool,
+    /// `--standalone`.
+    pub(crate) standalone: bool,
+    /// `--image-root`, absolute.
+    pub(crate) image_root: Option<PathBuf>,
+    /// The verb and its arguments.
+    pub(crate) words: Vec<OsString>,
+}
+
+/// What a command line asks for.
+#[derive(Debug)]
+pub(crate) enum Asked {
+    /// A verb.
+    Run(Box<Settings>),
+    /// `--help`
+    Help,
+    /// `--version`
+    Version,
+    /// `--introspect-cli`
+    Introspection,
+    /// The values of an option, one a line.
+    Values(Vec<&'static str>),
+}
+
+/// Why a value ends the parsing.
+#[derive(Debug)]
+enum ValueError {
+    /// `help` was given: these are the values.
+    Help(Vec<&'static str>),
+    /// It is no value of the option; the whole message.
+    Bad(String),
+}
+
+impl fmt::Display for ValueError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            ValueError::Help(_) => f.write_str("help"),
+            ValueError::Bad(message) => f.write_str(message),
+        }
+    }
+}
+
+impl std::error::Error for ValueError {}
+
+fn no_host(_: &str) -> Result<String, ValueError> {
+    Err(ValueError::Bad(
+        "--host= is not supported yet, run importctl on that host instead".to_owned(),
+    ))
+}
+
+fn no_machine(_: &str) -> Result<String, ValueError> {
+    Err(ValueError::Bad(
+        "--machine= is not supported yet, run importctl in that container instead".to_owned(),
+    ))
+}
+
+fn parse_json(text: &str) -> Result<Json, ValueError> {
+    match text {
+        "pretty" => Ok(Json::Pretty),
+        "short" => Ok(Json::Short),
+        "off" => Ok(Json::Off),
+        "help" => Err(ValueError::Help(vec!["pretty", "short", "off"])),
+        _ => Err(ValueError::Bad(format!(
+            "Unknown argument to --json= switch: {text}"
+        ))),
+    }
+}
+
+fn parse_verify(text: &str) -> Result<Verify, ValueError> {
+    match text {
+        "help" => Err(ValueError::Help(vec!["no", "checksum", "signature"])),
+        // The service reads an empty mode as a signature; on a command line it is a mistake.
+        "" => Err(bad_verify(text)),
+        _ => Verify::parse_mode(text).map_err(|_unknown| bad_verify(text)),
+    }
+}
+
+fn bad_verify(text: &str) -> ValueError {
+    ValueError::Bad(format!("Failed to parse --verify= setting: {text}"))
+}
+
+fn parse_format(text: &str) -> Result<Format, ValueError> {
+    Format::parse(text).map_err(|error| ValueError::Bad(error.to_string()))
+}
+
+fn parse_class(text: &str) -> Result<Class, ValueError> {
+    Class::parse(text)
+        .map_err(|_unknown| ValueError::Bad(format!("Failed to parse --class= parameter: {text}")))
+}
+
+fn parse_keep(text: &str) -> Result<bool, ValueError> {
+    match text.to_ascii_lowercase().as_str() {
+        "1" | "yes" | "y" | "true" | "t" | "on" => Ok(true),
+        "0" | "no" | "n" | "false" | "f" | "off" => Ok(false),
+        _ => Err(ValueError::Bad(format!(
+            "Failed to parse --keep-download= value: {text}"
+        ))),
+    }
+}
+
+/// The options as a clap command, without verbs.
+pub(crate) fn command() -> Command {
+    let command = Command::new("importctl")
+        .version(env!("CARGO_PKG_VERSION"))
+        .disable_help_flag(true)
+        .disable_version_flag(true)
+        .disable_help_subcommand(true)
+        .infer_long_args(true)
+        .args_override_self(true)
+        .no_binary_name(true);
+    Typed::augment_args(command)
+}
+
+/// Reads a command line, without the program's name.
+///
+/// # Errors
+/// A usage failure in the reference's wording.
+pub(crate) fn parse(arguments: impl Iterator<Item = OsString>) -> anyhow::Result<Asked> {
+    let words = Arg::new("words")
+        .num_args(0..)
+        .action(ArgAction::Append)
+        .value_parser(clap::value_parser!(OsString));
+    let command = command().arg(words);
+    let matches = match command.clone().try_get_matches_from(arguments) {
+        Ok(matches) => matches,
+        Err(error) => return explain(&error, &command),
+    };
+    let typed = match Typed::from_arg_matches(&matches) {
+        Ok(typed) => typed,
+        Err(error) => return explain(&error, &command),
+    };
+    if typed.introspect_cli {
+        return Ok(Asked::Introspection);
+    }
+    let words = matches.get_many::<OsString>("words").unwrap_or_default();
+    let settings = typed.into_settings(words.cloned().collect())?;
+    Ok(Asked::Run(Box::new(settings)))
+}
+
+impl Typed {
+    fn into_settings(self, words: Vec<OsString>) -> anyhow::Result<Settings> {
+        let class = self.class();
+        let keep = match self.no_keep_download {
+            true => Some(false),
+            false => self.keep_download,
+        };
+        let json = match self.json_auto {
+            true => Json::Auto,
+            false => self.json.unwrap_or(Json::Off),
+        };
+        if self.image_root.is_some() && !self.standalone {
+            return Err(Failure::usage("--image-root= needs --standalone"));
+        }
+        let image_root = match self.image_root {
+            Some(path) => Some(
+                std::path::absolute(&path)
+                    .map_err(|error| Failure::io("Failed to resolve --image-root=", &error))?,
+            ),
+            None => None,
+        };
+        Ok(Settings {
+            scope: if self.user {
+                Scope::User
+            } else {
+                Scope::System
+            },
+            class,
+            flags: Flags {
+                force: self.force,
+                read_only: self.read_only,
+                keep_download: keep.unwrap_or(class == Some(Class::Machine)),
+            },
+            verify: self.verify.unwrap_or(Verify::Signature),
+            format: self.format,
+            json,
+            legend: !self.no_legend && json == Json::Off,
+            quiet: self.quiet,
+            ask_password: !self.no_ask_password,
+            standalone: self.standalone,
+            image_root,
+            words,
+        })
+    }
+
+    fn class(&self) -> Option<Class> {
+        let by_flag = [
+            (self.machine, Class::Machine),
+            (self.portable, Class::Portable),
+            (self.sysext, Class::Sysext),
+            (self.confext, Class::Confext),
+        ];
+        let flag = by_flag.iter().find(|(given, _)| *given);
+        flag.map(|(_, class)| *class).or(self.class)
+    }
+}
+
+/// Turns what clap found into what was asked for, or a failure in getopt's wording.
+fn explain(error: &clap::Error, command: &Command) -> anyhow::Result<Asked> {
+    let context = |kind| match error.get(kind) {
+        Some(ContextValue::String(text)) => text.as_str(),
+        _ => "",
+    };
+    let typed = context(ContextKind::InvalidArg);
+    // "--class <CLASS>" names the option with its value.
+    let option = typed.split([' ', '=']).next().unwrap_or(typed);
+    let message = match error.kind() {
+        ErrorKind::DisplayHelp => return Ok(Asked::Help),
+        ErrorKind::DisplayVersion => return Ok(Asked::Version),
+        ErrorKind::ValueValidation => {
+            return match error.source().and_then(|e| e.downcast_ref::<ValueError>()) {
+                Some(ValueError::Help(values)) => Ok(Asked::Values(values.clone())),
+                Some(ValueError::Bad(message)) => Err(Failure::usage(message.as_str())),
+                None => Err(Failure::usage(first_line(error))),
+            };
+        }
+        ErrorKind::UnknownArgument => unknown(option, command),
+        ErrorKind::TooManyValues => {
+            format!("importctl: option '{option}' doesn't allow an argument")
+        }
+        ErrorKind::InvalidValue if context(ContextKind::InvalidValue).is_empty() => {
+            format!("importctl: option '{option}' requires an argument")
+        }
+        _ => first_line(error),
+    };
+    Err(Failure::usage(message))
+}
+
+fn first_line(error: &clap::Error) -> String {
+    let text = error.to_string();
+    let line = text.lines().next().unwrap_or_default();
+    format!("importctl: {}", line.trim_start_matches("error: "))
+}
+
+/// An option that is none, or an abbreviation of more than one.
+fn unknown(option: &str, command: &Command) -> String {
+    let candidates: Vec<String> = match option.strip_prefix("--") {
+        Some(start) => command
+            .get_arguments()
+            .filter(|arg| !arg.is_hide_set())
+            .filter_map(|arg| arg.get_long())
+            .filter(|long| long.starts_with(start))
+            .map(|long| format!("--{long}"))
+            .collect(),
+        None => Vec::new(),
+    };
+    if candidates.len() > 1 {
+        let list = candidates.join(", ");
+        format!("importctl: option '{option}' is ambiguous; possibilities: {list}")
+    } else {
+        format!("importctl: unrecognized option '{option}'")
+    }
+}
+
+impl Settings {
+    /// The class of a transfer.
+    ///
+    /// # Errors
+    /// The reference's sentence with the folder of each class if none was given.
+    pub(crate) fn required_class(&self, state_home: &std::path::Path) -> anyhow::Result<Class> {
+        self.class.ok_or_else(|| {
+            let list = Class::ALL.map(|class| {
+                let root = match self.scope {
+                    Scope::System => PathBuf::from(class.system_root()),
+                    Scope::User => class.user_root(state_home),
+                };
+                format!("{class} (downloads to {}/)", root.display())
+            });
+            Failure::usage(format!(
+                "No image class specified, retry with --class= set to one of: {}.",
+                list.join(", ")
+            ))
+        })
+    }
+
+    /// The verb and its arguments.
+    ///
+    /// # Errors
+    /// As [`verb::resolve`].
+    pub(crate) fn verb(&self) -> anyhow::Result<(verb::Verb, &[OsString])> {
+        verb::resolve(&self.words)
+    }
+}
+
+#[cfg(test)]
+#[path = "args/tests.rs"]
+mod tests;

@@ -1,0 +1,469 @@
+//! The service's side of the conversation: the only module that knows the bus library.
+//!
+//! Every message is read from one stream, replies and signals alike, so that nothing is lost
+//! between a call and its first signal and nothing blocks while a reply is waited for.
+
+use crate::report::{self, Failure};
+use importd_api::bus::{self, Outcome};
+use importd_api::class::{Class, Scope};
+use std::collections::VecDeque;
+use std::os::fd::BorrowedFd;
+use std::pin::Pin;
+use zbus::export::futures_core::Stream;
+use zbus::export::serde::Serialize;
+use zbus::message::{Flags, Header, Type};
+use zbus::wire::DynamicType;
+use zbus::{Connection, Fd, Message, MessageStream, ObjectPath, connection};
+
+/// The bus itself.
+const BUS: Peer = Peer {
+    name: "org.freedesktop.DBus",
+    path: "/org/freedesktop/DBus",
+    interface: "org.freedesktop.DBus",
+};
+
+/// The service's manager.
+const MANAGER: Peer = Peer {
+    name: bus::NAME,
+    path: bus::MANAGER_PATH,
+    interface: bus::MANAGER_INTERFACE,
+};
+
+/// Most signals kept while a reply is waited for. Those of other transfers come too, and a
+/// question for a password may stay open for long; the oldest are the ones we can miss, because
+/// nothing of our own transfer is said before the reply.
+const WAITING_MAX: usize = 4096;
+
+struct Peer {
+    name: &'static str,
+    path: &'static str,
+    interface: &'static str,
+}
+
+/// The arguments of a call that starts a transfer, in the order of the method's signature.
+#[derive(Debug)]
+pub(crate) enum Arguments<'a> {
+    /// `hsbb`: file, name, force, read-only.
+    Import(BorrowedFd<'a>, &'a str, bool, bool),
+    /// `hsst`: file, name, class, flags.
+    ImportEx(BorrowedFd<'a>, &'a str, Class, u64),
+    /// `shs`: name, file, format.
+    Export(&'a str, BorrowedFd<'a>, &'a str),
+    /// `sshst`: name, class, file, format; the flags are always 0.
+    ExportEx(&'a str, Class, BorrowedFd<'a>, &'a str),
+    /// `sssb`: address, name, verification, force.
+    Pull(&'a str, &'a str, &'a str, bool),
+    /// `sssst`: address, name, class, verification, flags.
+    PullEx(&'a str, &'a str, Class, &'a str, u64),
+    /// `ssst`: reference, name, class, flags.
+    PullOci(&'a str, &'a str, Class, u64),
+}
+
+/// A call that starts a transfer.
+#[derive(Debug)]
+pub(crate) struct Call<'a> {
+    /// The manager's method.
+    pub(crate) method: &'static str,
+    /// What it is given.
+    pub(crate) arguments: Arguments<'a>,
+}
+
+/// A running transfer.
+#[derive(Debug)]
+pub(crate) struct Transfer {
+    /// Its number.
+    pub(crate) id: u32,
+    path: String,
+    /// Unique name of the service that runs it: nobody else's signals count.
+    owner: String,
+}
+
+/// What becomes of a transfer.
+#[derive(Debug, PartialEq)]
+pub(crate) enum Event {
+    /// A line of its log.
+    Log {
+        /// Priority, with the facility in its upper bits.
+        priority: u32,
+        /// The line.
+        line: String,
+    },
+    /// A share from 0 to 1.
+    Progress(f64),
+    /// It is over; `None` for an outcome we do not know.
+    Removed(Option<Outcome>),
+    /// The service is gone.
+    Gone,
+}
+
+/// Why a call has no answer.
+#[derive(Debug)]
+pub(crate) enum CallError {
+    /// It was refused.
+    Refused {
+        /// Name of the D-Bus error.
+        name: String,
+        /// Its message.
+        message: String,
+    },
+    /// The bus is gone, or does not speak our language.
+    Lost(String),
+}
+
+impl CallError {
+    /// The failure to report: what was tried, and the reason.
+    pub(crate) fn into_failure(self, doing: &str) -> anyhow::Error {
+        match self {
+            CallError::Refused { name, message } => {
+                Failure::coded(report::bus_code(&name), format!("{doing}: {message}"))
+            }
+            CallError::Lost(reason) => {
+                Failure::coded(report::SERVICE_LOST, format!("{doing}: {reason}"))
+            }
+        }
+    }
+
+    /// As [`CallError::into_failure`], and if there is no service it says what works without one.
+    pub(crate) fn into_failure_with_hint(self, doing: &str) -> anyhow::Error {
+        let no_service = match &self {
+            CallError::Refused { name, .. } => report::bus_code(name) == report::NO_SERVICE,
+            CallError::Lost(_) => false,
+        };
+        let failure = self.into_failure(doing);
+        if no_service {
+            Failure::coded(report::NO_SERVICE, format!("{failure} {HINT}"))
+        } else {
+            failure
+        }
+    }
+
+    /// Whether the service does not know the method.
+    pub(crate) fn is_unknown_method(&self) -> bool {
+        matches!(self, CallError::Refused { name, .. }
+            if name == "org.freedesktop.DBus.Error.UnknownMethod")
+    }
+}
+
+impl From<zbus::Error> for CallError {
+    fn from(error: zbus::Error) -> Self {
+        CallError::Lost(error.to_string())
+    }
+}
+
+/// What to do where there is no service.
+const HINT: &str = "(--standalone works without the service)";
+
+/// A connection to the bus of a scope.
+#[derive(Debug)]
+pub(crate) struct Client {
+    connection: Connection,
+    messages: MessageStream,
+    waiting: VecDeque<Message>,
+    interactive: bool,
+}
+
+impl Client {
+    /// Connects. With `interactive`, every call allows the service to ask for a password.
+    ///
+    /// # Errors
+    /// A failure that names the scope if the bus cannot be reached.
+    pub(crate) async fn connect(scope: Scope, interactive: bool) -> anyhow::Result<Self> {
+        let (builder, scope) = match scope {
+            Scope::System => (connection::Builder::system(), "system"),
+            Scope::User => (connection::Builder::session(), "user"),
+        };
+        let connection = builder.build().await.map_err(|error| {
+            let reason = match &error {
+                zbus::Error::InputOutput(error) | zbus::Error::Connection(error, _) => {
+                    report::reason(error)
+                }
+                other => other.to_string(),
+            };
+            Failure::coded(
+                report::NO_SERVICE,
+                format!(
+                    "Failed to connect to {scope} scope bus via local transport: {reason} {HINT}"
+                ),
+            )
+        })?;
+        let messages = MessageStream::from(&connection);
+        Ok(Self {
+            connection,
+            messages,
+            waiting: VecDeque::new(),
+            interactive,
+        })
+    }
+
+    /// Asks for the signals of all transfers and for news of the service's end.
+    ///
+    /// # Errors
+    /// [`CallError`] if the bus does not grant it.
+    pub(crate) async fn subscribe(&mut self) -> Result<(), CallError> {
+        let transfers = format!(
+            "type='signal',sender='{}',path_namespace='{}'",
+            bus::NAME,
+            bus::MANAGER_PATH
+        );
+        let owner = format!(
+            "type='signal',sender='{}',member='NameOwnerChanged',arg0='{}'",
+            BUS.name,
+            bus::NAME
+        );
+        for rule in [transfers, owner] {
+            self.call(&BUS, "AddMatch", &rule).await?;
+        }
+        Ok(())
+    }
+
+    /// Starts a transfer.
+    ///
+    /// # Errors
+    /// [`CallError`] if it is refused.
+    pub(crate) async fn start(&mut self, call: &Call<'_>) -> Result<Transfer, CallError> {
+        let reply = self.call_start(call).await?;
+        let body = reply.body();
+        let (id, path): (u32, ObjectPath<'_>) = body.deserialize()?;
+        let owner = reply.header().sender().map(ToString::to_string);
+        Ok(Transfer {
+            id,
+            path: path.to_string(),
+            owner: owner.unwrap_or_default(),
+        })
+    }
+
+    async fn call_start(&mut self, call: &Call<'_>) -> Result<Message, CallError> {
+        let method = call.method;
+        match call.arguments {
+            Arguments::Import(file, name, force, read_only) => {
+                let body = (Fd::from(file), name, force, read_only);
+                self.manage(method, &body).await
+            }
+            Arguments::ImportEx(file, name, class, flags) => {
+                let body = (Fd::from(file), name, class.as_str(), flags);
+                self.manage(method, &body).await
+            }
+            Arguments::Export(name, file, format) => {
+                self.manage(method, &(name, Fd::from(file), format)).await
+            }
+            Arguments::ExportEx(name, class, file, format) => {
+                let body = (name, class.as_str(), Fd::from(file), format, 0u64);
+                self.manage(method, &body).await
+            }
+            Arguments::Pull(url, name, verify, force) => {
+                self.manage(method, &(url, name, verify, force)).await
+            }
+            Arguments::PullEx(url, name, class, verify, flags) => {
+                let body = (url, name, class.as_str(), verify, flags);
+                self.manage(method, &body).await
+            }
+            Arguments::PullOci(reference, name, class, flags) => {
+                let body = (reference, name, class.as_str(), flags);
+                self.manage(method, &body).await
+            }
+        }
+    }
+
+    async fn manage<B>(&mut self, method: &str, body: &B) -> Result<Message, CallError>
+    where
+        B: Serialize + DynamicType,
+    {
+        self.call(&MANAGER, method, body).await
+    }
+
+    /// Ends a transfer.
+    ///
+    /// # Errors
+    /// [`CallError`] if it is refused.
+    pub(crate) async fn cancel(&mut self, id: u32) -> Result<(), CallError> {
+        self.manage("CancelTransfer", &id).await?;
+        Ok(())
+    }
+
+    /// The rows of `ListTransfersEx`: id, type, remote, local, class, progress.
+    ///
+    /// # Errors
+    /// [`CallError`] if it is refused.
+    pub(crate) async fn transfers(&mut self, class: &str) -> Result<Vec<TransferRow>, CallError> {
+        type Row<'a> = (u32, &'a str, &'a str, &'a str, &'a str, f64, ObjectPath<'a>);
+        let reply = self.manage("ListTransfersEx", &(class, 0u64)).await?;
+        let body = reply.body();
+        let rows: Vec<Row<'_>> = body.deserialize()?;
+        let own = |(id, kind, remote, local, class, progress, _): Row<'_>| TransferRow {
+            id,
+            kind: kind.to_owned(),
+            remote: remote.to_owned(),
+            local: local.to_owned(),
+            class: class.to_owned(),
+            progress,
+        };
+        Ok(rows.into_iter().map(own).collect())
+    }
+
+    /// The rows of `ListTransfers`, for services without `ListTransfersEx`; all are machines.
+    ///
+    /// # Errors
+    /// [`CallError`] if it is refused.
+    pub(crate) async fn transfers_old(&mut self) -> Result<Vec<TransferRow>, CallError> {
+        type Row<'a> = (u32, &'a str, &'a str, &'a str, f64, ObjectPath<'a>);
+        let reply = self.manage("ListTransfers", &()).await?;
+        let body = reply.body();
+        let rows: Vec<Row<'_>> = body.deserialize()?;
+        let own = |(id, kind, remote, local, progress, _): Row<'_>| TransferRow {
+            id,
+            kind: kind.to_owned(),
+            remote: remote.to_owned(),
+            local: local.to_owned(),
+            class: Class::Machine.as_str().to_owned(),
+            progress,
+        };
+        Ok(rows.into_iter().map(own).collect())
+    }
+
+    /// The rows of `ListImages`.
+    ///
+    /// # Errors
+    /// [`CallError`] if it is refused.
+    pub(crate) async fn images(&mut self, class: &str) -> Result<Vec<ImageRow>, CallError> {
+        let reply = self.manage("ListImages", &(class, 0u64)).await?;
+        Ok(reply.body().deserialize()?)
+    }
+
+    /// The next thing that happens to a transfer. Dropping the future loses nothing.
+    ///
+    /// # Errors
+    /// [`CallError::Lost`] if the bus is gone.
+    pub(crate) async fn event(&mut self, transfer: &Transfer) -> Result<Event, CallError> {
+        loop {
+            let message = match self.waiting.pop_front() {
+                Some(message) => message,
+                None => self.receive().await?,
+            };
+            if let Some(event) = event(&message, transfer) {
+                return Ok(event);
+            }
+        }
+    }
+
+    /// Sends a call and waits for its answer; signals that come before it are kept.
+    async fn call<B>(&mut self, peer: &Peer, method: &str, body: &B) -> Result<Message, CallError>
+    where
+        B: Serialize + DynamicType,
+    {
+        let mut builder = Message::method_call(peer.path, method)
+            .destination(peer.name)
+            .interface(peer.interface);
+        if self.interactive {
+            builder = builder.with_flags(Flags::ALLOW_INTERACTIVE_AUTH);
+        }
+        let call = builder.build(body)?;
+        self.connection.send(&call).await?;
+        let serial = call.primary_header().serial_num();
+        loop {
+            let message = self.receive().await?;
+            if message.header().reply_serial() == Some(serial) {
+                return match message.message_type() {
+                    Type::Error => Err(refused(&message)),
+                    Type::MethodReturn | Type::MethodCall | Type::Signal => Ok(message),
+                };
+            }
+            if message.message_type() == Type::Signal {
+                if self.waiting.len() >= WAITING_MAX {
+                    self.waiting.pop_front();
+                }
+                self.waiting.push_back(message);
+            }
+        }
+    }
+
+    async fn receive(&mut self) -> Result<Message, CallError> {
+        let next = std::future::poll_fn(|cx| Pin::new(&mut self.messages).poll_next(cx));
+        match next.await {
+            Some(Ok(message)) => Ok(message),
+            Some(Err(error)) => Err(error.into()),
+            None => Err(CallError::Lost("Connection to the bus lost".to_owned())),
+        }
+    }
+}
+
+/// A running transfer in a list.
+#[derive(Debug)]
+pub(crate) struct TransferRow {
+    /// Number.
+    pub(crate) id: u32,
+    /// Kind of transfer.
+    pub(crate) kind: String,
+    /// Address.
+    pub(crate) remote: String,
+    /// Name of the image.
+    pub(crate) local: String,
+    /// Class.
+    pub(crate) class: String,
+    /// Share from 0 to 1, negative if unknown.
+    pub(crate) progress: f64,
+}
+
+/// An image in a list, as on the bus: class, name, type, path, read-only, creation and
+/// modification in microseconds, usage, exclusive usage, limit, exclusive limit in bytes.
+pub(crate) type ImageRow = (
+    String,
+    String,
+    String,
+    String,
+    bool,
+    u64,
+    u64,
+    u64,
+    u64,
+    u64,
+    u64,
+);
+
+fn refused(message: &Message) -> CallError {
+    let name = message.header().error_name().map(ToString::to_string);
+    let name = name.unwrap_or_default();
+    let body = message.body();
+    let text = body.deserialize::<&str>().unwrap_or_default();
+    let message = if text.is_empty() { &name } else { text }.to_owned();
+    CallError::Refused { name, message }
+}
+
+/// What a message means for a transfer; `None` if nothing.
+fn event(message: &Message, transfer: &Transfer) -> Option<Event> {
+    if message.message_type() != Type::Signal {
+        return None;
+    }
+    let header = message.header();
+    let sender = header.sender()?.as_str();
+    let interface = header.interface()?.as_str();
+    let member = header.member()?.as_str();
+    let body = message.body();
+    if sender == BUS.name && member == "NameOwnerChanged" {
+        let (name, old, _new): (&str, &str, &str) = body.deserialize().ok()?;
+        return (name == bus::NAME && old == transfer.owner).then_some(Event::Gone);
+    }
+    if sender != transfer.owner {
+        return None;
+    }
+    match (interface, member) {
+        (bus::MANAGER_INTERFACE, "TransferRemoved") => {
+            let (_id, path, outcome): (u32, ObjectPath<'_>, &str) = body.deserialize().ok()?;
+            let ours = path.as_str() == transfer.path;
+            ours.then(|| Event::Removed(Outcome::parse(outcome)))
+        }
+        (bus::TRANSFER_INTERFACE, "LogMessage") if is_from(&header, transfer) => {
+            let (priority, line): (u32, String) = body.deserialize().ok()?;
+            Some(Event::Log { priority, line })
+        }
+        (bus::TRANSFER_INTERFACE, "ProgressUpdate") if is_from(&header, transfer) => {
+            Some(Event::Progress(body.deserialize().ok()?))
+        }
+        _ => None,
+    }
+}
+
+fn is_from(header: &Header<'_>, transfer: &Transfer) -> bool {
+    header
+        .path()
+        .is_some_and(|path| path.as_str() == transfer.path)
+}

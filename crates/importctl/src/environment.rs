@@ -1,0 +1,97 @@
+//! What the environment says; read once, in `main`.
+
+use crate::screen::Look;
+use importd_api::worker;
+use std::env;
+use std::path::{Path, PathBuf};
+
+/// The variables that matter here. The bus library and the time zone read their own.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Environment {
+    /// `$XDG_STATE_HOME`, by default `~/.local/state`.
+    pub(crate) state_home: PathBuf,
+    /// `$XDG_RUNTIME_DIR`.
+    pub(crate) runtime_dir: Option<PathBuf>,
+    /// `$HOME`.
+    pub(crate) home: PathBuf,
+    /// Whether colours are allowed.
+    pub(crate) colors: bool,
+    /// `$IMPORTD_WORKER_DIRECTORY`.
+    pub(crate) workers: Option<PathBuf>,
+    /// The folder of this program.
+    pub(crate) own_folder: Option<PathBuf>,
+}
+
+impl Environment {
+    /// Reads the environment.
+    pub(crate) fn read() -> Self {
+        let path = |name| {
+            let value = env::var_os(name).filter(|value| !value.is_empty());
+            value.map(PathBuf::from)
+        };
+        let text = |name| env::var(name).unwrap_or_default();
+        let home = path("HOME").unwrap_or_else(|| PathBuf::from("/"));
+        let colors_off = !text("NO_COLOR").is_empty()
+            || matches!(
+                text("SYSTEMD_COLORS").as_str(),
+                "0" | "no" | "false" | "off"
+            )
+            || text("TERM") == "dumb";
+        Self {
+            state_home: path("XDG_STATE_HOME").unwrap_or_else(|| home.join(".local/state")),
+            runtime_dir: path("XDG_RUNTIME_DIR"),
+            home,
+            colors: !colors_off,
+            workers: path(worker::WORKER_DIRECTORY_VARIABLE),
+            own_folder: env::current_exe()
+                .ok()
+                .and_then(|program| program.parent().map(Path::to_owned)),
+        }
+    }
+
+    /// The folder of a worker: the one of the variable, else this program's if the worker is
+    /// there (a build folder), else where it is installed.
+    pub(crate) fn worker_directory(&self, file_name: &str) -> PathBuf {
+        if let Some(folder) = &self.workers {
+            return folder.clone();
+        }
+        let beside = self.own_folder.iter();
+        beside
+            .filter(|folder| folder.join(file_name).is_file())
+            .map(Clone::clone)
+            .next()
+            .unwrap_or_else(|| PathBuf::from(worker::WORKER_DIRECTORY))
+    }
+
+    /// How output looks.
+    pub(crate) fn look(&self, quiet: bool) -> Look {
+        Look {
+            quiet,
+            colors: self.colors,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn workers_are_found_by_variable_then_beside_us_then_where_installed() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut environment = Environment {
+            own_folder: Some(folder.path().to_owned()),
+            ..Environment::default()
+        };
+        let installed = Path::new("/usr/lib/systemd");
+        assert_eq!(environment.worker_directory("systemd-pull"), installed);
+        std::fs::File::create(folder.path().join("systemd-pull")).unwrap();
+        assert_eq!(environment.worker_directory("systemd-pull"), folder.path());
+        assert_eq!(environment.worker_directory("systemd-export"), installed);
+        environment.workers = Some(PathBuf::from("/w"));
+        assert_eq!(
+            environment.worker_directory("systemd-pull"),
+            Path::new("/w")
+        );
+    }
+}

@@ -1,0 +1,190 @@
+//! Failures, and how they are told: one line for people, one object under `--json`.
+
+use importd_api::failure::Kind;
+use serde::Serialize;
+use std::fmt;
+use std::io::{self, Write};
+
+/// Code of a command line that cannot be.
+pub(crate) const USAGE: &str = "usage";
+/// Code of a bus or a service that cannot be reached.
+pub(crate) const NO_SERVICE: &str = "no-service";
+/// Code of a service that went away before the transfer's end.
+pub(crate) const SERVICE_LOST: &str = "service-lost";
+/// Code of a transfer that failed for a reason only its log knows.
+pub(crate) const TRANSFER_FAILED: &str = "transfer-failed";
+/// Code of a transfer that was cancelled.
+pub(crate) const TRANSFER_CANCELLED: &str = "transfer-cancelled";
+/// Code of a signal that ended the wait.
+pub(crate) const INTERRUPTED: &str = "interrupted";
+/// Code of a permission that has to be asked for, where nobody can be asked.
+const AUTHORIZATION_REQUIRED: &str = "authorization-required";
+/// Code of everything that has none of its own.
+const FAILED: &str = "failed";
+
+/// A failure with a code that stays the same from version to version.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    code: &'static str,
+    message: String,
+    told: bool,
+}
+
+impl Failure {
+    /// A failure that nobody has heard of yet.
+    pub(crate) fn coded(code: &'static str, message: impl Into<String>) -> anyhow::Error {
+        anyhow::Error::new(Self {
+            code,
+            message: message.into(),
+            told: false,
+        })
+    }
+
+    /// A failure whose message has been printed: people need no second line, `--json` does.
+    pub(crate) fn told(code: &'static str, message: impl Into<String>) -> anyhow::Error {
+        anyhow::Error::new(Self {
+            code,
+            message: message.into(),
+            told: true,
+        })
+    }
+
+    /// A command line that cannot be.
+    pub(crate) fn usage(message: impl Into<String>) -> anyhow::Error {
+        Self::coded(USAGE, message)
+    }
+
+    /// A failed system call: what was tried, and the system's reason.
+    pub(crate) fn io(doing: &str, error: &io::Error) -> anyhow::Error {
+        let kind = error.raw_os_error().map_or(Kind::Io, Kind::from_errno);
+        Self::coded(kind.code(), format!("{doing}: {}", reason(error)))
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for Failure {}
+
+/// The system's words for an error, without the number that `std` adds.
+pub(crate) fn reason(error: &io::Error) -> String {
+    let text = error.to_string();
+    match text.split_once(" (os error ") {
+        Some((words, _)) => words.to_owned(),
+        None => text,
+    }
+}
+
+/// The code of an error that came over the bus.
+pub(crate) fn bus_code(name: &str) -> &'static str {
+    match name {
+        "org.freedesktop.DBus.Error.ServiceUnknown"
+        | "org.freedesktop.DBus.Error.NameHasNoOwner"
+        | "org.freedesktop.DBus.Error.Spawn.ServiceNotFound" => NO_SERVICE,
+        "org.freedesktop.DBus.Error.NoReply" => SERVICE_LOST,
+        "org.freedesktop.DBus.Error.InteractiveAuthorizationRequired" => AUTHORIZATION_REQUIRED,
+        _ => Kind::ALL
+            .iter()
+            .find(|kind| kind.bus_error() == name)
+            .map_or(FAILED, |kind| kind.code()),
+    }
+}
+
+/// The code of an errno that a worker reported.
+pub(crate) fn errno_code(errno: i32) -> &'static str {
+    Kind::ALL
+        .iter()
+        .find(|kind| kind.errno() == errno)
+        .map_or_else(|| Kind::from_errno(errno).code(), |kind| kind.code())
+}
+
+#[derive(Serialize)]
+struct Envelope<'a> {
+    error: Inner<'a>,
+}
+
+#[derive(Serialize)]
+struct Inner<'a> {
+    code: &'a str,
+    message: &'a str,
+}
+
+/// Writes a failure: as one line, or as one object if `json` is set.
+///
+/// # Errors
+/// Those of `out`.
+pub(crate) fn tell(error: &anyhow::Error, json: bool, out: &mut dyn Write) -> io::Result<()> {
+    let failure = error.downcast_ref::<Failure>();
+    let message = format!("{error:#}");
+    if json {
+        let code = failure.map_or(FAILED, |failure| failure.code);
+        let envelope = Envelope {
+            error: Inner {
+                code,
+                message: &message,
+            },
+        };
+        serde_json::to_writer(&mut *out, &envelope)?;
+        writeln!(out)
+    } else if failure.is_some_and(|failure| failure.told) {
+        Ok(())
+    } else {
+        writeln!(out, "{}", crate::screen::printable(&message))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn told(error: &anyhow::Error, json: bool) -> String {
+        let mut out = Vec::new();
+        tell(error, json, &mut out).unwrap();
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn people_get_one_line_and_machines_an_object_with_a_code() {
+        let error = Failure::io("Failed to open /x", &io::Error::from_raw_os_error(2));
+        assert_eq!(
+            told(&error, false),
+            "Failed to open /x: No such file or directory\n"
+        );
+        assert_eq!(
+            told(&error, true),
+            "{\"error\":{\"code\":\"not-found\",\
+             \"message\":\"Failed to open /x: No such file or directory\"}}\n"
+        );
+    }
+
+    #[test]
+    fn what_was_told_is_not_told_twice_but_machines_still_hear_it() {
+        let error = Failure::told(TRANSFER_FAILED, "It broke");
+        assert_eq!(told(&error, false), "");
+        assert!(told(&error, true).contains("\"transfer-failed\""));
+    }
+
+    #[test]
+    fn bus_errors_and_errno_numbers_have_the_codes_of_the_table() {
+        assert_eq!(
+            bus_code("org.freedesktop.import1.NoSuchTransfer"),
+            "no-such-transfer"
+        );
+        assert_eq!(
+            bus_code("org.freedesktop.DBus.Error.ServiceUnknown"),
+            "no-service"
+        );
+        assert_eq!(bus_code("org.example.Other"), "failed");
+        assert_eq!(errno_code(71), "archive");
+        assert_eq!(errno_code(1), "denied");
+    }
+
+    #[test]
+    fn a_message_cannot_steer_the_terminal() {
+        let error = Failure::coded(FAILED, "a\x1b[2Jb\nc");
+        assert_eq!(told(&error, false), "a\\u{1b}[2Jb\\nc\n");
+    }
+}

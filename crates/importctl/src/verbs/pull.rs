@@ -1,0 +1,136 @@
+//! `pull-tar`, `pull-raw`, `pull-oci`.
+
+use super::Context;
+use crate::client::{Arguments, Call};
+use crate::names;
+use crate::report::Failure;
+use crate::standalone::{self, Ends};
+use importd_api::bus;
+use importd_api::class::Class;
+use importd_api::failure;
+use importd_api::flags::Flags;
+use importd_api::job::{Job, Kind, Work};
+use importd_api::name::Form;
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+/// Pulls an archive or a disk image.
+///
+/// # Errors
+/// A failure if the address or the name cannot be used, or the transfer fails.
+pub(crate) async fn run(
+    context: &Context,
+    form: Form,
+    arguments: &[OsString],
+) -> anyhow::Result<ExitCode> {
+    let settings = &context.settings;
+    let class = settings.required_class(&context.environment.state_home)?;
+    let [address, rest @ ..] = arguments else {
+        return Err(Failure::usage("Too few arguments."));
+    };
+    let url = names::url(address)?;
+    let local = names::pulled(&url, rest.first().map(OsString::as_os_str), form)?;
+    let flags = settings.flags;
+    if settings.standalone {
+        let job = Job {
+            scope: settings.scope,
+            class,
+            force: flags.force,
+            read_only: flags.read_only,
+            image_root: settings.image_root.clone(),
+            work: Work::Pull {
+                form,
+                url,
+                local,
+                verify: settings.verify.clone(),
+                keep_download: flags.keep_download,
+            },
+        };
+        return standalone::run(&job, Ends::None, context.screen(), &context.environment).await;
+    }
+    let verify = settings.verify.to_string();
+    let names = (url.as_str(), local.as_str(), verify.as_str());
+    let call = call(form, names, class, flags);
+    context.transfer(&call, None).await
+}
+
+/// The old method for what it can say, else the new one.
+fn call<'a>(
+    form: Form,
+    (url, name, verify): (&'a str, &'a str, &'a str),
+    class: Class,
+    flags: Flags,
+) -> Call<'a> {
+    let kind = match form {
+        Form::Tar => Kind::PullTar,
+        Form::Raw => Kind::PullRaw,
+    };
+    match bus::methods(kind) {
+        (Some(method), _)
+            if class == Class::Machine && !flags.read_only && !flags.keep_download =>
+        {
+            Call {
+                method,
+                arguments: Arguments::Pull(url, name, verify, flags.force),
+            }
+        }
+        (_, method) => Call {
+            method,
+            arguments: Arguments::PullEx(url, name, class, verify, flags.word(kind.known_flags())),
+        },
+    }
+}
+
+/// Pulls an OCI image.
+///
+/// # Errors
+/// A failure if the reference or the name cannot be used, or the transfer fails.
+pub(crate) async fn run_oci(context: &Context, arguments: &[OsString]) -> anyhow::Result<ExitCode> {
+    let settings = &context.settings;
+    let class = settings.required_class(&context.environment.state_home)?;
+    let [reference, rest @ ..] = arguments else {
+        return Err(Failure::usage("Too few arguments."));
+    };
+    let reference = names::reference(reference)?;
+    let local = names::pulled_oci(&reference, rest.first().map(OsString::as_os_str))?;
+    if settings.standalone {
+        return Err(Failure::coded(
+            failure::Kind::Unsupported.code(),
+            "pull-oci is not available with --standalone yet",
+        ));
+    }
+    let kind = Kind::PullOci;
+    let call = Call {
+        method: bus::methods(kind).1,
+        arguments: Arguments::PullOci(
+            reference.text,
+            local.as_str(),
+            class,
+            settings.flags.word(kind.known_flags()),
+        ),
+    };
+    context.transfer(&call, None).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn method(class: Class, word: u64) -> &'static str {
+        let flags = Flags::parse(word, Flags::PULL).unwrap();
+        call(Form::Raw, ("u", "n", "no"), class, flags).method
+    }
+
+    #[test]
+    fn the_old_method_is_used_for_machines_without_new_flags() {
+        for (class, word, name) in [
+            (Class::Machine, 0, "PullRaw"),
+            (Class::Machine, 1, "PullRaw"),
+            (Class::Machine, 2, "PullRawEx"),
+            (Class::Machine, 4, "PullRawEx"),
+            (Class::Sysext, 0, "PullRawEx"),
+        ] {
+            assert_eq!(method(class, word), name, "{class} {word}");
+        }
+    }
+}

@@ -1,0 +1,260 @@
+//! Without a service, with workers played by scripts.
+
+use crate::program::{importctl, run, run_and_signal};
+use std::fs::{self, File, Permissions};
+use std::io::Write;
+use std::os::unix::fs::PermissionsExt;
+use std::process::Command;
+use tempfile::TempDir;
+
+/// No bus is there.
+const NO_BUS: &str = "unix:path=/nonexistent/bus";
+
+/// A folder in which every worker is this script. It starts with its arguments in `$ARGUMENTS`.
+fn workers(script: &str) -> TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    let here = folder.path().display();
+    let text =
+        format!("#!/bin/sh\nprintf '%s\\n' \"${{0##*/}}\" \"$@\" > {here}/arguments\n{script}");
+    for name in [
+        "systemd-import",
+        "systemd-import-fs",
+        "systemd-export",
+        "systemd-pull",
+    ] {
+        let path = folder.path().join(name);
+        File::create(&path)
+            .unwrap()
+            .write_all(text.as_bytes())
+            .unwrap();
+        fs::set_permissions(&path, Permissions::from_mode(0o755)).unwrap();
+    }
+    folder
+}
+
+fn alone(workers: &TempDir, words: &[&str]) -> Command {
+    let mut command = importctl(NO_BUS, &[["--standalone"].as_slice(), words].concat());
+    command.env("IMPORTD_WORKER_DIRECTORY", workers.path());
+    command
+}
+
+fn arguments(workers: &TempDir) -> String {
+    let text = fs::read_to_string(workers.path().join("arguments")).unwrap();
+    text.trim_end().replace('\n', " ")
+}
+
+#[test]
+fn workers_get_the_arguments_that_the_service_would_give_them() {
+    let workers = workers("exit 0\n");
+    let source = workers.path().join("n.raw");
+    File::create(&source).unwrap();
+    let source = source.to_str().unwrap();
+    for (words, line) in [
+        (
+            ["-m", "--verify=no", "pull-tar", "http://h/a.tar"],
+            "systemd-pull tar --system --verify no --keep-download=yes -- http://h/a.tar a",
+        ),
+        (
+            ["--user", "-S", "pull-raw", "http://h/a.raw"],
+            "systemd-pull raw --user --verify signature --class sysext --keep-download=no -- \
+             http://h/a.raw a",
+        ),
+        (
+            ["-m", "--force", "import-raw", source],
+            "systemd-import raw --system --force -- - n",
+        ),
+        (
+            ["-m", "--image-root=/ir", "import-fs", "/tmp"],
+            "systemd-import-fs run --system --image-root /ir -- - tmp",
+        ),
+        (
+            ["-m", "--force", "export-tar", "i"],
+            "systemd-export tar --system -- i",
+        ),
+    ] {
+        let ran = run(&mut alone(&workers, &words));
+        assert_eq!((ran.code, ran.stderr.as_str()), (Some(0), ""), "{words:?}");
+        assert_eq!(arguments(&workers), line);
+    }
+}
+
+#[test]
+fn bytes_go_in_and_out_and_the_log_is_shown_without_prefixes() {
+    let workers = workers(
+        "echo '<30>Reading.' >&2\nprintf '<2' >&2\nprintf '9>Cut in two.\\n' >&2\necho plain >&2\n\
+         echo \"<30>$SYSTEMD_LOG_TARGET\" >&2\nexec cat\n",
+    );
+    let source = workers.path().join("in.tar");
+    File::create(&source).unwrap().write_all(b"bytes").unwrap();
+    let log = "Reading.\nCut in two.\nplain\nconsole-prefixed\n";
+    // An import's own output is log, too.
+    let ran = run(&mut alone(
+        &workers,
+        &["-m", "import-tar", source.to_str().unwrap()],
+    ));
+    assert_eq!((ran.code, ran.stdout.as_str()), (Some(0), ""));
+    assert_eq!(ran.stderr, format!("{log}bytes\n"));
+    let mut command = alone(&workers, &["-mq", "import-tar", "-", "n"]);
+    let ran = run(command.stdin(File::open(&source).unwrap()));
+    assert_eq!((ran.code, ran.stderr.as_str()), (Some(0), "Cut in two.\n"));
+}
+
+#[test]
+fn exports_go_to_standard_output_or_a_file_that_is_whole() {
+    let works = workers("printf bytes\n");
+    let ran = run(&mut alone(&works, &["-m", "export-tar", "i"]));
+    assert_eq!((ran.code, ran.stdout.as_str()), (Some(0), "bytes"));
+    let out = tempfile::tempdir().unwrap();
+    let file = out.path().join("o.tar.gz");
+    let words = ["-m", "export-tar", "i", file.to_str().unwrap()];
+    assert_eq!(run(&mut alone(&works, &words)).code, Some(0));
+    assert_eq!(
+        arguments(&works),
+        "systemd-export tar --system --format gzip -- i"
+    );
+    let fails = workers("printf half; echo '<27>No space left on device' >&2; exit 1\n");
+    let ran = run(&mut alone(&fails, &words));
+    assert_eq!(
+        (ran.code, ran.stderr.as_str()),
+        (Some(1), "No space left on device\n")
+    );
+    assert_eq!(fs::read_to_string(&file).unwrap(), "bytes");
+    assert_eq!(fs::read_dir(out.path()).unwrap().count(), 1);
+}
+
+#[test]
+fn a_worker_that_dies_silently_is_reported() {
+    let url = "http://h/a";
+    let killed = workers("kill -KILL $$\n");
+    let ran = run(&mut alone(&killed, &["-m", "pull-raw", url]));
+    let program = killed.path().join("systemd-pull");
+    let message = format!(
+        "Failed to transfer image: {} was killed by signal 9",
+        program.display()
+    );
+    assert_eq!((ran.code, ran.stderr), (Some(1), message + "\n"));
+    let ends = workers("exit 3\n");
+    let ran = run(&mut alone(&ends, &["-m", "-j", "pull-raw", url]));
+    let message = format!(
+        "Failed to transfer image: {}/systemd-pull ended with exit status 3",
+        ends.path().display()
+    );
+    let object =
+        format!("{{\"error\":{{\"code\":\"transfer-failed\",\"message\":\"{message}\"}}}}\n");
+    assert_eq!((ran.code, ran.stderr), (Some(1), object));
+}
+
+#[test]
+fn a_missing_worker_is_named() {
+    let empty = tempfile::tempdir().unwrap();
+    let ran = run(&mut alone(&empty, &["-m", "pull-raw", "http://h/a"]));
+    let message = format!(
+        "Failed to start {}/systemd-pull: No such file or directory\n",
+        empty.path().display()
+    );
+    assert_eq!((ran.code, ran.stderr), (Some(1), message));
+}
+
+#[test]
+fn signals_are_passed_on_and_the_end_of_the_worker_is_waited_for() {
+    for signal in ["INT", "TERM"] {
+        let script = format!(
+            "trap 'echo \"<29>Transfer aborted.\" >&2; exit 1' {signal}\n\
+             sleep 1000 & echo '<29>ready' >&2\nwait\n"
+        );
+        let workers = workers(&(script + "echo '<27>not interrupted' >&2\n"));
+        let out = tempfile::tempdir().unwrap();
+        let file = out.path().join("o");
+        let words = ["-m", "export-raw", "i", file.to_str().unwrap()];
+        let mut command = alone(&workers, &words);
+        let ran = run_and_signal(&mut command, "ready\n", signal);
+        assert_eq!(ran.code, Some(1));
+        assert_eq!(ran.stderr, "ready\nTransfer aborted.\n");
+        assert_eq!(fs::read_dir(out.path()).unwrap().count(), 0);
+    }
+}
+
+#[test]
+fn the_errno_that_a_worker_reports_becomes_the_code() {
+    if !has("python3") {
+        println!("skipped: no python3 to send datagrams");
+        return;
+    }
+    let workers = workers(
+        "python3 - <<'END'\nimport os, socket\ns = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)\n\
+         s.sendto(b'X_IMPORT_PROGRESS=50%', '\\0' + os.environ['NOTIFY_SOCKET'][1:])\n\
+         s.sendto(b'ERRNO=17\\nEXIT_STATUS=1', '\\0' + os.environ['NOTIFY_SOCKET'][1:])\nEND\n\
+         echo '<27>It is there already' >&2\nexit 1\n",
+    );
+    let ran = run(&mut alone(
+        &workers,
+        &["-m", "-j", "pull-raw", "http://h/a"],
+    ));
+    assert_eq!(ran.code, Some(1));
+    let object = "{\"error\":{\"code\":\"exists\",\"message\":\"It is there already\"}}\n";
+    assert_eq!(ran.stderr, format!("It is there already\n{object}"));
+}
+
+fn has(program: &str) -> bool {
+    let ran = Command::new(program).arg("--version").output();
+    ran.is_ok_and(|output| output.status.success())
+}
+
+#[test]
+fn images_are_found_by_looking() {
+    let root = tempfile::tempdir().unwrap();
+    fs::create_dir_all(root.path().join("tree")).unwrap();
+    File::create(root.path().join("disk.raw")).unwrap();
+    let option = format!("--image-root={}", root.path().display());
+    let ran = run(&mut importctl(
+        NO_BUS,
+        &["--standalone", &option, "-j", "list-images"],
+    ));
+    assert_eq!(ran.code, Some(0), "{ran:?}");
+    let rows: serde_json::Value = serde_json::from_str(&ran.stdout).unwrap();
+    let found: Vec<_> = rows
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|r| (&r["name"], &r["type"]))
+        .collect();
+    assert_eq!(
+        found,
+        [
+            (&"disk".into(), &"raw".into()),
+            (&"tree".into(), &"directory".into())
+        ]
+    );
+    let path = root.path().join("disk.raw");
+    assert_eq!(rows[0]["path"], *path.to_str().unwrap());
+}
+
+#[test]
+fn what_needs_the_service_says_so() {
+    for (words, start) in [
+        (
+            ["list-transfers"].as_slice(),
+            "list-transfers has no --standalone form",
+        ),
+        (
+            &["cancel-transfer", "1"],
+            "cancel-transfer has no --standalone form",
+        ),
+        (
+            &["-m", "pull-oci", "a/b"],
+            "pull-oci is not available with --standalone yet",
+        ),
+    ] {
+        let ran = run(&mut importctl(
+            NO_BUS,
+            &[["--standalone"].as_slice(), words].concat(),
+        ));
+        assert_eq!(ran.code, Some(1));
+        assert!(ran.stderr.starts_with(start), "{}", ran.stderr);
+    }
+    let ran = run(&mut importctl(NO_BUS, &["--image-root=/x", "list-images"]));
+    assert_eq!(
+        (ran.code, ran.stderr.as_str()),
+        (Some(1), "--image-root= needs --standalone\n")
+    );
+}

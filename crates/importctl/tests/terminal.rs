@@ -1,0 +1,93 @@
+//! On a terminal, which script(1) plays.
+
+use crate::bus::Bus;
+use crate::program::run;
+use crate::service::{Service, Step};
+use std::process::{Command, Stdio};
+
+/// What importctl writes to a terminal; `None`, with the reason printed, without script(1).
+fn on_terminal(address: &str, line: &str) -> Option<(Option<i32>, String)> {
+    if Command::new("script").arg("--version").output().is_err() {
+        println!("skipped: no script(1) to play a terminal");
+        return None;
+    }
+    let program = env!("CARGO_BIN_EXE_importctl");
+    let mut command = Command::new("script");
+    command
+        .args(["-qec", &format!("{program} {line}"), "/dev/null"])
+        .env("DBUS_SYSTEM_BUS_ADDRESS", address)
+        .env("TERM", "xterm")
+        .env_remove("NO_COLOR")
+        .stdin(Stdio::null());
+    let ran = run(&mut command);
+    Some((ran.code, ran.stdout))
+}
+
+fn steps(_: &str) -> Vec<Step> {
+    vec![
+        Step::Started,
+        Step::Progress(1, 0.42),
+        Step::Log(1, 27, "an error".into()),
+        Step::Log(1, 30, "some news".into()),
+        Step::Removed(1, "done"),
+    ]
+}
+
+#[test]
+fn a_transfer_has_a_bar_that_is_gone_at_the_end() {
+    let Some(bus) = Bus::start() else { return };
+    let _service = Service::start(&bus.address, steps);
+    let line = "-m pull-tar http://h/a";
+    let Some((code, text)) = on_terminal(&bus.address, line) else {
+        return;
+    };
+    assert_eq!(code, Some(0), "{text:?}");
+    assert!(text.contains("Total: "), "{text:?}");
+    assert!(text.contains("42%"), "{text:?}");
+    assert!(text.contains("\x1b[1;31man error\x1b[0m"), "{text:?}");
+    assert!(text.contains("some news\r\n"), "{text:?}");
+    let last = text.rsplit("some news").next().unwrap();
+    assert!(
+        last.ends_with("\x1b[2K") || !last.contains("Total"),
+        "{last:?}"
+    );
+    let Some((_, quiet)) = on_terminal(&bus.address, &format!("-q {line}")) else {
+        return;
+    };
+    assert!(!quiet.contains("Total"), "{quiet:?}");
+}
+
+#[test]
+fn an_image_is_neither_written_to_a_terminal_nor_read_from_one() {
+    let Some((code, text)) = on_terminal("unix:path=/nonexistent", "-m export-tar a") else {
+        return;
+    };
+    assert_eq!(code, Some(1));
+    assert!(
+        text.starts_with("Refusing to write an image to a terminal"),
+        "{text:?}"
+    );
+    let line = "-m import-tar - n";
+    let Some((code, text)) = on_terminal("unix:path=/nonexistent", line) else {
+        return;
+    };
+    assert_eq!(code, Some(1));
+    assert!(
+        text.starts_with("Refusing to read an image from a terminal"),
+        "{text:?}"
+    );
+}
+
+#[test]
+fn headers_are_underlined_and_states_coloured() {
+    let Some(bus) = Bus::start() else { return };
+    let image = ["machine", "a", "raw", "/a"].map(String::from);
+    let [class, name, kind, path] = image;
+    let row = (class, name, kind, path, true, [0, 0, 0, 0, 0, 0]);
+    let _service = Service::start(&bus.address, move |_| vec![Step::Images(vec![row.clone()])]);
+    let Some((_, text)) = on_terminal(&bus.address, "list-images") else {
+        return;
+    };
+    assert!(text.starts_with("\x1b[4mCLASS "), "{text:?}");
+    assert!(text.contains("\x1b[31m ro \x1b[0m"), "{text:?}");
+}

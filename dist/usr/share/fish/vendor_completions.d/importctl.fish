@@ -1,0 +1,506 @@
+# Print an optspec for argparse to handle cmd's options that are independent of any subcommand.
+function __fish_importctl_global_optspecs
+    string join \n h/help version no-pager no-legend no-ask-password system user read-only q/quiet json= j verify= format= force class= m P S C keep-download= N standalone image-root=
+end
+
+function __fish_importctl_needs_command
+    # Figure out if the current invocation already has a command.
+    set -l cmd (commandline -opc)
+    set -e cmd[1]
+    argparse -s (__fish_importctl_global_optspecs) -- $cmd 2>/dev/null
+    or return
+    if set -q argv[1]
+        # Also print the command, so this can be used to figure out what it is.
+        echo $argv[1]
+        return 1
+    end
+    return 0
+end
+
+function __fish_importctl_using_subcommand
+    set -l cmd (__fish_importctl_needs_command)
+    test -z "$cmd"
+    and return 1
+    contains -- $cmd[1] $argv
+end
+
+complete -c importctl -n "__fish_importctl_needs_command" -l json -d 'Print JSON (pretty, short, off)' -r -f -a "pretty\t''
+short\t''
+off\t''"
+complete -c importctl -n "__fish_importctl_needs_command" -l verify -d 'What a download must prove (no, checksum, signature)' -r -f -a "no\t''
+checksum\t''
+signature\t''"
+complete -c importctl -n "__fish_importctl_needs_command" -l format -d 'Compression of an export (uncompressed, xz, gzip, bzip2, zstd, lz4)' -r -f -a "uncompressed\t''
+xz\t''
+gzip\t''
+bzip2\t''
+zstd\t''
+lz4\t''"
+complete -c importctl -n "__fish_importctl_needs_command" -l class -d 'Class of the image (machine, portable, sysext, confext)' -r -f -a "machine\t''
+portable\t''
+sysext\t''
+confext\t''"
+complete -c importctl -n "__fish_importctl_needs_command" -l keep-download -d 'Whether a download is kept as it came (default: yes for machine, no otherwise)' -r -f -a "yes\t''
+no\t''"
+complete -c importctl -n "__fish_importctl_needs_command" -l image-root -d 'Folder of images, instead of the class\'s (needs --standalone)' -r -f -a "(__fish_complete_directories)"
+complete -c importctl -n "__fish_importctl_needs_command" -s h -l help -d 'Show this help'
+complete -c importctl -n "__fish_importctl_needs_command" -l version -d 'Show the version'
+complete -c importctl -n "__fish_importctl_needs_command" -l no-pager -d 'Do not pipe output into a pager'
+complete -c importctl -n "__fish_importctl_needs_command" -l no-legend -d 'Show neither headers nor footers'
+complete -c importctl -n "__fish_importctl_needs_command" -l no-ask-password -d 'Do not ask for passwords'
+complete -c importctl -n "__fish_importctl_needs_command" -l system -d 'Act on images of the system (default)'
+complete -c importctl -n "__fish_importctl_needs_command" -l user -d 'Act on images of the calling user'
+complete -c importctl -n "__fish_importctl_needs_command" -l read-only -d 'Make the image read-only'
+complete -c importctl -n "__fish_importctl_needs_command" -s q -l quiet -d 'Show only warnings and errors'
+complete -c importctl -n "__fish_importctl_needs_command" -s j -d 'Same as --json=pretty on a terminal, --json=short elsewhere'
+complete -c importctl -n "__fish_importctl_needs_command" -l force -d 'Replace an image of the same name'
+complete -c importctl -n "__fish_importctl_needs_command" -s m -d 'Same as --class=machine: a virtual machine or container'
+complete -c importctl -n "__fish_importctl_needs_command" -s P -d 'Same as --class=portable: a portable service'
+complete -c importctl -n "__fish_importctl_needs_command" -s S -d 'Same as --class=sysext: a system extension'
+complete -c importctl -n "__fish_importctl_needs_command" -s C -d 'Same as --class=confext: a configuration extension'
+complete -c importctl -n "__fish_importctl_needs_command" -s N -d 'Same as --keep-download=no'
+complete -c importctl -n "__fish_importctl_needs_command" -l standalone -d 'Do the work in this process\'s children, without the service'
+complete -c importctl -n "__fish_importctl_needs_command" -f -a "pull-tar" -d 'Download an archive as a tree image'
+complete -c importctl -n "__fish_importctl_needs_command" -f -a "pull-raw" -d 'Download a disk image'
+complete -c importctl -n "__fish_importctl_needs_command" -f -a "pull-oci" -d 'Download an OCI container image'
+complete -c importctl -n "__fish_importctl_needs_command" -f -a "import-tar" -d 'Import an archive as a tree image'
+complete -c importctl -n "__fish_importctl_needs_command" -f -a "import-raw" -d 'Import a disk image'
+complete -c importctl -n "__fish_importctl_needs_command" -f -a "import-fs" -d 'Import a directory as a tree image'
+complete -c importctl -n "__fish_importctl_needs_command" -f -a "export-tar" -d 'Write a tree image as an archive'
+complete -c importctl -n "__fish_importctl_needs_command" -f -a "export-raw" -d 'Write a disk image to a file'
+complete -c importctl -n "__fish_importctl_needs_command" -f -a "list-transfers" -d 'List running transfers (default)'
+complete -c importctl -n "__fish_importctl_needs_command" -f -a "cancel-transfer" -d 'End transfers before they are done'
+complete -c importctl -n "__fish_importctl_needs_command" -f -a "list-images" -d 'List installed images'
+complete -c importctl -n "__fish_importctl_needs_command" -f -a "help" -d 'Show this help'
+complete -c importctl -n "__fish_importctl_using_subcommand pull-tar" -l json -d 'Print JSON (pretty, short, off)' -r -f -a "pretty\t''
+short\t''
+off\t''"
+complete -c importctl -n "__fish_importctl_using_subcommand pull-tar" -l verify -d 'What a download must prove (no, checksum, signature)' -r -f -a "no\t''
+checksum\t''
+signature\t''"
+complete -c importctl -n "__fish_importctl_using_subcommand pull-tar" -l format -d 'Compression of an export (uncompressed, xz, gzip, bzip2, zstd, lz4)' -r -f -a "uncompressed\t''
+xz\t''
+gzip\t''
+bzip2\t''
+zstd\t''
+lz4\t''"
+complete -c importctl -n "__fish_importctl_using_subcommand pull-tar" -l class -d 'Class of the image (machine, portable, sysext, confext)' -r -f -a "machine\t''
+portable\t''
+sysext\t''
+confext\t''"
+complete -c importctl -n "__fish_importctl_using_subcommand pull-tar" -l keep-download -d 'Whether a download is kept as it came (default: yes for machine, no otherwise)' -r -f -a "yes\t''
+no\t''"
+complete -c importctl -n "__fish_importctl_using_subcommand pull-tar" -l image-root -d 'Folder of images, instead of the class\'s (needs --standalone)' -r -f -a "(__fish_complete_directories)"
+complete -c importctl -n "__fish_importctl_using_subcommand pull-tar" -s h -l help -d 'Show this help'
+complete -c importctl -n "__fish_importctl_using_subcommand pull-tar" -l version -d 'Show the version'
+complete -c importctl -n "__fish_importctl_using_subcommand pull-tar" -l no-pager -d 'Do not pipe output into a pager'
+complete -c importctl -n "__fish_importctl_using_subcommand pull-tar" -l no-legend -d 'Show neither headers nor footers'
+complete -c importctl -n "__fish_importctl_using_subcommand pull-tar" -l no-ask-password -d 'Do not ask for passwords'
+complete -c importctl -n "__fish_importctl_using_subcommand pull-tar" -l system -d 'Act on images of the system (default)'
+complete -c importctl -n "__fish_importctl_using_subcommand pull-tar" -l user -d 'Act on images of the calling user'
+complete -c importctl -n "__fish_importctl_using_subcommand pull-tar" -l read-only -d 'Make the image read-only'
+complete -c importctl -n "__fish_importctl_using_subcommand pull-tar" -s q -l quiet -d 'Show only warnings and errors'
+complete -c importctl -n "__fish_importctl_using_subcommand pull-tar" -s j -d 'Same as --json=pretty on a terminal, --json=short elsewhere'
+complete -c importctl -n "__fish_importctl_using_subcommand pull-tar" -l force -d 'Replace an image of the same name'
+complete -c importctl -n "__fish_importctl_using_subcommand pull-tar" -s m -d 'Same as --class=machine: a virtual machine or container'
+complete -c importctl -n "__fish_importctl_using_subcommand pull-tar" -s P -d 'Same as --class=portable: a portable service'
+complete -c importctl -n "__fish_importctl_using_subcommand pull-tar" -s S -d 'Same as --class=sysext: a system extension'
+complete -c importctl -n "__fish_importctl_using_subcommand pull-tar" -s C -d 'Same as --class=confext: a configuration extension'
+complete -c importctl -n "__fish_importctl_using_subcommand pull-tar" -s N -d 'Same as --keep-download=no'
+complete -c importctl -n "__fish_importctl_using_subcommand pull-tar" -l standalone -d 'Do the work in this process\'s children, without the service'
+complete -c importctl -n "__fish_importctl_using_subcommand pull-raw" -l json -d 'Print JSON (pretty, short, off)' -r -f -a "pretty\t''
+short\t''
+off\t''"
+complete -c importctl -n "__fish_importctl_using_subcommand pull-raw" -l verify -d 'What a download must prove (no, checksum, signature)' -r -f -a "no\t''
+checksum\t''
+signature\t''"
+complete -c importctl -n "__fish_importctl_using_subcommand pull-raw" -l format -d 'Compression of an export (uncompressed, xz, gzip, bzip2, zstd, lz4)' -r -f -a "uncompressed\t''
+xz\t''
+gzip\t''
+bzip2\t''
+zstd\t''
+lz4\t''"
+complete -c importctl -n "__fish_importctl_using_subcommand pull-raw" -l class -d 'Class of the image (machine, portable, sysext, confext)' -r -f -a "machine\t''
+portable\t''
+sysext\t''
+confext\t''"
+complete -c importctl -n "__fish_importctl_using_subcommand pull-raw" -l keep-download -d 'Whether a download is kept as it came (default: yes for machine, no otherwise)' -r -f -a "yes\t''
+no\t''"
+complete -c importctl -n "__fish_importctl_using_subcommand pull-raw" -l image-root -d 'Folder of images, instead of the class\'s (needs --standalone)' -r -f -a "(__fish_complete_directories)"
+complete -c importctl -n "__fish_importctl_using_subcommand pull-raw" -s h -l help -d 'Show this help'
+complete -c importctl -n "__fish_importctl_using_subcommand pull-raw" -l version -d 'Show the version'
+complete -c importctl -n "__fish_importctl_using_subcommand pull-raw" -l no-pager -d 'Do not pipe output into a pager'
+complete -c importctl -n "__fish_importctl_using_subcommand pull-raw" -l no-legend -d 'Show neither headers nor footers'
+complete -c importctl -n "__fish_importctl_using_subcommand pull-raw" -l no-ask-password -d 'Do not ask for passwords'
+complete -c importctl -n "__fish_importctl_using_subcommand pull-raw" -l system -d 'Act on images of the system (default)'
+complete -c importctl -n "__fish_importctl_using_subcommand pull-raw" -l user -d 'Act on images of the calling user'
+complete -c importctl -n "__fish_importctl_using_subcommand pull-raw" -l read-only -d 'Make the image read-only'
+complete -c importctl -n "__fish_importctl_using_subcommand pull-raw" -s q -l quiet -d 'Show only warnings and errors'
+complete -c importctl -n "__fish_importctl_using_subcommand pull-raw" -s j -d 'Same as --json=pretty on a terminal, --json=short elsewhere'
+complete -c importctl -n "__fish_importctl_using_subcommand pull-raw" -l force -d 'Replace an image of the same name'
+complete -c importctl -n "__fish_importctl_using_subcommand pull-raw" -s m -d 'Same as --class=machine: a virtual machine or container'
+complete -c importctl -n "__fish_importctl_using_subcommand pull-raw" -s P -d 'Same as --class=portable: a portable service'
+complete -c importctl -n "__fish_importctl_using_subcommand pull-raw" -s S -d 'Same as --class=sysext: a system extension'
+complete -c importctl -n "__fish_importctl_using_subcommand pull-raw" -s C -d 'Same as --class=confext: a configuration extension'
+complete -c importctl -n "__fish_importctl_using_subcommand pull-raw" -s N -d 'Same as --keep-download=no'
+complete -c importctl -n "__fish_importctl_using_subcommand pull-raw" -l standalone -d 'Do the work in this process\'s children, without the service'
+complete -c importctl -n "__fish_importctl_using_subcommand pull-oci" -l json -d 'Print JSON (pretty, short, off)' -r -f -a "pretty\t''
+short\t''
+off\t''"
+complete -c importctl -n "__fish_importctl_using_subcommand pull-oci" -l verify -d 'What a download must prove (no, checksum, signature)' -r -f -a "no\t''
+checksum\t''
+signature\t''"
+complete -c importctl -n "__fish_importctl_using_subcommand pull-oci" -l format -d 'Compression of an export (uncompressed, xz, gzip, bzip2, zstd, lz4)' -r -f -a "uncompressed\t''
+xz\t''
+gzip\t''
+bzip2\t''
+zstd\t''
+lz4\t''"
+complete -c importctl -n "__fish_importctl_using_subcommand pull-oci" -l class -d 'Class of the image (machine, portable, sysext, confext)' -r -f -a "machine\t''
+portable\t''
+sysext\t''
+confext\t''"
+complete -c importctl -n "__fish_importctl_using_subcommand pull-oci" -l keep-download -d 'Whether a download is kept as it came (default: yes for machine, no otherwise)' -r -f -a "yes\t''
+no\t''"
+complete -c importctl -n "__fish_importctl_using_subcommand pull-oci" -l image-root -d 'Folder of images, instead of the class\'s (needs --standalone)' -r -f -a "(__fish_complete_directories)"
+complete -c importctl -n "__fish_importctl_using_subcommand pull-oci" -s h -l help -d 'Show this help'
+complete -c importctl -n "__fish_importctl_using_subcommand pull-oci" -l version -d 'Show the version'
+complete -c importctl -n "__fish_importctl_using_subcommand pull-oci" -l no-pager -d 'Do not pipe output into a pager'
+complete -c importctl -n "__fish_importctl_using_subcommand pull-oci" -l no-legend -d 'Show neither headers nor footers'
+complete -c importctl -n "__fish_importctl_using_subcommand pull-oci" -l no-ask-password -d 'Do not ask for passwords'
+complete -c importctl -n "__fish_importctl_using_subcommand pull-oci" -l system -d 'Act on images of the system (default)'
+complete -c importctl -n "__fish_importctl_using_subcommand pull-oci" -l user -d 'Act on images of the calling user'
+complete -c importctl -n "__fish_importctl_using_subcommand pull-oci" -l read-only -d 'Make the image read-only'
+complete -c importctl -n "__fish_importctl_using_subcommand pull-oci" -s q -l quiet -d 'Show only warnings and errors'
+complete -c importctl -n "__fish_importctl_using_subcommand pull-oci" -s j -d 'Same as --json=pretty on a terminal, --json=short elsewhere'
+complete -c importctl -n "__fish_importctl_using_subcommand pull-oci" -l force -d 'Replace an image of the same name'
+complete -c importctl -n "__fish_importctl_using_subcommand pull-oci" -s m -d 'Same as --class=machine: a virtual machine or container'
+complete -c importctl -n "__fish_importctl_using_subcommand pull-oci" -s P -d 'Same as --class=portable: a portable service'
+complete -c importctl -n "__fish_importctl_using_subcommand pull-oci" -s S -d 'Same as --class=sysext: a system extension'
+complete -c importctl -n "__fish_importctl_using_subcommand pull-oci" -s C -d 'Same as --class=confext: a configuration extension'
+complete -c importctl -n "__fish_importctl_using_subcommand pull-oci" -s N -d 'Same as --keep-download=no'
+complete -c importctl -n "__fish_importctl_using_subcommand pull-oci" -l standalone -d 'Do the work in this process\'s children, without the service'
+complete -c importctl -n "__fish_importctl_using_subcommand import-tar" -l json -d 'Print JSON (pretty, short, off)' -r -f -a "pretty\t''
+short\t''
+off\t''"
+complete -c importctl -n "__fish_importctl_using_subcommand import-tar" -l verify -d 'What a download must prove (no, checksum, signature)' -r -f -a "no\t''
+checksum\t''
+signature\t''"
+complete -c importctl -n "__fish_importctl_using_subcommand import-tar" -l format -d 'Compression of an export (uncompressed, xz, gzip, bzip2, zstd, lz4)' -r -f -a "uncompressed\t''
+xz\t''
+gzip\t''
+bzip2\t''
+zstd\t''
+lz4\t''"
+complete -c importctl -n "__fish_importctl_using_subcommand import-tar" -l class -d 'Class of the image (machine, portable, sysext, confext)' -r -f -a "machine\t''
+portable\t''
+sysext\t''
+confext\t''"
+complete -c importctl -n "__fish_importctl_using_subcommand import-tar" -l keep-download -d 'Whether a download is kept as it came (default: yes for machine, no otherwise)' -r -f -a "yes\t''
+no\t''"
+complete -c importctl -n "__fish_importctl_using_subcommand import-tar" -l image-root -d 'Folder of images, instead of the class\'s (needs --standalone)' -r -f -a "(__fish_complete_directories)"
+complete -c importctl -n "__fish_importctl_using_subcommand import-tar" -s h -l help -d 'Show this help'
+complete -c importctl -n "__fish_importctl_using_subcommand import-tar" -l version -d 'Show the version'
+complete -c importctl -n "__fish_importctl_using_subcommand import-tar" -l no-pager -d 'Do not pipe output into a pager'
+complete -c importctl -n "__fish_importctl_using_subcommand import-tar" -l no-legend -d 'Show neither headers nor footers'
+complete -c importctl -n "__fish_importctl_using_subcommand import-tar" -l no-ask-password -d 'Do not ask for passwords'
+complete -c importctl -n "__fish_importctl_using_subcommand import-tar" -l system -d 'Act on images of the system (default)'
+complete -c importctl -n "__fish_importctl_using_subcommand import-tar" -l user -d 'Act on images of the calling user'
+complete -c importctl -n "__fish_importctl_using_subcommand import-tar" -l read-only -d 'Make the image read-only'
+complete -c importctl -n "__fish_importctl_using_subcommand import-tar" -s q -l quiet -d 'Show only warnings and errors'
+complete -c importctl -n "__fish_importctl_using_subcommand import-tar" -s j -d 'Same as --json=pretty on a terminal, --json=short elsewhere'
+complete -c importctl -n "__fish_importctl_using_subcommand import-tar" -l force -d 'Replace an image of the same name'
+complete -c importctl -n "__fish_importctl_using_subcommand import-tar" -s m -d 'Same as --class=machine: a virtual machine or container'
+complete -c importctl -n "__fish_importctl_using_subcommand import-tar" -s P -d 'Same as --class=portable: a portable service'
+complete -c importctl -n "__fish_importctl_using_subcommand import-tar" -s S -d 'Same as --class=sysext: a system extension'
+complete -c importctl -n "__fish_importctl_using_subcommand import-tar" -s C -d 'Same as --class=confext: a configuration extension'
+complete -c importctl -n "__fish_importctl_using_subcommand import-tar" -s N -d 'Same as --keep-download=no'
+complete -c importctl -n "__fish_importctl_using_subcommand import-tar" -l standalone -d 'Do the work in this process\'s children, without the service'
+complete -c importctl -n "__fish_importctl_using_subcommand import-raw" -l json -d 'Print JSON (pretty, short, off)' -r -f -a "pretty\t''
+short\t''
+off\t''"
+complete -c importctl -n "__fish_importctl_using_subcommand import-raw" -l verify -d 'What a download must prove (no, checksum, signature)' -r -f -a "no\t''
+checksum\t''
+signature\t''"
+complete -c importctl -n "__fish_importctl_using_subcommand import-raw" -l format -d 'Compression of an export (uncompressed, xz, gzip, bzip2, zstd, lz4)' -r -f -a "uncompressed\t''
+xz\t''
+gzip\t''
+bzip2\t''
+zstd\t''
+lz4\t''"
+complete -c importctl -n "__fish_importctl_using_subcommand import-raw" -l class -d 'Class of the image (machine, portable, sysext, confext)' -r -f -a "machine\t''
+portable\t''
+sysext\t''
+confext\t''"
+complete -c importctl -n "__fish_importctl_using_subcommand import-raw" -l keep-download -d 'Whether a download is kept as it came (default: yes for machine, no otherwise)' -r -f -a "yes\t''
+no\t''"
+complete -c importctl -n "__fish_importctl_using_subcommand import-raw" -l image-root -d 'Folder of images, instead of the class\'s (needs --standalone)' -r -f -a "(__fish_complete_directories)"
+complete -c importctl -n "__fish_importctl_using_subcommand import-raw" -s h -l help -d 'Show this help'
+complete -c importctl -n "__fish_importctl_using_subcommand import-raw" -l version -d 'Show the version'
+complete -c importctl -n "__fish_importctl_using_subcommand import-raw" -l no-pager -d 'Do not pipe output into a pager'
+complete -c importctl -n "__fish_importctl_using_subcommand import-raw" -l no-legend -d 'Show neither headers nor footers'
+complete -c importctl -n "__fish_importctl_using_subcommand import-raw" -l no-ask-password -d 'Do not ask for passwords'
+complete -c importctl -n "__fish_importctl_using_subcommand import-raw" -l system -d 'Act on images of the system (default)'
+complete -c importctl -n "__fish_importctl_using_subcommand import-raw" -l user -d 'Act on images of the calling user'
+complete -c importctl -n "__fish_importctl_using_subcommand import-raw" -l read-only -d 'Make the image read-only'
+complete -c importctl -n "__fish_importctl_using_subcommand import-raw" -s q -l quiet -d 'Show only warnings and errors'
+complete -c importctl -n "__fish_importctl_using_subcommand import-raw" -s j -d 'Same as --json=pretty on a terminal, --json=short elsewhere'
+complete -c importctl -n "__fish_importctl_using_subcommand import-raw" -l force -d 'Replace an image of the same name'
+complete -c importctl -n "__fish_importctl_using_subcommand import-raw" -s m -d 'Same as --class=machine: a virtual machine or container'
+complete -c importctl -n "__fish_importctl_using_subcommand import-raw" -s P -d 'Same as --class=portable: a portable service'
+complete -c importctl -n "__fish_importctl_using_subcommand import-raw" -s S -d 'Same as --class=sysext: a system extension'
+complete -c importctl -n "__fish_importctl_using_subcommand import-raw" -s C -d 'Same as --class=confext: a configuration extension'
+complete -c importctl -n "__fish_importctl_using_subcommand import-raw" -s N -d 'Same as --keep-download=no'
+complete -c importctl -n "__fish_importctl_using_subcommand import-raw" -l standalone -d 'Do the work in this process\'s children, without the service'
+complete -c importctl -n "__fish_importctl_using_subcommand import-fs" -l json -d 'Print JSON (pretty, short, off)' -r -f -a "pretty\t''
+short\t''
+off\t''"
+complete -c importctl -n "__fish_importctl_using_subcommand import-fs" -l verify -d 'What a download must prove (no, checksum, signature)' -r -f -a "no\t''
+checksum\t''
+signature\t''"
+complete -c importctl -n "__fish_importctl_using_subcommand import-fs" -l format -d 'Compression of an export (uncompressed, xz, gzip, bzip2, zstd, lz4)' -r -f -a "uncompressed\t''
+xz\t''
+gzip\t''
+bzip2\t''
+zstd\t''
+lz4\t''"
+complete -c importctl -n "__fish_importctl_using_subcommand import-fs" -l class -d 'Class of the image (machine, portable, sysext, confext)' -r -f -a "machine\t''
+portable\t''
+sysext\t''
+confext\t''"
+complete -c importctl -n "__fish_importctl_using_subcommand import-fs" -l keep-download -d 'Whether a download is kept as it came (default: yes for machine, no otherwise)' -r -f -a "yes\t''
+no\t''"
+complete -c importctl -n "__fish_importctl_using_subcommand import-fs" -l image-root -d 'Folder of images, instead of the class\'s (needs --standalone)' -r -f -a "(__fish_complete_directories)"
+complete -c importctl -n "__fish_importctl_using_subcommand import-fs" -s h -l help -d 'Show this help'
+complete -c importctl -n "__fish_importctl_using_subcommand import-fs" -l version -d 'Show the version'
+complete -c importctl -n "__fish_importctl_using_subcommand import-fs" -l no-pager -d 'Do not pipe output into a pager'
+complete -c importctl -n "__fish_importctl_using_subcommand import-fs" -l no-legend -d 'Show neither headers nor footers'
+complete -c importctl -n "__fish_importctl_using_subcommand import-fs" -l no-ask-password -d 'Do not ask for passwords'
+complete -c importctl -n "__fish_importctl_using_subcommand import-fs" -l system -d 'Act on images of the system (default)'
+complete -c importctl -n "__fish_importctl_using_subcommand import-fs" -l user -d 'Act on images of the calling user'
+complete -c importctl -n "__fish_importctl_using_subcommand import-fs" -l read-only -d 'Make the image read-only'
+complete -c importctl -n "__fish_importctl_using_subcommand import-fs" -s q -l quiet -d 'Show only warnings and errors'
+complete -c importctl -n "__fish_importctl_using_subcommand import-fs" -s j -d 'Same as --json=pretty on a terminal, --json=short elsewhere'
+complete -c importctl -n "__fish_importctl_using_subcommand import-fs" -l force -d 'Replace an image of the same name'
+complete -c importctl -n "__fish_importctl_using_subcommand import-fs" -s m -d 'Same as --class=machine: a virtual machine or container'
+complete -c importctl -n "__fish_importctl_using_subcommand import-fs" -s P -d 'Same as --class=portable: a portable service'
+complete -c importctl -n "__fish_importctl_using_subcommand import-fs" -s S -d 'Same as --class=sysext: a system extension'
+complete -c importctl -n "__fish_importctl_using_subcommand import-fs" -s C -d 'Same as --class=confext: a configuration extension'
+complete -c importctl -n "__fish_importctl_using_subcommand import-fs" -s N -d 'Same as --keep-download=no'
+complete -c importctl -n "__fish_importctl_using_subcommand import-fs" -l standalone -d 'Do the work in this process\'s children, without the service'
+complete -c importctl -n "__fish_importctl_using_subcommand export-tar" -l json -d 'Print JSON (pretty, short, off)' -r -f -a "pretty\t''
+short\t''
+off\t''"
+complete -c importctl -n "__fish_importctl_using_subcommand export-tar" -l verify -d 'What a download must prove (no, checksum, signature)' -r -f -a "no\t''
+checksum\t''
+signature\t''"
+complete -c importctl -n "__fish_importctl_using_subcommand export-tar" -l format -d 'Compression of an export (uncompressed, xz, gzip, bzip2, zstd, lz4)' -r -f -a "uncompressed\t''
+xz\t''
+gzip\t''
+bzip2\t''
+zstd\t''
+lz4\t''"
+complete -c importctl -n "__fish_importctl_using_subcommand export-tar" -l class -d 'Class of the image (machine, portable, sysext, confext)' -r -f -a "machine\t''
+portable\t''
+sysext\t''
+confext\t''"
+complete -c importctl -n "__fish_importctl_using_subcommand export-tar" -l keep-download -d 'Whether a download is kept as it came (default: yes for machine, no otherwise)' -r -f -a "yes\t''
+no\t''"
+complete -c importctl -n "__fish_importctl_using_subcommand export-tar" -l image-root -d 'Folder of images, instead of the class\'s (needs --standalone)' -r -f -a "(__fish_complete_directories)"
+complete -c importctl -n "__fish_importctl_using_subcommand export-tar" -s h -l help -d 'Show this help'
+complete -c importctl -n "__fish_importctl_using_subcommand export-tar" -l version -d 'Show the version'
+complete -c importctl -n "__fish_importctl_using_subcommand export-tar" -l no-pager -d 'Do not pipe output into a pager'
+complete -c importctl -n "__fish_importctl_using_subcommand export-tar" -l no-legend -d 'Show neither headers nor footers'
+complete -c importctl -n "__fish_importctl_using_subcommand export-tar" -l no-ask-password -d 'Do not ask for passwords'
+complete -c importctl -n "__fish_importctl_using_subcommand export-tar" -l system -d 'Act on images of the system (default)'
+complete -c importctl -n "__fish_importctl_using_subcommand export-tar" -l user -d 'Act on images of the calling user'
+complete -c importctl -n "__fish_importctl_using_subcommand export-tar" -l read-only -d 'Make the image read-only'
+complete -c importctl -n "__fish_importctl_using_subcommand export-tar" -s q -l quiet -d 'Show only warnings and errors'
+complete -c importctl -n "__fish_importctl_using_subcommand export-tar" -s j -d 'Same as --json=pretty on a terminal, --json=short elsewhere'
+complete -c importctl -n "__fish_importctl_using_subcommand export-tar" -l force -d 'Replace an image of the same name'
+complete -c importctl -n "__fish_importctl_using_subcommand export-tar" -s m -d 'Same as --class=machine: a virtual machine or container'
+complete -c importctl -n "__fish_importctl_using_subcommand export-tar" -s P -d 'Same as --class=portable: a portable service'
+complete -c importctl -n "__fish_importctl_using_subcommand export-tar" -s S -d 'Same as --class=sysext: a system extension'
+complete -c importctl -n "__fish_importctl_using_subcommand export-tar" -s C -d 'Same as --class=confext: a configuration extension'
+complete -c importctl -n "__fish_importctl_using_subcommand export-tar" -s N -d 'Same as --keep-download=no'
+complete -c importctl -n "__fish_importctl_using_subcommand export-tar" -l standalone -d 'Do the work in this process\'s children, without the service'
+complete -c importctl -n "__fish_importctl_using_subcommand export-raw" -l json -d 'Print JSON (pretty, short, off)' -r -f -a "pretty\t''
+short\t''
+off\t''"
+complete -c importctl -n "__fish_importctl_using_subcommand export-raw" -l verify -d 'What a download must prove (no, checksum, signature)' -r -f -a "no\t''
+checksum\t''
+signature\t''"
+complete -c importctl -n "__fish_importctl_using_subcommand export-raw" -l format -d 'Compression of an export (uncompressed, xz, gzip, bzip2, zstd, lz4)' -r -f -a "uncompressed\t''
+xz\t''
+gzip\t''
+bzip2\t''
+zstd\t''
+lz4\t''"
+complete -c importctl -n "__fish_importctl_using_subcommand export-raw" -l class -d 'Class of the image (machine, portable, sysext, confext)' -r -f -a "machine\t''
+portable\t''
+sysext\t''
+confext\t''"
+complete -c importctl -n "__fish_importctl_using_subcommand export-raw" -l keep-download -d 'Whether a download is kept as it came (default: yes for machine, no otherwise)' -r -f -a "yes\t''
+no\t''"
+complete -c importctl -n "__fish_importctl_using_subcommand export-raw" -l image-root -d 'Folder of images, instead of the class\'s (needs --standalone)' -r -f -a "(__fish_complete_directories)"
+complete -c importctl -n "__fish_importctl_using_subcommand export-raw" -s h -l help -d 'Show this help'
+complete -c importctl -n "__fish_importctl_using_subcommand export-raw" -l version -d 'Show the version'
+complete -c importctl -n "__fish_importctl_using_subcommand export-raw" -l no-pager -d 'Do not pipe output into a pager'
+complete -c importctl -n "__fish_importctl_using_subcommand export-raw" -l no-legend -d 'Show neither headers nor footers'
+complete -c importctl -n "__fish_importctl_using_subcommand export-raw" -l no-ask-password -d 'Do not ask for passwords'
+complete -c importctl -n "__fish_importctl_using_subcommand export-raw" -l system -d 'Act on images of the system (default)'
+complete -c importctl -n "__fish_importctl_using_subcommand export-raw" -l user -d 'Act on images of the calling user'
+complete -c importctl -n "__fish_importctl_using_subcommand export-raw" -l read-only -d 'Make the image read-only'
+complete -c importctl -n "__fish_importctl_using_subcommand export-raw" -s q -l quiet -d 'Show only warnings and errors'
+complete -c importctl -n "__fish_importctl_using_subcommand export-raw" -s j -d 'Same as --json=pretty on a terminal, --json=short elsewhere'
+complete -c importctl -n "__fish_importctl_using_subcommand export-raw" -l force -d 'Replace an image of the same name'
+complete -c importctl -n "__fish_importctl_using_subcommand export-raw" -s m -d 'Same as --class=machine: a virtual machine or container'
+complete -c importctl -n "__fish_importctl_using_subcommand export-raw" -s P -d 'Same as --class=portable: a portable service'
+complete -c importctl -n "__fish_importctl_using_subcommand export-raw" -s S -d 'Same as --class=sysext: a system extension'
+complete -c importctl -n "__fish_importctl_using_subcommand export-raw" -s C -d 'Same as --class=confext: a configuration extension'
+complete -c importctl -n "__fish_importctl_using_subcommand export-raw" -s N -d 'Same as --keep-download=no'
+complete -c importctl -n "__fish_importctl_using_subcommand export-raw" -l standalone -d 'Do the work in this process\'s children, without the service'
+complete -c importctl -n "__fish_importctl_using_subcommand list-transfers" -l json -d 'Print JSON (pretty, short, off)' -r -f -a "pretty\t''
+short\t''
+off\t''"
+complete -c importctl -n "__fish_importctl_using_subcommand list-transfers" -l verify -d 'What a download must prove (no, checksum, signature)' -r -f -a "no\t''
+checksum\t''
+signature\t''"
+complete -c importctl -n "__fish_importctl_using_subcommand list-transfers" -l format -d 'Compression of an export (uncompressed, xz, gzip, bzip2, zstd, lz4)' -r -f -a "uncompressed\t''
+xz\t''
+gzip\t''
+bzip2\t''
+zstd\t''
+lz4\t''"
+complete -c importctl -n "__fish_importctl_using_subcommand list-transfers" -l class -d 'Class of the image (machine, portable, sysext, confext)' -r -f -a "machine\t''
+portable\t''
+sysext\t''
+confext\t''"
+complete -c importctl -n "__fish_importctl_using_subcommand list-transfers" -l keep-download -d 'Whether a download is kept as it came (default: yes for machine, no otherwise)' -r -f -a "yes\t''
+no\t''"
+complete -c importctl -n "__fish_importctl_using_subcommand list-transfers" -l image-root -d 'Folder of images, instead of the class\'s (needs --standalone)' -r -f -a "(__fish_complete_directories)"
+complete -c importctl -n "__fish_importctl_using_subcommand list-transfers" -s h -l help -d 'Show this help'
+complete -c importctl -n "__fish_importctl_using_subcommand list-transfers" -l version -d 'Show the version'
+complete -c importctl -n "__fish_importctl_using_subcommand list-transfers" -l no-pager -d 'Do not pipe output into a pager'
+complete -c importctl -n "__fish_importctl_using_subcommand list-transfers" -l no-legend -d 'Show neither headers nor footers'
+complete -c importctl -n "__fish_importctl_using_subcommand list-transfers" -l no-ask-password -d 'Do not ask for passwords'
+complete -c importctl -n "__fish_importctl_using_subcommand list-transfers" -l system -d 'Act on images of the system (default)'
+complete -c importctl -n "__fish_importctl_using_subcommand list-transfers" -l user -d 'Act on images of the calling user'
+complete -c importctl -n "__fish_importctl_using_subcommand list-transfers" -l read-only -d 'Make the image read-only'
+complete -c importctl -n "__fish_importctl_using_subcommand list-transfers" -s q -l quiet -d 'Show only warnings and errors'
+complete -c importctl -n "__fish_importctl_using_subcommand list-transfers" -s j -d 'Same as --json=pretty on a terminal, --json=short elsewhere'
+complete -c importctl -n "__fish_importctl_using_subcommand list-transfers" -l force -d 'Replace an image of the same name'
+complete -c importctl -n "__fish_importctl_using_subcommand list-transfers" -s m -d 'Same as --class=machine: a virtual machine or container'
+complete -c importctl -n "__fish_importctl_using_subcommand list-transfers" -s P -d 'Same as --class=portable: a portable service'
+complete -c importctl -n "__fish_importctl_using_subcommand list-transfers" -s S -d 'Same as --class=sysext: a system extension'
+complete -c importctl -n "__fish_importctl_using_subcommand list-transfers" -s C -d 'Same as --class=confext: a configuration extension'
+complete -c importctl -n "__fish_importctl_using_subcommand list-transfers" -s N -d 'Same as --keep-download=no'
+complete -c importctl -n "__fish_importctl_using_subcommand list-transfers" -l standalone -d 'Do the work in this process\'s children, without the service'
+complete -c importctl -n "__fish_importctl_using_subcommand cancel-transfer" -l json -d 'Print JSON (pretty, short, off)' -r -f -a "pretty\t''
+short\t''
+off\t''"
+complete -c importctl -n "__fish_importctl_using_subcommand cancel-transfer" -l verify -d 'What a download must prove (no, checksum, signature)' -r -f -a "no\t''
+checksum\t''
+signature\t''"
+complete -c importctl -n "__fish_importctl_using_subcommand cancel-transfer" -l format -d 'Compression of an export (uncompressed, xz, gzip, bzip2, zstd, lz4)' -r -f -a "uncompressed\t''
+xz\t''
+gzip\t''
+bzip2\t''
+zstd\t''
+lz4\t''"
+complete -c importctl -n "__fish_importctl_using_subcommand cancel-transfer" -l class -d 'Class of the image (machine, portable, sysext, confext)' -r -f -a "machine\t''
+portable\t''
+sysext\t''
+confext\t''"
+complete -c importctl -n "__fish_importctl_using_subcommand cancel-transfer" -l keep-download -d 'Whether a download is kept as it came (default: yes for machine, no otherwise)' -r -f -a "yes\t''
+no\t''"
+complete -c importctl -n "__fish_importctl_using_subcommand cancel-transfer" -l image-root -d 'Folder of images, instead of the class\'s (needs --standalone)' -r -f -a "(__fish_complete_directories)"
+complete -c importctl -n "__fish_importctl_using_subcommand cancel-transfer" -s h -l help -d 'Show this help'
+complete -c importctl -n "__fish_importctl_using_subcommand cancel-transfer" -l version -d 'Show the version'
+complete -c importctl -n "__fish_importctl_using_subcommand cancel-transfer" -l no-pager -d 'Do not pipe output into a pager'
+complete -c importctl -n "__fish_importctl_using_subcommand cancel-transfer" -l no-legend -d 'Show neither headers nor footers'
+complete -c importctl -n "__fish_importctl_using_subcommand cancel-transfer" -l no-ask-password -d 'Do not ask for passwords'
+complete -c importctl -n "__fish_importctl_using_subcommand cancel-transfer" -l system -d 'Act on images of the system (default)'
+complete -c importctl -n "__fish_importctl_using_subcommand cancel-transfer" -l user -d 'Act on images of the calling user'
+complete -c importctl -n "__fish_importctl_using_subcommand cancel-transfer" -l read-only -d 'Make the image read-only'
+complete -c importctl -n "__fish_importctl_using_subcommand cancel-transfer" -s q -l quiet -d 'Show only warnings and errors'
+complete -c importctl -n "__fish_importctl_using_subcommand cancel-transfer" -s j -d 'Same as --json=pretty on a terminal, --json=short elsewhere'
+complete -c importctl -n "__fish_importctl_using_subcommand cancel-transfer" -l force -d 'Replace an image of the same name'
+complete -c importctl -n "__fish_importctl_using_subcommand cancel-transfer" -s m -d 'Same as --class=machine: a virtual machine or container'
+complete -c importctl -n "__fish_importctl_using_subcommand cancel-transfer" -s P -d 'Same as --class=portable: a portable service'
+complete -c importctl -n "__fish_importctl_using_subcommand cancel-transfer" -s S -d 'Same as --class=sysext: a system extension'
+complete -c importctl -n "__fish_importctl_using_subcommand cancel-transfer" -s C -d 'Same as --class=confext: a configuration extension'
+complete -c importctl -n "__fish_importctl_using_subcommand cancel-transfer" -s N -d 'Same as --keep-download=no'
+complete -c importctl -n "__fish_importctl_using_subcommand cancel-transfer" -l standalone -d 'Do the work in this process\'s children, without the service'
+complete -c importctl -n "__fish_importctl_using_subcommand list-images" -l json -d 'Print JSON (pretty, short, off)' -r -f -a "pretty\t''
+short\t''
+off\t''"
+complete -c importctl -n "__fish_importctl_using_subcommand list-images" -l verify -d 'What a download must prove (no, checksum, signature)' -r -f -a "no\t''
+checksum\t''
+signature\t''"
+complete -c importctl -n "__fish_importctl_using_subcommand list-images" -l format -d 'Compression of an export (uncompressed, xz, gzip, bzip2, zstd, lz4)' -r -f -a "uncompressed\t''
+xz\t''
+gzip\t''
+bzip2\t''
+zstd\t''
+lz4\t''"
+complete -c importctl -n "__fish_importctl_using_subcommand list-images" -l class -d 'Class of the image (machine, portable, sysext, confext)' -r -f -a "machine\t''
+portable\t''
+sysext\t''
+confext\t''"
+complete -c importctl -n "__fish_importctl_using_subcommand list-images" -l keep-download -d 'Whether a download is kept as it came (default: yes for machine, no otherwise)' -r -f -a "yes\t''
+no\t''"
+complete -c importctl -n "__fish_importctl_using_subcommand list-images" -l image-root -d 'Folder of images, instead of the class\'s (needs --standalone)' -r -f -a "(__fish_complete_directories)"
+complete -c importctl -n "__fish_importctl_using_subcommand list-images" -s h -l help -d 'Show this help'
+complete -c importctl -n "__fish_importctl_using_subcommand list-images" -l version -d 'Show the version'
+complete -c importctl -n "__fish_importctl_using_subcommand list-images" -l no-pager -d 'Do not pipe output into a pager'
+complete -c importctl -n "__fish_importctl_using_subcommand list-images" -l no-legend -d 'Show neither headers nor footers'
+complete -c importctl -n "__fish_importctl_using_subcommand list-images" -l no-ask-password -d 'Do not ask for passwords'
+complete -c importctl -n "__fish_importctl_using_subcommand list-images" -l system -d 'Act on images of the system (default)'
+complete -c importctl -n "__fish_importctl_using_subcommand list-images" -l user -d 'Act on images of the calling user'
+complete -c importctl -n "__fish_importctl_using_subcommand list-images" -l read-only -d 'Make the image read-only'
+complete -c importctl -n "__fish_importctl_using_subcommand list-images" -s q -l quiet -d 'Show only warnings and errors'
+complete -c importctl -n "__fish_importctl_using_subcommand list-images" -s j -d 'Same as --json=pretty on a terminal, --json=short elsewhere'
+complete -c importctl -n "__fish_importctl_using_subcommand list-images" -l force -d 'Replace an image of the same name'
+complete -c importctl -n "__fish_importctl_using_subcommand list-images" -s m -d 'Same as --class=machine: a virtual machine or container'
+complete -c importctl -n "__fish_importctl_using_subcommand list-images" -s P -d 'Same as --class=portable: a portable service'
+complete -c importctl -n "__fish_importctl_using_subcommand list-images" -s S -d 'Same as --class=sysext: a system extension'
+complete -c importctl -n "__fish_importctl_using_subcommand list-images" -s C -d 'Same as --class=confext: a configuration extension'
+complete -c importctl -n "__fish_importctl_using_subcommand list-images" -s N -d 'Same as --keep-download=no'
+complete -c importctl -n "__fish_importctl_using_subcommand list-images" -l standalone -d 'Do the work in this process\'s children, without the service'
+complete -c importctl -n "__fish_importctl_using_subcommand help" -l json -d 'Print JSON (pretty, short, off)' -r -f -a "pretty\t''
+short\t''
+off\t''"
+complete -c importctl -n "__fish_importctl_using_subcommand help" -l verify -d 'What a download must prove (no, checksum, signature)' -r -f -a "no\t''
+checksum\t''
+signature\t''"
+complete -c importctl -n "__fish_importctl_using_subcommand help" -l format -d 'Compression of an export (uncompressed, xz, gzip, bzip2, zstd, lz4)' -r -f -a "uncompressed\t''
+xz\t''
+gzip\t''
+bzip2\t''
+zstd\t''
+lz4\t''"
+complete -c importctl -n "__fish_importctl_using_subcommand help" -l class -d 'Class of the image (machine, portable, sysext, confext)' -r -f -a "machine\t''
+portable\t''
+sysext\t''
+confext\t''"
+complete -c importctl -n "__fish_importctl_using_subcommand help" -l keep-download -d 'Whether a download is kept as it came (default: yes for machine, no otherwise)' -r -f -a "yes\t''
+no\t''"
+complete -c importctl -n "__fish_importctl_using_subcommand help" -l image-root -d 'Folder of images, instead of the class\'s (needs --standalone)' -r -f -a "(__fish_complete_directories)"
+complete -c importctl -n "__fish_importctl_using_subcommand help" -s h -l help -d 'Show this help'
+complete -c importctl -n "__fish_importctl_using_subcommand help" -l version -d 'Show the version'
+complete -c importctl -n "__fish_importctl_using_subcommand help" -l no-pager -d 'Do not pipe output into a pager'
+complete -c importctl -n "__fish_importctl_using_subcommand help" -l no-legend -d 'Show neither headers nor footers'
+complete -c importctl -n "__fish_importctl_using_subcommand help" -l no-ask-password -d 'Do not ask for passwords'
+complete -c importctl -n "__fish_importctl_using_subcommand help" -l system -d 'Act on images of the system (default)'
+complete -c importctl -n "__fish_importctl_using_subcommand help" -l user -d 'Act on images of the calling user'
+complete -c importctl -n "__fish_importctl_using_subcommand help" -l read-only -d 'Make the image read-only'
+complete -c importctl -n "__fish_importctl_using_subcommand help" -s q -l quiet -d 'Show only warnings and errors'
+complete -c importctl -n "__fish_importctl_using_subcommand help" -s j -d 'Same as --json=pretty on a terminal, --json=short elsewhere'
+complete -c importctl -n "__fish_importctl_using_subcommand help" -l force -d 'Replace an image of the same name'
+complete -c importctl -n "__fish_importctl_using_subcommand help" -s m -d 'Same as --class=machine: a virtual machine or container'
+complete -c importctl -n "__fish_importctl_using_subcommand help" -s P -d 'Same as --class=portable: a portable service'
+complete -c importctl -n "__fish_importctl_using_subcommand help" -s S -d 'Same as --class=sysext: a system extension'
+complete -c importctl -n "__fish_importctl_using_subcommand help" -s C -d 'Same as --class=confext: a configuration extension'
+complete -c importctl -n "__fish_importctl_using_subcommand help" -s N -d 'Same as --keep-download=no'
+complete -c importctl -n "__fish_importctl_using_subcommand help" -l standalone -d 'Do the work in this process\'s children, without the service'
