@@ -10,11 +10,13 @@ use std::io;
 /// What went wrong with a transfer.
 #[derive(Debug)]
 pub struct Error {
-    /// For machines: decides `ERRNO=`.
+    /// For machines: what it means.
     pub kind: Kind,
     /// For people: one sentence with the concrete value; never repeats its source.
     pub doing: String,
     source: Option<Box<dyn StdError + Send + Sync>>,
+    /// The system's own number, where a system call failed.
+    raw: Option<i32>,
 }
 
 /// A transfer's result.
@@ -27,6 +29,7 @@ impl Error {
             kind,
             doing: doing.into(),
             source: None,
+            raw: None,
         }
     }
 
@@ -40,6 +43,7 @@ impl Error {
             kind,
             doing: doing.into(),
             source: Some(source.into()),
+            raw: None,
         }
     }
 
@@ -61,7 +65,17 @@ impl Error {
             Some(_) => Kind::Corrupt,
             None => error.raw_os_error().map_or(Kind::Io, Kind::from_errno),
         };
-        Self::caused(kind, doing, error)
+        let raw = error.raw_os_error();
+        Self {
+            raw,
+            ..Self::caused(kind, doing, error)
+        }
+    }
+
+    /// The number for `ERRNO=`: the system's own, or that of the kind.
+    #[must_use]
+    pub fn errno(&self) -> i32 {
+        self.raw.unwrap_or_else(|| self.kind.errno())
     }
 
     /// The end by SIGTERM or SIGINT.
@@ -161,7 +175,7 @@ mod tests {
         assert_eq!(error.kind, Kind::NoSpace);
         assert_eq!(
             chain(&error),
-            "Failed to write image: No space left on device (os error 28)"
+            "Failed to write image: No space left on device"
         );
     }
 }

@@ -156,7 +156,7 @@ impl Report {
                     _ => Level::Error,
                 };
                 self.line(level, &format!("{}.", chain(error)));
-                self.send(&format!("ERRNO={}", error.kind.errno()));
+                self.send(&format!("ERRNO={}", error.errno()));
                 error.kind.exit_status()
             }
         };

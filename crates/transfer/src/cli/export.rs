@@ -1,6 +1,7 @@
 //! `systemd-export tar|raw NAME [FILE]`
 
-use super::common::{PlaceOptions, optional};
+use super::target::PlaceOptions;
+use super::words::optional;
 use super::{Environment, Worker};
 use crate::context::Context;
 use crate::error::{Error, Result};

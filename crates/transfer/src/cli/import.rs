@@ -1,19 +1,17 @@
 //! `systemd-import tar|raw FILE [NAME]`
 
-use super::common::{TargetOptions, file_name, given_name, optional};
+use super::target::TargetOptions;
 use super::values::{size, switch};
+use super::words::{image_name, optional};
 use super::{Environment, Worker};
 use crate::context::Context;
 use crate::error::{Error, Result};
 use crate::import::{self, Request};
 use crate::sink::raw::Bounds;
 use importd_api::failure::Kind;
-use importd_api::name::{Form, ImageName};
-use std::ffi::{OsStr, OsString};
-use std::path::{Path, PathBuf};
-
-/// The name of an image from standard input when none is given.
-const UNNAMED: &str = "imported";
+use importd_api::name::Form;
+use std::ffi::OsString;
+use std::path::PathBuf;
 
 /// Imports an archive or a disk image.
 #[derive(Clone, Debug, clap::Parser)]
@@ -59,10 +57,10 @@ impl Worker for Arguments {
         let form = if verb == "tar" { Form::Tar } else { Form::Raw };
         let source = optional(self.words.get(1).map(OsString::as_os_str)).map(PathBuf::from);
         let request = Request {
-            name: name(
+            name: image_name(
                 self.words.get(2).map(OsString::as_os_str),
                 source.as_deref(),
-                form,
+                |file| form.strip_suffixes(file),
             )?,
             source,
             target: self.target.target(environment)?,
@@ -101,14 +99,4 @@ pub(super) fn bounds(
         size_max,
         keep_qcow2: !switch("convert-qcow2", convert_qcow2, true)?,
     })
-}
-
-fn name(given: Option<&OsStr>, source: Option<&Path>, form: Form) -> Result<ImageName> {
-    if let Some(given) = optional(given) {
-        return given_name(given);
-    }
-    match source {
-        Some(path) => given_name(OsStr::new(form.strip_suffixes(file_name(path)?))),
-        None => given_name(OsStr::new(UNNAMED)),
-    }
 }

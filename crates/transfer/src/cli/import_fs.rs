@@ -1,11 +1,12 @@
 //! `systemd-import-fs run DIRECTORY [NAME]`
 
-use super::common::{TargetOptions, file_name, given_name, optional};
+use super::target::TargetOptions;
+use super::words::{image_name, optional};
 use super::{Environment, Worker};
 use crate::context::Context;
 use crate::error::Result;
 use crate::import::{self, Request};
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 /// Imports a folder.
@@ -33,15 +34,10 @@ impl Worker for Arguments {
 
     fn work(self, _verb: &str, environment: &Environment, context: &Context) -> Result<()> {
         let source = optional(self.words.get(1).map(OsString::as_os_str)).map(PathBuf::from);
-        let given = optional(self.words.get(2).map(OsString::as_os_str));
-        let name = match (given, &source) {
-            (Some(given), _) => given_name(given)?,
-            (None, Some(path)) => given_name(OsStr::new(file_name(path)?))?,
-            (None, None) => given_name(OsStr::new("imported"))?,
-        };
+        let given = self.words.get(2).map(OsString::as_os_str);
         let request = Request {
+            name: image_name(given, source.as_deref(), |file| file)?,
             source,
-            name,
             target: self.target.target(environment)?,
         };
         import::fs::run(&request, context)

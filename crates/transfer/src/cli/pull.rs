@@ -1,8 +1,9 @@
 //! `systemd-pull tar|raw URL [NAME]`
 
-use super::common::{TargetOptions, given_name};
 use super::import::bounds;
+use super::target::TargetOptions;
 use super::values::switch;
+use super::words::given_name;
 use super::{Environment, Worker};
 use crate::context::Context;
 use crate::error::{Error, Result};

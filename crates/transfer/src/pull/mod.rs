@@ -11,7 +11,7 @@ pub mod raw;
 pub mod tar;
 
 use crate::context::{Context, Target};
-use crate::error::{Doing, Result};
+use crate::error::{Doing, Error, Result};
 use crate::install::Root;
 use crate::proof::{Expectation, Hex};
 use crate::report::{Report, size};
@@ -21,6 +21,7 @@ use crate::stage::ahead::Ahead;
 use crate::stage::digest::{Digest, Pending, Received};
 use crate::stage::meter::{Meter, Observer, percent};
 use crate::stage::sniff;
+use importd_api::failure::Kind;
 use importd_api::job::Local;
 use importd_api::name::Form;
 use importd_api::url::Url;
@@ -120,6 +121,18 @@ impl Request {
             etag,
             last_modified,
         })
+    }
+
+    /// What went wrong with the bytes that came, with their address: nobody could tell otherwise
+    /// which of several files is meant.
+    fn failed_body(&self, mut error: Error) -> Error {
+        if matches!(error.kind, Kind::Corrupt | Kind::Archive | Kind::Io) {
+            error.doing = format!(
+                "Failed to retrieve image file {}: {}",
+                self.url, error.doing
+            );
+        }
+        error
     }
 
     /// Waits for the digest of a body that was read to its end.

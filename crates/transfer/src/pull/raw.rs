@@ -26,7 +26,9 @@ pub fn run(request: &Request, bounds: Bounds, context: &Context) -> Result<()> {
     };
     let file_name = local.as_ref().unwrap_or(&pristine);
     let sink = RawSink::create(&root.folder, file_name, context.umask)?;
-    let (staged, _) = sink.fill(&mut download.body, bounds)?;
+    let (staged, _) = sink
+        .fill(&mut download.body, bounds)
+        .map_err(|error| request.failed_body(error))?;
     let received = request.received(download.pending, context)?;
     staged.note_origin(
         &request.url.without_credentials(),

@@ -32,7 +32,9 @@ pub fn run(request: &Request, context: &Context) -> Result<()> {
         context.umask,
         (&context.report, &context.cancel),
     )?;
-    let (staged, _) = sink.fill(download.body)?;
+    let (staged, _) = sink
+        .fill(download.body)
+        .map_err(|error| request.failed_body(error))?;
     let received = request.received(download.pending, context)?;
     let proven = staged.prove(&request.url.to_string(), &expected, &received)?;
     let kept = keep::Kept { pristine, local };

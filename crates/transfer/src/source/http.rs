@@ -9,7 +9,7 @@ use importd_api::url::Url;
 /// Asks for an address; anything but success is a failure.
 ///
 /// # Errors
-/// [`Kind::HttpNotFound`] for 404 and 410, [`Kind::Unauthorized`] for 401 and 403, [`Kind::Io`] for
+/// [`Kind::HttpNotFound`] for 404 and 410, [`Kind::Unauthorized`] for 401, [`Kind::Io`] for
 /// other codes and for a network that fails.
 pub fn get(network: &Network, url: &Url) -> Result<Remote> {
     let response = network
@@ -29,7 +29,8 @@ pub fn get(network: &Network, url: &Url) -> Result<Remote> {
 fn status_error(url: &Url, status: u16) -> Error {
     let (kind, hint) = match status {
         404 | 410 => (Kind::HttpNotFound, " (wrong URL?)"),
-        401 | 403 => (Kind::Unauthorized, " (not allowed without credentials)"),
+        401 => (Kind::Unauthorized, " (not allowed without credentials)"),
+        403 => (Kind::Io, " (not allowed)"),
         _ => (Kind::Io, ""),
     };
     let text = format!("HTTP request to {url} failed with code {status}{hint}");

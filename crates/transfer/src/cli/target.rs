@@ -1,4 +1,4 @@
-//! Options that several workers share.
+//! Options about where images are and how they get there.
 
 use super::environment::Environment;
 use super::values::switch;
@@ -7,9 +7,7 @@ use crate::error::{Doing, Error, Result};
 use crate::images::Places;
 use importd_api::class::{Class, Scope};
 use importd_api::failure::Kind;
-use importd_api::name::ImageName;
-use std::ffi::OsStr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// Which images: options of all workers.
 #[derive(Clone, Debug, clap::Args)]
@@ -104,34 +102,4 @@ impl TargetOptions {
     pub(super) fn is_machine(&self) -> bool {
         self.place.class == Class::Machine.as_str()
     }
-}
-
-/// An argument that may be absent, empty or `-`, all of which mean "none".
-pub(super) fn optional(argument: Option<&OsStr>) -> Option<&OsStr> {
-    argument.filter(|text| !text.is_empty() && *text != "-")
-}
-
-/// A name given on the command line.
-pub(super) fn given_name(text: &OsStr) -> Result<ImageName> {
-    let shown = text.to_string_lossy().into_owned();
-    let invalid = format!("Local image name '{}' is not valid", shown.escape_debug());
-    match text.to_str() {
-        None => Err(Error::new(
-            Kind::InvalidArgument,
-            format!("{invalid}: it is not UTF-8"),
-        )),
-        Some(text) => ImageName::parse(text)
-            .map_err(|error| Error::caused(Kind::InvalidArgument, invalid, error)),
-    }
-}
-
-/// The file name of a source path, from which an image's name is derived.
-pub(super) fn file_name(path: &Path) -> Result<&str> {
-    path.file_name().and_then(OsStr::to_str).ok_or_else(|| {
-        let text = format!(
-            "Failed to derive an image name from '{}'; give one as second argument",
-            path.display()
-        );
-        Error::new(Kind::InvalidArgument, text)
-    })
 }

@@ -1,0 +1,237 @@
+//! systemd-export: what comes out is what went in.
+
+use crate::make::{archive, disk, file, plain_tree, rich_tree, run};
+use crate::subject::{Run, Work, is_ours};
+use crate::tree::{assert_same, describe};
+use rustix::io::Errno;
+use std::fs::File;
+use std::path::Path;
+
+/// Exports by path, which needs no image root.
+fn export(work: &Work, form: &str) -> Run {
+    work.run("systemd-export").arg(form)
+}
+
+fn unpack(work: &Work, archive: &Path, name: &str) -> std::path::PathBuf {
+    let folder = work.path(name);
+    std::fs::create_dir_all(&folder).unwrap();
+    let archive = archive.to_str().unwrap();
+    let arguments = [
+        "-x",
+        "--acls",
+        "--xattrs",
+        "--xattrs-include=*",
+        "--numeric-owner",
+        "-pf",
+        archive,
+    ];
+    run("tar", &arguments, &folder);
+    folder
+}
+
+#[test]
+fn an_exported_tree_is_the_same_for_gnu_tar() {
+    let Some(work) = Work::new() else { return };
+    let tree = if is_ours() {
+        rich_tree(&work)
+    } else {
+        plain_tree(&work)
+    };
+    let out = work.path("out.tar");
+    export(&work, "tar").arg(&tree).arg(&out).succeed();
+    let again = unpack(&work, &out, "again");
+    if is_ours() {
+        assert_same(&tree, &again);
+    } else {
+        let (before, after) = (describe(&tree), describe(&again));
+        assert_eq!(
+            before.keys().collect::<Vec<_>>(),
+            after.keys().collect::<Vec<_>>()
+        );
+    }
+}
+
+#[test]
+fn an_exported_tree_is_the_same_imported_again() {
+    let Some(work) = Work::new() else { return };
+    let tree = if is_ours() {
+        rich_tree(&work)
+    } else {
+        plain_tree(&work)
+    };
+    let out = work.path("out.tar");
+    export(&work, "tar").arg(&tree).arg(&out).succeed();
+    work.run("systemd-import")
+        .arg("tar")
+        .arg(&out)
+        .arg("t")
+        .succeed();
+    assert_same(&tree, &work.image("t"));
+}
+
+#[test]
+fn two_exports_of_equal_trees_are_equal() {
+    let Some(work) = Work::new() else { return };
+    if !is_ours() {
+        println!("skipped: it writes change times");
+        return;
+    }
+    let tree = rich_tree(&work);
+    work.run("systemd-import-fs")
+        .arg("run")
+        .arg(&tree)
+        .arg("copy")
+        .succeed();
+    let (one, two) = (work.path("one.tar"), work.path("two.tar"));
+    export(&work, "tar").arg(&tree).arg(&one).succeed();
+    export(&work, "tar")
+        .arg(work.image("copy"))
+        .arg(&two)
+        .succeed();
+    assert!(std::fs::read(one).unwrap() == std::fs::read(two).unwrap());
+}
+
+#[test]
+fn every_compression_is_read_by_its_own_tool() {
+    let Some(work) = Work::new() else { return };
+    let tree = plain_tree(&work);
+    let disk = disk(&work, "disk.img");
+    let plain = std::fs::read(&disk).unwrap();
+    let ours_only = if is_ours() {
+        &[(".tgz", "gzip"), (".txz", "xz")][..]
+    } else {
+        &[]
+    };
+    let endings = [
+        ("", "cat"),
+        (".gz", "gzip"),
+        (".bz2", "bzip2"),
+        (".xz", "xz"),
+        (".zst", "zstd"),
+        (".lz4", "lz4"),
+    ];
+    for (ending, tool) in endings.iter().chain(ours_only) {
+        for (form, source) in [("tar", &tree), ("raw", &disk)] {
+            let name = format!("out.{form}{ending}");
+            export(&work, form)
+                .arg(source)
+                .arg(work.path(&name))
+                .succeed();
+            let options: &[&str] = if *tool == "cat" { &[] } else { &["-dc"] };
+            let unpacked = run(tool, &[options, &[&name]].concat(), &work.path(""));
+            if form == "raw" {
+                assert!(unpacked == plain, "{name}");
+            } else {
+                let archive = file(&work.path("plain.tar"), unpacked);
+                run("tar", &["-tf", archive.to_str().unwrap()], &work.path(""));
+            }
+        }
+    }
+}
+
+#[test]
+fn a_format_is_taken_by_option_for_a_pipe() {
+    let Some(work) = Work::new() else { return };
+    let tree = plain_tree(&work);
+    for (format, magic) in [
+        ("gzip", &b"\x1f\x8b"[..]),
+        ("bzip2", b"BZh"),
+        ("xz", b"\xfd7zXZ"),
+        ("zstd", b"\x28\xb5\x2f\xfd"),
+        ("lz4", b"\x04\x22\x4d\x18"),
+        ("uncompressed", if is_ours() { b"./" } else { b"Pa" }),
+    ] {
+        let outcome = export(&work, "tar")
+            .args(["--format", format])
+            .arg(&tree)
+            .succeed();
+        assert!(outcome.stdout.starts_with(magic), "{format}");
+    }
+    export(&work, "tar")
+        .arg("--format=zip")
+        .arg(&tree)
+        .fail(Errno::INVAL);
+}
+
+#[test]
+fn disk_images_keep_their_holes() {
+    let Some(work) = Work::new() else { return };
+    let disk = disk(&work, "disk.img");
+    let out = work.path("out.raw");
+    export(&work, "raw").arg(&disk).arg(&out).succeed();
+    assert!(std::fs::read(&out).unwrap() == std::fs::read(&disk).unwrap());
+    let blocks = std::os::unix::fs::MetadataExt::blocks(&std::fs::metadata(&out).unwrap());
+    assert_eq!(blocks * 512 < 8 << 20, is_ours());
+}
+
+#[test]
+fn a_failed_export_leaves_the_old_file() {
+    let Some(work) = Work::new() else { return };
+    let out = file(&work.path("out.tar"), "old");
+    let missing = work.path("missing");
+    export(&work, "tar")
+        .arg(&missing)
+        .arg(&out)
+        .fail(Errno::NOENT);
+    let expected = if is_ours() { "old" } else { "" };
+    assert_eq!(std::fs::read_to_string(&out).unwrap(), expected);
+    let disk = disk(&work, "disk.img");
+    export(&work, "tar")
+        .arg(&disk)
+        .arg(&out)
+        .fail(Errno::NOTDIR);
+    export(&work, "raw")
+        .arg(work.path("plain"))
+        .arg(&out)
+        .fail(Errno::ISDIR);
+    let outcome = export(&work, "tar")
+        .arg("no-such-image")
+        .arg(&out)
+        .fail(Errno::NOENT);
+    assert!(
+        outcome.complaint().contains("no-such-image"),
+        "{}",
+        outcome.stderr
+    );
+}
+
+#[test]
+fn a_full_device_and_a_closed_pipe_are_failures() {
+    let Some(work) = Work::new() else { return };
+    let tree = plain_tree(&work);
+    let full = File::options().write(true).open("/dev/full").unwrap();
+    export(&work, "tar")
+        .arg(&tree)
+        .stdout(full)
+        .fail(Errno::NOSPC);
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let writer = File::from(std::os::fd::OwnedFd::from(writer));
+    export(&work, "tar")
+        .arg(&tree)
+        .stdout(writer)
+        .fail(Errno::PIPE);
+}
+
+#[test]
+fn an_archive_of_an_imported_archive_is_the_same_tree() {
+    let Some(work) = Work::new() else { return };
+    let tree = plain_tree(&work);
+    let source = file(&work.path("a.tar"), archive(&tree));
+    work.run("systemd-import")
+        .arg("tar")
+        .arg(&source)
+        .arg("t")
+        .succeed();
+    let out = work.path("b.tar.zst");
+    export(&work, "tar")
+        .arg(work.image("t"))
+        .arg(&out)
+        .succeed();
+    work.run("systemd-import")
+        .arg("tar")
+        .arg(&out)
+        .arg("u")
+        .succeed();
+    assert_same(&work.image("t"), &work.image("u"));
+}

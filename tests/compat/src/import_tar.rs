@@ -1,0 +1,305 @@
+//! systemd-import tar: archives of every packing and dialect become the same tree.
+
+use crate::make::{PACKERS, archive, file, has, packed, plain_tree, rich_tree, run, small_archive};
+use crate::subject::{Work, is_ours};
+use crate::tree::{assert_same, describe};
+use rustix::io::Errno;
+use std::fs::File;
+use std::os::unix::fs::MetadataExt;
+
+#[test]
+fn every_packing_becomes_the_same_tree() {
+    let Some(work) = Work::new() else { return };
+    let tree = plain_tree(&work);
+    let data = archive(&tree);
+    for (ending, packer) in PACKERS {
+        let source = file(&work.path(format!("a.tar{ending}")), packed(&data, packer));
+        work.run("systemd-import")
+            .arg("tar")
+            .arg(&source)
+            .arg("t")
+            .succeed();
+        assert_same(&tree, &work.image("t"));
+        work.run("systemd-import")
+            .args(["tar", "--force"])
+            .arg(&source)
+            .arg("t")
+            .succeed();
+        assert_same(&tree, &work.image("t"));
+        assert_eq!(work.images(), ["t"], "{ending}");
+        run("rm", &["-r", "images"], work.path("").as_path());
+    }
+}
+
+#[test]
+fn what_the_reference_loses_is_kept() {
+    let Some(work) = Work::new() else { return };
+    if !is_ours() {
+        println!("skipped: docs/differences.md lists what it loses");
+        return;
+    }
+    let tree = rich_tree(&work);
+    let source = file(&work.path("a.tar"), archive(&tree));
+    work.run("systemd-import")
+        .arg("tar")
+        .arg(&source)
+        .arg("t")
+        .succeed();
+    assert_same(&tree, &work.image("t"));
+}
+
+#[test]
+fn bsdtar_writes_the_same_tree_in_other_words() {
+    let Some(work) = Work::new() else { return };
+    if !has("bsdtar") {
+        return;
+    }
+    if !is_ours() {
+        println!("skipped: it loses times of folders that an archive comes back to");
+        return;
+    }
+    let tree = plain_tree(&work);
+    // It writes fractions of seconds before 1970 in a way of its own.
+    let touch = "find . -exec touch -hd '2001-02-03 04:05:06.789' {} +";
+    run("sh", &["-c", touch], &tree);
+    let arguments = ["--format=pax", "--numeric-owner", "-cf", "-", "."];
+    let source = file(&work.path("b.tar"), run("bsdtar", &arguments, &tree));
+    work.run("systemd-import")
+        .arg("tar")
+        .arg(&source)
+        .arg("t")
+        .succeed();
+    assert_same(&tree, &work.image("t"));
+}
+
+#[test]
+fn several_members_are_one_stream_and_its_end_is_watched() {
+    let Some(work) = Work::new() else { return };
+    let data = archive(&plain_tree(&work));
+    let (first, second) = data.split_at(data.len() / 2);
+    for (ending, packer) in &PACKERS[1..] {
+        let whole = packed(&data, packer);
+        let two = [packed(first, packer), packed(second, packer)].concat();
+        let cases = [
+            ("two members", two, true),
+            (
+                "junk after the end",
+                [whole.as_slice(), b"junk and junk"].concat(),
+                false,
+            ),
+            ("nine bytes short", whole[..whole.len() - 9].to_vec(), false),
+            ("half", whole[..whole.len() / 2].to_vec(), false),
+            ("the magic only", whole[..7].to_vec(), false),
+        ];
+        for (what, bytes, works) in cases {
+            let source = file(&work.path("case"), bytes);
+            let run = work
+                .run("systemd-import")
+                .args(["tar", "--force"])
+                .arg(&source)
+                .arg("t");
+            let outcome = run.outcome();
+            assert_eq!(
+                outcome.status == 0,
+                works,
+                "{ending} {what}: {}",
+                outcome.stderr
+            );
+            assert!(
+                works || work.images().iter().all(|name| name == "t"),
+                "{ending} {what}"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_cut_between_two_entries_is_noticed() {
+    let Some(work) = Work::new() else { return };
+    let data = small_archive(&work, "echo x >a; tar --format=ustar -cf out.tar a");
+    let source = file(&work.path("cut.tar"), &data[..1024]);
+    let run = work.run("systemd-import").arg("tar").arg(&source).arg("t");
+    if is_ours() {
+        assert!(run.fail_somehow().stderr.contains("cut off"));
+        assert_eq!(work.images(), [""; 0]);
+    } else {
+        run.succeed();
+    }
+}
+
+#[test]
+fn a_pipe_is_read_to_its_end() {
+    let Some(work) = Work::new() else { return };
+    let tree = plain_tree(&work);
+    let data = archive(&tree);
+    let (reader, writer) = std::io::pipe().unwrap();
+    let reader = File::from(std::os::fd::OwnedFd::from(reader));
+    std::thread::scope(|scope| {
+        scope.spawn(|| std::io::Write::write_all(&mut { writer }, &data).unwrap());
+        work.run("systemd-import")
+            .args(["tar", "-", "t"])
+            .stdin(reader)
+            .succeed();
+    });
+    assert_same(&tree, &work.image("t"));
+}
+
+#[test]
+fn paths_cannot_lead_out() {
+    let Some(work) = Work::new() else { return };
+    let outside = file(&work.path("outside"), "untouched");
+    let target = outside.to_str().unwrap();
+    let cases = [
+        (
+            "a parent in a path",
+            "echo x >f; tar -cPf out.tar --transform='s,^,../../,' f".into(),
+        ),
+        (
+            "a path through a link",
+            format!(
+                "ln -s {} l; tar -cf out.tar l; rm l; mkdir l; echo x >l/outside; tar -rf out.tar l/outside",
+                work.path("").display()
+            ),
+        ),
+        (
+            "a hard link to an absolute path",
+            format!("echo x >f; ln f g; tar -cPf out.tar --transform='flags=h;s,^f,{target},' f g"),
+        ),
+        (
+            "a hard link with a parent in it",
+            "echo x >f; ln f g; tar -cPf out.tar --transform='flags=h;s,^f,../../outside,' f g"
+                .into(),
+        ),
+        (
+            "a hard link to a folder",
+            "mkdir d; echo x >f; ln f g; tar -cPf out.tar d --transform='flags=h;s,^f,d,' f g"
+                .into(),
+        ),
+        (
+            "a name of 256 bytes",
+            format!(
+                "echo x >f; tar --format=posix -cf out.tar --transform='s,f,{},' f",
+                "n".repeat(256)
+            ),
+        ),
+        (
+            "a path of 200 folders",
+            format!(
+                "echo x >f; tar --format=posix -cf out.tar --transform='s,f,{}f,' f",
+                "d/".repeat(200)
+            ),
+        ),
+    ];
+    for (what, script) in cases {
+        run("rm", &["-rf", "script"], &work.path(""));
+        let source = file(&work.path("case.tar"), small_archive(&work, &script));
+        let outcome = work
+            .run("systemd-import")
+            .arg("tar")
+            .arg(&source)
+            .arg("t")
+            .fail_somehow();
+        assert_eq!(std::fs::read(&outside).unwrap(), b"untouched", "{what}");
+        assert_eq!(work.images(), [""; 0], "{what}: {}", outcome.stderr);
+    }
+}
+
+#[test]
+fn absolute_paths_land_inside_and_later_entries_win() {
+    let Some(work) = Work::new() else { return };
+    let script = "mkdir -p a; echo first >a/f; tar --format=gnu -cPf out.tar --transform='s,^,/,' a/f
+        echo second >a/f; chmod 600 a/f; tar --format=gnu -rPf out.tar --transform='s,^,././/,' a/f";
+    let source = file(&work.path("x.tar"), small_archive(&work, script));
+    work.run("systemd-import")
+        .arg("tar")
+        .arg(&source)
+        .arg("t")
+        .succeed();
+    let path = work.image("t/a/f");
+    assert_eq!(std::fs::read(&path).unwrap(), b"second\n");
+    assert_eq!(std::fs::metadata(&path).unwrap().mode() & 0o7777, 0o600);
+    // Folders that are only implied: as GNU tar makes them, and as the reference does.
+    let implied = if is_ours() { 0o755 } else { 0o700 };
+    assert_eq!(
+        std::fs::metadata(work.image("t/a")).unwrap().mode() & 0o7777,
+        implied
+    );
+}
+
+#[test]
+fn an_operating_system_in_a_single_folder_moves_up() {
+    let Some(work) = Work::new() else { return };
+    let tree = plain_tree(&work);
+    for (pack, moves) in [("plain", true), ("plain extra", false)] {
+        file(&work.path("extra"), "");
+        let arguments = [
+            &["--create", "--sparse", "--xattrs", "--xattrs-include=*"][..],
+            &pack.split(' ').collect::<Vec<_>>(),
+        ]
+        .concat();
+        let source = file(&work.path("x.tar"), run("tar", &arguments, &work.path("")));
+        work.run("systemd-import")
+            .args(["tar", "--force"])
+            .arg(&source)
+            .arg("t")
+            .succeed();
+        let place = if moves {
+            work.image("t")
+        } else {
+            work.image("t/plain")
+        };
+        let (before, after) = (describe(&tree), describe(&place));
+        assert_eq!(
+            before.keys().collect::<Vec<_>>(),
+            after.keys().collect::<Vec<_>>()
+        );
+        assert_eq!(before["\"program\""], after["\"program\""]);
+    }
+}
+
+#[test]
+fn read_only_images_are_and_can_be_replaced() {
+    let Some(work) = Work::new() else { return };
+    let source = file(&work.path("x.tar"), archive(&plain_tree(&work)));
+    work.run("systemd-import")
+        .args(["tar", "--read-only"])
+        .arg(&source)
+        .arg("t")
+        .succeed();
+    let touch = File::create(work.image("t/new"));
+    assert_eq!(
+        touch.unwrap_err().raw_os_error(),
+        Some(Errno::PERM.raw_os_error())
+    );
+    let again = work
+        .run("systemd-import")
+        .args(["tar", "--force"])
+        .arg(&source)
+        .arg("t");
+    if is_ours() {
+        again.succeed();
+        File::create(work.image("t/new")).unwrap();
+        assert_eq!(work.images(), ["t"]);
+    } else {
+        again.fail(Errno::PERM);
+    }
+}
+
+#[test]
+fn replacing_a_link_leaves_what_it_leads_to() {
+    let Some(work) = Work::new() else { return };
+    let tree = plain_tree(&work);
+    let source = file(&work.path("x.tar"), archive(&tree));
+    let precious = work.path("precious");
+    std::fs::create_dir_all(precious.join("sub")).unwrap();
+    std::fs::create_dir_all(work.path("images")).unwrap();
+    file(&precious.join("sub/f"), "keep");
+    std::os::unix::fs::symlink(&precious, work.image("t")).unwrap();
+    work.run("systemd-import")
+        .args(["tar", "--force"])
+        .arg(&source)
+        .arg("t")
+        .succeed();
+    assert_same(&tree, &work.image("t"));
+    assert_eq!(precious.join("sub/f").exists(), is_ours());
+}

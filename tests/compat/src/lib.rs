@@ -1,0 +1,48 @@
+//! Black-box tests of the programs, from outside: command lines, bytes, exit states, files.
+//!
+//! The same tests run on ours (`SUBJECT=ours`, the default: the programs beside this test binary)
+//! and on the original (`SUBJECT=theirs` with `REFERENCE_ROOT`, a root file system that has
+//! systemd 262 in it). Where both must differ, a test says so by [`subject::is_ours`], and
+//! `docs/differences.md` says why.
+//!
+//! | module | holds |
+//! |---|---|
+//! | [`subject`] | runs a program, collects what it says |
+//! | [`server`] | an HTTP server that misbehaves on request |
+//! | [`make`] | archives, disk images, signatures, by the tools people make them with |
+//! | [`tree`] | a folder as a comparable table |
+//! | the others | the tests, one file a subject of the manual |
+
+#![forbid(unsafe_code)]
+
+#[cfg(test)]
+mod make;
+#[cfg(test)]
+mod server;
+#[cfg(test)]
+mod subject;
+#[cfg(test)]
+mod tree;
+
+#[cfg(test)]
+mod bad_input;
+#[cfg(test)]
+mod export;
+#[cfg(test)]
+mod hostile;
+#[cfg(test)]
+mod import_fs;
+#[cfg(test)]
+mod import_raw;
+#[cfg(test)]
+mod import_tar;
+#[cfg(test)]
+mod kill;
+#[cfg(test)]
+mod names;
+#[cfg(test)]
+mod notify;
+#[cfg(test)]
+mod pull;
+#[cfg(test)]
+mod verify;

@@ -1,0 +1,97 @@
+//! What the workers tell the service, and people.
+
+use crate::make::{archive, file, packed, plain_tree};
+use crate::subject::{Work, is_ours};
+
+#[test]
+fn the_end_is_always_told_last() {
+    let Some(work) = Work::new() else { return };
+    let tree = plain_tree(&work);
+    let source = file(&work.path("t.tar"), archive(&tree));
+    let run = work.run("systemd-import").arg("tar").arg(&source);
+    assert_eq!(run.succeed().notes.last().unwrap(), "EXIT_STATUS=0");
+    let outcome = work.run("systemd-import").arg("tar").arg(&source).outcome();
+    let count = outcome.notes.len();
+    assert_eq!(outcome.notes[count - 2..], ["ERRNO=17", "EXIT_STATUS=1"]);
+}
+
+#[test]
+fn progress_is_a_percentage_that_only_grows() {
+    let Some(work) = Work::new() else { return };
+    let mut data = Vec::new();
+    while data.len() < 60 << 20 {
+        data.extend_from_slice(b"lines that pack well, though not all of them are the same: ");
+        data.extend_from_slice(data.len().to_string().as_bytes());
+    }
+    let source = file(&work.path("d.raw.gz"), packed(&data, &["gzip", "-1c"]));
+    let outcome = work.run("systemd-import").arg("raw").arg(&source).succeed();
+    let steps: Vec<u8> = outcome
+        .notes
+        .iter()
+        .filter_map(|note| {
+            note.strip_prefix("X_IMPORT_PROGRESS=")?
+                .strip_suffix('%')?
+                .parse()
+                .ok()
+        })
+        .collect();
+    assert!(!steps.is_empty() && steps.is_sorted(), "{steps:?}");
+    assert!(!is_ours() || steps.last() == Some(&100), "{steps:?}");
+}
+
+#[test]
+fn the_lines_that_scripts_read_are_there() {
+    let Some(work) = Work::new() else { return };
+    let tree = plain_tree(&work);
+    let source = file(&work.path("t.tar"), archive(&tree));
+    let outcome = work.run("systemd-import").arg("tar").arg(&source).succeed();
+    let images = work.path("images");
+    for line in [
+        format!("Importing '{}', saving as 't'.", source.display()),
+        format!("Operating on image directory '{}'.", images.display()),
+        "Operation completed successfully.".into(),
+        "Exiting.".into(),
+    ] {
+        assert!(
+            outcome.stderr.lines().any(|told| told == line),
+            "{line}:\n{}",
+            outcome.stderr
+        );
+    }
+    let disk = file(&work.path("d.raw"), vec![b'x'; 5000]);
+    let outcome = work.run("systemd-import").arg("raw").arg(&disk).succeed();
+    assert!(outcome.stderr.contains("Wrote 4.8K."), "{}", outcome.stderr);
+    let out = work.path("out.tar.gz");
+    let outcome = work
+        .run("systemd-export")
+        .arg("tar")
+        .arg(&tree)
+        .arg(&out)
+        .succeed();
+    let line = format!(
+        "Exporting '{}', saving to '{}' with compression 'gzip'.",
+        tree.display(),
+        out.display()
+    );
+    assert!(outcome.stderr.contains(&line), "{}", outcome.stderr);
+}
+
+#[test]
+fn help_and_version_are_answered() {
+    let Some(work) = Work::new() else { return };
+    for program in [
+        "systemd-import",
+        "systemd-import-fs",
+        "systemd-export",
+        "systemd-pull",
+    ] {
+        let outcome = work.run(program).arg("--version").succeed();
+        let text = String::from_utf8_lossy(&outcome.stdout).into_owned();
+        assert!(text.starts_with("systemd 262 ("), "{text}");
+        for help in ["--help", "-h", "help"] {
+            let outcome = work.run(program).arg(help).succeed();
+            let text = String::from_utf8_lossy(&outcome.stdout).into_owned();
+            assert!(text.contains("--class"), "{program} {help}: {text}");
+        }
+    }
+}

@@ -1,0 +1,309 @@
+//! The programs under test, and what they say.
+
+use std::ffi::{OsStr, OsString};
+use std::fs::File;
+use std::os::unix::net::UnixDatagram;
+use std::os::unix::process::ExitStatusExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+/// Runs a program of a foreign root with our `/tmp`, where all files of the tests are, and our
+/// network. Everything is mounted in a namespace of its own and replaced by the program.
+const ENTER: &str = r#"root=$1; shift
+for dir in proc sys dev tmp; do mount --rbind "/$dir" "$root/$dir" || exit 99; done
+exec chroot "$root" "$@""#;
+
+/// Whose programs are tested.
+#[derive(Clone, Debug)]
+enum Subject {
+    Ours(PathBuf),
+    Theirs(PathBuf),
+}
+
+impl Subject {
+    fn get() -> Self {
+        match std::env::var("SUBJECT").as_deref() {
+            Ok("theirs") => {
+                let root = std::env::var_os("REFERENCE_ROOT");
+                Self::Theirs(root.expect("SUBJECT=theirs needs REFERENCE_ROOT").into())
+            }
+            Ok("ours") | Err(_) => {
+                // target/PROFILE/deps/TEST → target/PROFILE
+                let test = std::env::current_exe().unwrap();
+                let folder = test.ancestors().nth(2).unwrap();
+                Self::Ours(std::env::var_os("PROGRAMS").map_or(folder.into(), PathBuf::from))
+            }
+            Ok(other) => panic!("SUBJECT={other} is neither ours nor theirs"),
+        }
+    }
+
+    fn command(&self, program: &str) -> Command {
+        match self {
+            Self::Ours(folder) => Command::new(folder.join(program)),
+            Self::Theirs(root) => {
+                let mut command = Command::new("unshare");
+                command
+                    .args(["--mount", "--propagation=private", "sh", "-c", ENTER, "sh"])
+                    .arg(root)
+                    .arg(Path::new("/usr/lib/systemd").join(program));
+                command
+            }
+        }
+    }
+}
+
+/// Whether the programs are ours.
+pub(crate) fn is_ours() -> bool {
+    matches!(Subject::get(), Subject::Ours(_))
+}
+
+/// A folder for one test, with an image root in it.
+#[derive(Debug)]
+pub(crate) struct Work {
+    folder: tempfile::TempDir,
+}
+
+impl Work {
+    /// A new one; `None`, with the reason printed, where the tests cannot run.
+    pub(crate) fn new() -> Option<Self> {
+        if !rustix::process::geteuid().is_root() {
+            println!("skipped: owners, devices and attributes need root");
+            return None;
+        }
+        let folder = tempfile::Builder::new()
+            .prefix("importd-compat-")
+            .tempdir_in("/tmp");
+        Some(Self {
+            folder: folder.unwrap(),
+        })
+    }
+
+    /// A path in the folder.
+    pub(crate) fn path(&self, name: impl AsRef<Path>) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// A path in the image root.
+    pub(crate) fn image(&self, name: impl AsRef<Path>) -> PathBuf {
+        self.path("images").join(name)
+    }
+
+    /// Everything in the image root, hidden entries too, sorted.
+    pub(crate) fn images(&self) -> Vec<String> {
+        let mut names: Vec<String> = match std::fs::read_dir(self.path("images")) {
+            Ok(entries) => entries
+                .map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned())
+                .collect(),
+            Err(_absent) => Vec::new(),
+        };
+        names.sort();
+        names
+    }
+
+    /// A run of a program on this folder's image root.
+    pub(crate) fn run(&self, program: &str) -> Run {
+        let mut run = Run::new(program, self.folder.path());
+        if program != "systemd-export" {
+            run = run.arg(format!("--image-root={}", self.path("images").display()));
+        }
+        run
+    }
+}
+
+impl Drop for Work {
+    fn drop(&mut self) {
+        // Read-only images are immutable folders, which cannot be removed.
+        let images = self.path("images");
+        if images.exists() {
+            let command = Command::new("chattr")
+                .arg("-R")
+                .arg("-i")
+                .arg(images)
+                .output();
+            drop(command);
+        }
+    }
+}
+
+/// A program about to run.
+#[derive(Debug)]
+pub(crate) struct Run {
+    program: String,
+    arguments: Vec<OsString>,
+    environment: Vec<(String, OsString)>,
+    stdin: Option<File>,
+    stdout: Option<File>,
+    folder: PathBuf,
+}
+
+/// What it said.
+#[derive(Debug)]
+pub(crate) struct Outcome {
+    /// Exit status; 128 and the signal if it was killed.
+    pub(crate) status: i32,
+    /// Lines for people.
+    pub(crate) stderr: String,
+    /// What it printed.
+    pub(crate) stdout: Vec<u8>,
+    /// Datagrams to the service.
+    pub(crate) notes: Vec<String>,
+}
+
+impl Run {
+    fn new(program: &str, folder: &Path) -> Self {
+        Self {
+            program: program.into(),
+            arguments: Vec::new(),
+            environment: Vec::new(),
+            stdin: None,
+            stdout: None,
+            folder: folder.into(),
+        }
+    }
+
+    pub(crate) fn arg(mut self, argument: impl AsRef<OsStr>) -> Self {
+        self.arguments.push(argument.as_ref().into());
+        self
+    }
+
+    pub(crate) fn args<I: IntoIterator<Item: AsRef<OsStr>>>(mut self, arguments: I) -> Self {
+        let new = arguments.into_iter().map(|one| one.as_ref().to_owned());
+        self.arguments.extend(new);
+        self
+    }
+
+    pub(crate) fn env(mut self, name: &str, value: impl AsRef<OsStr>) -> Self {
+        self.environment.push((name.into(), value.as_ref().into()));
+        self
+    }
+
+    pub(crate) fn stdin(mut self, file: File) -> Self {
+        self.stdin = Some(file);
+        self
+    }
+
+    pub(crate) fn stdout(mut self, file: File) -> Self {
+        self.stdout = Some(file);
+        self
+    }
+
+    /// Starts it, with its notify socket.
+    pub(crate) fn start(self) -> (Child, UnixDatagram) {
+        let number = rand_name();
+        let socket_path = self.folder.join(format!("notify-{number}"));
+        let socket = UnixDatagram::bind(&socket_path).unwrap();
+        let mut command = Subject::get().command(&self.program);
+        command
+            .args(&self.arguments)
+            .env_remove("SYSTEMD_LOG_LEVEL")
+            .env("NOTIFY_SOCKET", &socket_path)
+            .env("LC_ALL", "C.UTF-8")
+            .envs(self.environment.iter().map(|(name, value)| (name, value)))
+            .stdin(self.stdin.map_or_else(Stdio::null, Stdio::from))
+            .stdout(self.stdout.map_or_else(Stdio::piped, Stdio::from))
+            .stderr(Stdio::piped());
+        let child = command.spawn();
+        (
+            child.unwrap_or_else(|error| panic!("{command:?}: {error}")),
+            socket,
+        )
+    }
+
+    /// Runs it to its end.
+    pub(crate) fn outcome(self) -> Outcome {
+        let (child, socket) = self.start();
+        collect(child, &socket)
+    }
+
+    /// Runs it; it must succeed.
+    pub(crate) fn succeed(self) -> Outcome {
+        let shown = format!("{} {:?}", self.program, self.arguments);
+        let outcome = self.outcome();
+        assert_eq!(outcome.status, 0, "{shown}:\n{}", outcome.stderr);
+        outcome
+    }
+
+    /// Runs it; it must fail with status 1 and this error number.
+    pub(crate) fn fail(self, errno: rustix::io::Errno) -> Outcome {
+        let shown = format!("{} {:?}", self.program, self.arguments);
+        let outcome = self.outcome();
+        assert_eq!(outcome.status, 1, "{shown}:\n{}", outcome.stderr);
+        let expected = format!("ERRNO={}", errno.raw_os_error());
+        let notes = &outcome.notes;
+        assert!(
+            notes.contains(&expected),
+            "{shown}: {expected} is not in {notes:?}:\n{}",
+            outcome.stderr
+        );
+        assert_eq!(
+            notes.last().map(String::as_str),
+            Some("EXIT_STATUS=1"),
+            "{shown}"
+        );
+        outcome
+    }
+
+    /// Runs it; it must fail with status 1, for whatever reason.
+    pub(crate) fn fail_somehow(self) -> Outcome {
+        let shown = format!("{} {:?}", self.program, self.arguments);
+        let outcome = self.outcome();
+        assert_eq!(outcome.status, 1, "{shown}:\n{}", outcome.stderr);
+        outcome
+    }
+}
+
+/// Waits for a program's end.
+pub(crate) fn collect(child: Child, socket: &UnixDatagram) -> Outcome {
+    // Datagrams beyond the socket's queue would make the program wait.
+    let reader = socket.try_clone().unwrap();
+    reader
+        .set_read_timeout(Some(Duration::from_millis(50)))
+        .unwrap();
+    let done = std::sync::atomic::AtomicBool::new(false);
+    let mut notes = Vec::new();
+    let output = std::thread::scope(|scope| {
+        let waiter = scope.spawn(|| {
+            let output = child.wait_with_output().unwrap();
+            done.store(true, std::sync::atomic::Ordering::Release);
+            output
+        });
+        let mut buffer = [0; 4096];
+        loop {
+            let over = done.load(std::sync::atomic::Ordering::Acquire);
+            match reader.recv(&mut buffer) {
+                Ok(length) => {
+                    let text = String::from_utf8_lossy(&buffer[..length]);
+                    notes.extend(text.lines().map(str::to_owned));
+                }
+                Err(_empty) if over => break,
+                Err(_empty) => {}
+            }
+        }
+        waiter.join().unwrap()
+    });
+    let status = output.status;
+    Outcome {
+        status: status
+            .code()
+            .unwrap_or_else(|| 128 + status.signal().unwrap_or(0)),
+        stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+        stdout: output.stdout,
+        notes,
+    }
+}
+
+impl Outcome {
+    /// The last line that says what went wrong.
+    pub(crate) fn complaint(&self) -> &str {
+        let mut lines = self.stderr.lines();
+        lines.rfind(|line| *line != "Exiting.").unwrap_or("")
+    }
+}
+
+/// A name that no other test has.
+fn rand_name() -> String {
+    use std::hash::{BuildHasher, Hasher};
+    let hasher = std::hash::RandomState::new().build_hasher();
+    format!("{:016x}", hasher.finish())
+}
