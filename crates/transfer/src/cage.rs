@@ -45,15 +45,28 @@ const READ_TREES: CapabilitySet = CapabilitySet::DAC_OVERRIDE
     .union(CapabilitySet::FOWNER)
     .union(CapabilitySet::SYS_ADMIN);
 
-/// What resolving names and trusting certificates reads.
-const NETWORK_FILES: [&str; 8] = [
-    "/etc",
-    "/usr",
+/// What resolving names and trusting certificates reads. Single files of `/etc`, so that nothing
+/// secret is among them.
+const NETWORK_FILES: [&str; 20] = [
+    "/etc/ca-certificates",
+    "/etc/crypto-policies",
+    "/etc/gai.conf",
+    "/etc/host.conf",
+    "/etc/hosts",
+    "/etc/ld.so.cache",
+    "/etc/ld.so.preload",
+    "/etc/nsswitch.conf",
+    "/etc/pki/ca-trust",
+    "/etc/pki/tls",
+    "/etc/resolv.conf",
+    "/etc/services",
+    "/etc/ssl",
     "/lib",
     "/lib64",
-    "/run/systemd/resolve",
     "/run/NetworkManager",
     "/run/resolvconf",
+    "/run/systemd/resolve",
+    "/usr",
     "/var/lib/ca-certificates",
 ];
 

@@ -94,7 +94,6 @@ const FILES: &[libc::c_long] = &[
     libc::SYS_getcwd,
     libc::SYS_getdents64,
     libc::SYS_getxattr,
-    libc::SYS_ioctl,
     libc::SYS_lgetxattr,
     libc::SYS_linkat,
     libc::SYS_listxattr,
@@ -208,6 +207,7 @@ fn program(
         rules.insert(*call, Vec::new());
     }
     rules.insert(libc::SYS_clone, vec![threads_only()?]);
+    rules.insert(libc::SYS_ioctl, vec![no_typing()?]);
     if network {
         let families: Result<Vec<_>, _> =
             FAMILIES.iter().map(|family| one_family(*family)).collect();
@@ -226,6 +226,15 @@ fn threads_only() -> Result<SeccompRule, seccompiler::BackendError> {
         SeccompCmpOp::MaskedEq(flag),
         flag,
     )?])
+}
+
+/// `ioctl`, but not to type on the caller's terminal (TIOCSTI, TIOCLINUX).
+fn no_typing() -> Result<SeccompRule, seccompiler::BackendError> {
+    let refused = |request: u64| {
+        let (length, operator) = (SeccompCmpArgLen::Dword, SeccompCmpOp::Ne);
+        SeccompCondition::new(1, length, operator, request)
+    };
+    SeccompRule::new(vec![refused(libc::TIOCSTI)?, refused(libc::TIOCLINUX)?])
 }
 
 fn one_family(family: libc::c_int) -> Result<SeccompRule, seccompiler::BackendError> {

@@ -1,0 +1,183 @@
+//! What is refused from inside each worker's cage: every test enters one, on its own thread, and
+//! then tries what a taken-over decoder would try.
+
+#![forbid(unsafe_code)]
+
+#[cfg(test)]
+mod tests {
+    use importd_api::class::{Class, Scope};
+    use importd_api::job::Local;
+    use importd_api::name::Form;
+    use importd_api::url::Url;
+    use importd_api::verify::Verify;
+    use importd_host::cancel::Cancel;
+    use importd_host::dir::Dir;
+    use importd_host::notify::Notifier;
+    use importd_transfer::cage;
+    use importd_transfer::context::{Context, Target};
+    use importd_transfer::images::Places;
+    use importd_transfer::install::Root;
+    use importd_transfer::pull::Request;
+    use importd_transfer::report::{LogSettings, Report};
+    use std::fs::File;
+    use std::io::Write;
+    use std::net::{TcpListener, TcpStream};
+    use std::path::Path;
+
+    /// Folders and files around the cage.
+    struct Place {
+        folder: tempfile::TempDir,
+        root: Root,
+        context: Context,
+    }
+
+    impl Place {
+        /// `None`, with the reason printed, where a cage cannot be tested.
+        fn new() -> Option<Self> {
+            if !rustix::process::geteuid().is_root() {
+                println!("skipped: without privileges there are none to give up");
+                return None;
+            }
+            let folder = tempfile::tempdir().unwrap();
+            for name in ["images", "outside", "source"] {
+                Dir::create_all(&folder.path().join(name), 0o700).unwrap();
+            }
+            File::create(folder.path().join("outside/secret")).unwrap();
+            File::create(folder.path().join("source/file")).unwrap();
+            let path = folder.path().join("images");
+            let report = Report::new(Notifier::from_env(), &LogSettings::default());
+            let context = Context {
+                report,
+                cancel: Cancel::new().unwrap(),
+                umask: 0o022,
+            };
+            let root = Root {
+                folder: Dir::open(&path).unwrap(),
+                path,
+            };
+            Some(Self {
+                folder,
+                root,
+                context,
+            })
+        }
+
+        fn path(&self, name: &str) -> std::path::PathBuf {
+            self.folder.path().join(name)
+        }
+
+        /// What no worker may do.
+        fn nothing_else_works(&self) {
+            let refused = |what: &str, result: std::io::Result<()>| {
+                assert!(result.is_err(), "{what} works");
+            };
+            let listed = |path: &Path| std::fs::read_dir(path).map(drop);
+            refused(
+                "reading a secret",
+                File::open(self.path("outside/secret")).map(drop),
+            );
+            refused("reading passwords", File::open("/etc/shadow").map(drop));
+            refused(
+                "writing outside",
+                File::create(self.path("outside/new")).map(drop),
+            );
+            refused("listing homes", listed(Path::new("/root")));
+            refused("reading the other processes", listed(Path::new("/proc/1")));
+            refused(
+                "starting a program",
+                std::process::Command::new("/bin/true").status().map(drop),
+            );
+            let out = self.path("images/../outside/new");
+            refused("leaving by a parent", File::create(out).map(drop));
+            refused("listening", TcpListener::bind("127.0.0.1:0").map(drop));
+            let mounted = rustix::mount::mount_bind("/", self.path("images"));
+            refused("mounting", mounted.map_err(std::io::Error::from));
+            let chrooted = rustix::process::chroot(self.path("images"));
+            refused("changing the root", chrooted.map_err(std::io::Error::from));
+            let pid = rustix::process::getppid().unwrap();
+            let killed = rustix::process::test_kill_process(pid);
+            refused("signals to others", killed.map_err(std::io::Error::from));
+            let raw = rustix::net::socket(
+                rustix::net::AddressFamily::PACKET,
+                rustix::net::SocketType::RAW,
+                None,
+            );
+            refused("raw packets", raw.map(drop).map_err(std::io::Error::from));
+        }
+
+        fn writes_images(&self) {
+            let mut file = File::create(self.path("images/new")).unwrap();
+            file.write_all(b"contents").unwrap();
+            std::os::unix::fs::fchown(&file, Some(7), Some(8)).unwrap();
+        }
+    }
+
+    fn is_connected() -> bool {
+        // Port 9 is rarely listened on: a refusal by the other side is a way out all the same.
+        match TcpStream::connect("127.0.0.1:9") {
+            Ok(_stream) => true,
+            Err(error) => error.kind() == std::io::ErrorKind::ConnectionRefused,
+        }
+    }
+
+    #[test]
+    fn an_import_only_writes_images() {
+        let Some(place) = Place::new() else { return };
+        cage::enter_import(&place.root, &place.context).unwrap();
+        place.writes_images();
+        place.nothing_else_works();
+        assert!(!is_connected());
+        assert!(File::open(place.path("source/file")).is_err());
+    }
+
+    #[test]
+    fn an_import_of_a_folder_reads_that_folder_too() {
+        let Some(place) = Place::new() else { return };
+        let source = Dir::open(&place.path("source")).unwrap();
+        cage::enter_import_fs(&place.root, &source, &place.context).unwrap();
+        place.writes_images();
+        File::open(place.path("source/file")).unwrap();
+        assert!(File::create(place.path("source/new")).is_err());
+        place.nothing_else_works();
+        assert!(!is_connected());
+    }
+
+    #[test]
+    fn an_export_reads_its_image_and_writes_its_file() {
+        let Some(place) = Place::new() else { return };
+        let file = place.path("images/out.tar");
+        let image = place.path("source");
+        cage::enter_export(&image, Some(&file), &place.context).unwrap();
+        File::open(place.path("source/file")).unwrap();
+        File::create(&file).unwrap();
+        assert!(File::create(place.path("source/new")).is_err());
+        place.nothing_else_works();
+        assert!(!is_connected());
+    }
+
+    #[test]
+    fn a_pull_connects_and_reads_what_that_needs() {
+        let Some(place) = Place::new() else { return };
+        let request = Request {
+            url: Url::parse("https://server/x.tar").unwrap(),
+            local: Local::Pristine,
+            form: Form::Tar,
+            verify: Verify::No,
+            keyring: None,
+            certificates: vec![place.path("source/file")],
+            keep_download: false,
+            target: Target {
+                places: Places::new(Class::Machine, Some(Scope::System), None, None).unwrap(),
+                force: false,
+                read_only: false,
+                sync: true,
+                subvolume: true,
+            },
+        };
+        cage::enter_pull(&place.root, &request, &place.context).unwrap();
+        place.writes_images();
+        File::open(place.path("source/file")).unwrap();
+        place.nothing_else_works();
+        assert!(is_connected());
+    }
+}
