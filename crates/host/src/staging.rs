@@ -57,14 +57,19 @@ impl Staging {
     /// # Errors
     /// What mkdirat(2) or openat(2) say: no space, no permission, a read-only file system.
     pub fn create(folder: &Dir, name: &OsStr, shape: Shape) -> io::Result<Self> {
+        let mut last = io::Error::from(io::ErrorKind::AlreadyExists);
         for _ in 0..TRIES {
             let hidden = hidden_name(name)?;
             let entry = match make(folder, &hidden, shape) {
                 Ok(entry) => entry,
-                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => continue,
+                // The name is taken, or a sweeper took the entry before it was opened.
+                Err(error) if is_lost_race(&error) => {
+                    last = error;
+                    continue;
+                }
                 Err(error) => return Err(error),
             };
-            if lock(&entry)? && is_entry(folder, &hidden, &entry)? {
+            if lock(&entry)? != Lock::Held && is_entry(folder, &hidden, &entry)? {
                 return Ok(Self {
                     folder: folder.try_clone()?,
                     name: hidden,
@@ -74,7 +79,7 @@ impl Staging {
                 });
             }
         }
-        Err(io::Error::from(io::ErrorKind::AlreadyExists))
+        Err(last)
     }
 
     /// The entry: a regular file open for reading and writing, or a folder.
@@ -183,8 +188,12 @@ impl Installed {
 /// When the folder cannot be read. Entries that cannot be removed are left for the next sweep.
 pub fn sweep(folder: &Dir) -> io::Result<usize> {
     let mut removed = 0;
-    for name in folder.entries()? {
-        if is_ours(&name) && is_abandoned(folder, &name) && tree::remove(folder, &name).is_ok() {
+    for name in folder.entries()?.iter().filter(|name| is_ours(name)) {
+        // Held until the entry is gone: its maker may not lock it in the meantime.
+        let Some(_claim) = claim(folder, name) else {
+            continue;
+        };
+        if tree::remove(folder, name).is_ok() {
             removed += 1;
         }
     }
@@ -200,21 +209,21 @@ fn is_ours(name: &OsStr) -> bool {
     digits.len() == RANDOM_DIGITS && digits.iter().all(u8::is_ascii_hexdigit)
 }
 
-/// Whether nobody holds the entry's lock. What cannot be locked at all (a link, a device: only a
-/// replaced image is such) has no owner.
-fn is_abandoned(folder: &Dir, name: &OsStr) -> bool {
-    let Ok(stat) = rustix::fs::statat(folder, name, AtFlags::SYMLINK_NOFOLLOW) else {
-        return false;
-    };
+/// Takes an entry from an owner who is gone; `None` if somebody holds its lock, or could without our
+/// seeing it. What cannot be locked at all (a link, a device: only a replaced image is such) has no
+/// owner.
+fn claim(folder: &Dir, name: &OsStr) -> Option<Option<OwnedFd>> {
+    let stat = rustix::fs::statat(folder, name, AtFlags::SYMLINK_NOFOLLOW).ok()?;
     match FileType::from_raw_mode(stat.st_mode) {
         FileType::RegularFile | FileType::Directory => {}
-        _ => return true,
+        _ => return Some(None),
     }
     let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
-    rustix::fs::openat(folder, name, flags, Mode::empty())
-        .map_err(io::Error::from)
-        .and_then(|entry| lock(&entry))
-        .unwrap_or(false)
+    let entry = rustix::fs::openat(folder, name, flags, Mode::empty()).ok()?;
+    match lock(&entry) {
+        Ok(Lock::Taken) => Some(Some(entry)),
+        Ok(Lock::Held | Lock::Unsupported) | Err(_) => None,
+    }
 }
 
 fn make(folder: &Dir, name: &OsStr, shape: Shape) -> io::Result<OwnedFd> {
@@ -247,13 +256,29 @@ fn make(folder: &Dir, name: &OsStr, shape: Shape) -> io::Result<OwnedFd> {
     }
 }
 
-/// Takes the lock; `false` if somebody else has it.
-fn lock(entry: &OwnedFd) -> io::Result<bool> {
+fn is_lost_race(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::AlreadyExists | io::ErrorKind::NotFound
+    )
+}
+
+/// What came of trying to lock an entry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Lock {
+    /// It is ours.
+    Taken,
+    /// Somebody else has it.
+    Held,
+    /// The file system has no locks; entries on it are never swept.
+    Unsupported,
+}
+
+fn lock(entry: &OwnedFd) -> io::Result<Lock> {
     match rustix::fs::flock(entry, FlockOperation::NonBlockingLockExclusive) {
-        Ok(()) => Ok(true),
-        Err(Errno::WOULDBLOCK) => Ok(false),
-        // A file system without locks: nobody can hold one, and no sweeper can be fooled by one.
-        Err(Errno::OPNOTSUPP | Errno::NOLCK | Errno::INVAL) => Ok(true),
+        Ok(()) => Ok(Lock::Taken),
+        Err(Errno::WOULDBLOCK) => Ok(Lock::Held),
+        Err(Errno::OPNOTSUPP | Errno::NOLCK | Errno::INVAL | Errno::NOSYS) => Ok(Lock::Unsupported),
         Err(errno) => Err(errno.into()),
     }
 }
@@ -346,6 +371,29 @@ mod tests {
         assert_eq!(left.len(), 3, "{left:?}");
         drop(held);
         assert_eq!(folder.entries().unwrap().len(), 2);
+    }
+
+    #[test]
+    fn a_sweep_beside_transfers_never_takes_theirs() {
+        let (_place, folder) = root();
+        let stop = std::sync::atomic::AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                while !stop.load(std::sync::atomic::Ordering::Relaxed) {
+                    sweep(&folder).unwrap();
+                }
+            });
+            for _ in 0..300 {
+                for shape in [Shape::File, Shape::Folder] {
+                    let staging = Staging::create(&folder, "x".as_ref(), shape).unwrap();
+                    let there = is_entry(&folder, &staging.name, &staging.entry).unwrap();
+                    std::thread::yield_now();
+                    let still = is_entry(&folder, &staging.name, &staging.entry).unwrap();
+                    assert!(there && still);
+                }
+            }
+            stop.store(true, std::sync::atomic::Ordering::Relaxed);
+        });
     }
 
     #[test]
