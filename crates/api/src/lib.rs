@@ -11,6 +11,7 @@
 //! | [`job`] | one transfer, fully checked |
 //! | [`worker`] | a [`job::Job`] as the command line of a worker |
 //! | [`progress`] | what a worker reports on its notify socket |
+//! | [`pull_spec`] | one download asked for at boot |
 //! | [`bus`] | D-Bus names, paths, result strings |
 //! | [`failure`] | kinds of failure and what each is called at every border |
 //!
@@ -27,6 +28,7 @@ pub mod format;
 pub mod job;
 pub mod name;
 pub mod progress;
+pub mod pull_spec;
 pub mod url;
 pub mod verify;
 pub mod worker;

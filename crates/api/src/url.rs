@@ -40,7 +40,7 @@ impl Url {
             .strip_prefix("http://")
             .or_else(|| text.strip_prefix("https://"));
         let shaped = match host {
-            Some(rest) => !rest.is_empty() && !rest.starts_with('/'),
+            Some(rest) => !host_of(rest).is_empty(),
             None => file_path(text).is_some(),
         };
         if printable && shaped && text.len() <= URL_MAX {
@@ -129,6 +129,13 @@ impl Url {
     }
 }
 
+/// The host and port of what follows `http://`, without user and password.
+fn host_of(rest: &str) -> &str {
+    let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+    let authority = rest.get(..end).unwrap_or("");
+    authority.rsplit('@').next().unwrap_or(authority)
+}
+
 fn file_path(text: &str) -> Option<&str> {
     let rest = text.strip_prefix("file:")?;
     let path = match rest.strip_prefix("//") {
@@ -172,6 +179,9 @@ mod tests {
             "file:x",
             "file://h/x",
             "http:///x",
+            "http://u:p@",
+            "http://u@/x",
+            "http://?x",
             "http://h/a b",
             "http://h/ü",
             "http://h/a\n",
