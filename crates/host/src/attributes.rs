@@ -151,6 +151,32 @@ pub fn set_immutable(fd: BorrowedFd<'_>, immutable: bool) -> io::Result<()> {
     }
 }
 
+/// Whether the immutable mark is set; not where the file system has none.
+///
+/// # Errors
+/// What the ioctl says.
+pub fn is_immutable(fd: BorrowedFd<'_>) -> io::Result<bool> {
+    match rustix::fs::ioctl_getflags(fd) {
+        Ok(flags) => Ok(flags.contains(IFlags::IMMUTABLE)),
+        Err(errno) if is_unsupported(errno) => Ok(false),
+        Err(errno) => Err(errno.into()),
+    }
+}
+
+/// Removes the access lists of an open file or folder, inherited ones.
+///
+/// # Errors
+/// What fremovexattr(2) says; not where there is none, or the file system has none.
+pub fn remove_access_lists(fd: BorrowedFd<'_>) -> io::Result<()> {
+    for name in [c"system.posix_acl_access", c"system.posix_acl_default"] {
+        match rustix::fs::fremovexattr(fd, name) {
+            Ok(()) | Err(Errno::NODATA | Errno::OPNOTSUPP) => {}
+            Err(errno) => return Err(errno.into()),
+        }
+    }
+    Ok(())
+}
+
 /// Clears the marks that keep a file or folder from being changed or removed.
 ///
 /// # Errors
@@ -158,6 +184,9 @@ pub fn set_immutable(fd: BorrowedFd<'_>, immutable: bool) -> io::Result<()> {
 pub fn clear_protection(fd: BorrowedFd<'_>) -> io::Result<()> {
     change_flags(fd, 0, IFlags::IMMUTABLE.bits() | IFlags::APPEND.bits())
 }
+
+/// The flag of [`set_no_copy_on_write`], among those of [`flags`].
+pub const NO_COPY_ON_WRITE: u32 = IFlags::NOCOW.bits();
 
 /// Marks a new, empty file to be overwritten in place on btrfs.
 ///

@@ -17,6 +17,7 @@ use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 /// The signals that call the work off.
 const SIGNALS: [libc::c_int; 2] = [libc::SIGTERM, libc::SIGINT];
@@ -91,6 +92,18 @@ impl Cancel {
         Ok(())
     }
 
+    /// Before [`Cancel::listen`]: waits for a signal for at most that long, and takes it. For what has
+    /// to be tried again and again until somebody else is ready, such as the reader of a fifo.
+    ///
+    /// # Errors
+    /// An error with [`Cancelled`] in it once the work has been called off.
+    pub fn wait_signal(&self, longest: Duration) -> io::Result<()> {
+        if wait_for(&block(&SIGNALS)?, longest) {
+            self.cancel();
+        }
+        self.check()
+    }
+
     /// Calls the work off.
     pub fn cancel(&self) {
         self.0.cancelled.store(true, Ordering::Release);
@@ -128,9 +141,21 @@ impl Cancel {
 /// # Errors
 /// An error with [`Cancelled`] in it once the work has been called off.
 pub fn wait_readable(fd: BorrowedFd<'_>, cancel: &Cancel) -> io::Result<()> {
+    wait_ready(fd, PollFlags::IN, cancel)
+}
+
+/// Waits until a descriptor can be written to, or has ended.
+///
+/// # Errors
+/// An error with [`Cancelled`] in it once the work has been called off.
+pub fn wait_writable(fd: BorrowedFd<'_>, cancel: &Cancel) -> io::Result<()> {
+    wait_ready(fd, PollFlags::OUT, cancel)
+}
+
+fn wait_ready(fd: BorrowedFd<'_>, wanted: PollFlags, cancel: &Cancel) -> io::Result<()> {
     loop {
         let mut both = [
-            PollFd::from_borrowed_fd(fd, PollFlags::IN),
+            PollFd::from_borrowed_fd(fd, wanted),
             PollFd::from_borrowed_fd(cancel.fd(), PollFlags::IN),
         ];
         match rustix::event::poll(&mut both, None) {
@@ -178,6 +203,16 @@ fn wait(set: &libc::sigset_t) -> io::Result<libc::c_int> {
         0 => Ok(number),
         errno => Err(io::Error::from_raw_os_error(errno)),
     }
+}
+
+/// Whether one of the signals came in time.
+fn wait_for(set: &libc::sigset_t, longest: Duration) -> bool {
+    let timeout = libc::timespec {
+        tv_sec: libc::time_t::try_from(longest.as_secs()).unwrap_or(libc::time_t::MAX),
+        tv_nsec: libc::c_long::from(longest.subsec_nanos().cast_signed()),
+    };
+    // SAFETY: the set and the time live through the call; what is known of the signal is not asked for.
+    unsafe { libc::sigtimedwait(set, std::ptr::null_mut(), &raw const timeout) > 0 }
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@
 //! # Source
 //! openat(2), openat2(2).
 
-use rustix::fs::{AtFlags, Dev, FileType, Mode, OFlags, RawDir, ResolveFlags, Stat};
+use rustix::fs::{AtFlags, Dev, FileType, Mode, OFlags, RawDir, ResolveFlags, Stat, StatxFlags};
 use rustix::io::Errno;
 use std::ffi::{OsStr, OsString};
 use std::io;
@@ -172,6 +172,16 @@ impl Dir {
     /// What fstat(2) says.
     pub fn stat_self(&self) -> io::Result<Stat> {
         Ok(rustix::fs::fstat(&self.0)?)
+    }
+
+    /// Which mount the folder belongs to. Nested subvolumes of btrfs belong to the mount of their
+    /// parent, although their device numbers differ.
+    ///
+    /// # Errors
+    /// What statx(2) says.
+    pub fn mount_id(&self) -> io::Result<u64> {
+        let (flags, wanted) = (AtFlags::EMPTY_PATH, StatxFlags::MNT_ID);
+        Ok(rustix::fs::statx(&self.0, c"", flags, wanted)?.stx_mnt_id)
     }
 
     /// Whether something has this name.

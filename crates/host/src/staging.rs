@@ -70,6 +70,7 @@ impl Staging {
                 Err(error) => return Err(error),
             };
             if lock(&entry)? != Lock::Held && is_entry(folder, &hidden, &entry)? {
+                forget_inherited(&entry, shape)?;
                 return Ok(Self {
                     folder: folder.try_clone()?,
                     name: hidden,
@@ -96,26 +97,41 @@ impl Staging {
         Ok(Dir::from(self.entry.try_clone()?))
     }
 
+    /// Marks a file or a subvolume read-only, before it is seen. A plain folder is left as it is:
+    /// what marks those keeps them from being renamed, see [`Installed::seal_folder`].
+    ///
+    /// # Errors
+    /// What fchmod(2) and the ioctl say.
+    pub fn seal(&self) -> io::Result<()> {
+        let entry = self.entry.as_fd();
+        if !self.is_folder {
+            let mode = rustix::fs::fstat(entry)?.st_mode;
+            let mode = Mode::from_raw_mode(mode & 0o7555);
+            return Ok(rustix::fs::fchmod(entry, mode)?);
+        }
+        match subvolume::is_subvolume(entry)? {
+            true => subvolume::set_read_only(entry, true),
+            false => Ok(()),
+        }
+    }
+
     /// Gives the entry its name. The entry must be complete and, where that matters, flushed.
     ///
-    /// What had the name before, with [`Replace::Exchange`], is removed afterwards.
+    /// What had the name before, with [`Replace::Exchange`], has to be removed afterwards by
+    /// [`Installed::remove_replaced`].
     ///
     /// # Errors
     /// `AlreadyExists` if the name is taken and may not be replaced; otherwise what renameat2(2)
-    /// says. The entry is then removed, and what had the name is untouched. A failure to remove
-    /// the replaced image comes as [`Installed::leftover`], since the new image is in place.
+    /// says. The entry is then removed, and what had the name is untouched.
     pub fn install(mut self, name: &OsStr, replace: Replace) -> io::Result<Installed> {
+        let (folder, entry) = (self.folder.try_clone()?, self.entry.try_clone()?);
         let published = rename::publish(&self.folder, &self.name, name, replace)?;
         self.installed = true;
-        let leftover = match published {
-            Published::New => None,
-            Published::Swapped => tree::remove(&self.folder, &self.name).err(),
-        };
         Ok(Installed {
-            folder: self.folder.try_clone()?,
-            entry: self.entry.try_clone()?,
+            folder,
+            entry,
             is_folder: self.is_folder,
-            leftover,
+            replaced: (published == Published::Swapped).then(|| std::mem::take(&mut self.name)),
         })
     }
 }
@@ -135,44 +151,46 @@ pub struct Installed {
     folder: Dir,
     entry: OwnedFd,
     is_folder: bool,
-    leftover: Option<io::Error>,
+    /// Hidden name of what had the name before.
+    replaced: Option<OsString>,
 }
 
 impl Installed {
-    /// Why the replaced image could not be removed, if so; it lies under a hidden name.
-    pub fn leftover(&mut self) -> Option<io::Error> {
-        self.leftover.take()
-    }
-
-    /// Marks the image read-only: write bits of a file, the property of a subvolume, the immutable
-    /// attribute of a folder.
+    /// Marks a plain folder immutable; what else there is was marked by [`Staging::seal`].
     ///
     /// # Errors
-    /// `Unsupported` where the file system has no such mark for folders.
-    pub fn make_read_only(&self) -> io::Result<()> {
+    /// `Unsupported` where the file system has no such mark, `PermissionDenied` where we may not
+    /// set it.
+    pub fn seal_folder(&self) -> io::Result<()> {
         let entry = self.entry.as_fd();
-        if !self.is_folder {
-            let mode = rustix::fs::fstat(entry)?.st_mode;
-            return Ok(rustix::fs::fchmod(
-                entry,
-                Mode::from_raw_mode(mode & 0o7555),
-            )?);
-        }
-        if subvolume::is_subvolume(entry)? {
-            return subvolume::set_read_only(entry, true);
+        if !self.is_folder || subvolume::is_subvolume(entry)? {
+            return Ok(());
         }
         attributes::set_immutable(entry, true)
     }
 
-    /// Flushes the name, and a file's mode, to the disk.
+    /// Flushes the name to the disk, and the marks of the image itself.
     ///
     /// # Errors
     /// What fsync(2) says.
     pub fn sync(&self) -> io::Result<()> {
-        if !self.is_folder {
-            rustix::fs::fsync(&self.entry)?;
-        }
+        rustix::fs::fsync(&self.entry)?;
         self.folder.sync()
+    }
+
+    /// Removes the image that had the name before, if there was one.
+    ///
+    /// # Errors
+    /// Why it could not be removed: it lies under a hidden name, which the next sweep tries again.
+    pub fn remove_replaced(&mut self) -> io::Result<()> {
+        match self.replaced.take() {
+            None => Ok(()),
+            Some(hidden) => match tree::remove(&self.folder, &hidden) {
+                // Swept already.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+                other => other,
+            },
+        }
     }
 
     /// The image: a regular file open for reading and writing, or a folder.
@@ -187,8 +205,27 @@ impl Installed {
 /// # Errors
 /// When the folder cannot be read. Entries that cannot be removed are left for the next sweep.
 pub fn sweep(folder: &Dir) -> io::Result<usize> {
+    sweep_where(folder, |_| true)
+}
+
+/// As [`sweep`], for the entries of one name only: where the folder is not an image root.
+///
+/// # Errors
+/// As [`sweep`].
+pub fn sweep_name(folder: &Dir, name: &OsStr) -> io::Result<usize> {
+    let stem = stem(name);
+    sweep_where(folder, |hidden| {
+        hidden.len() == stem.len() + RANDOM_DIGITS && hidden.starts_with(&stem)
+    })
+}
+
+fn sweep_where(folder: &Dir, wanted: impl Fn(&[u8]) -> bool) -> io::Result<usize> {
     let mut removed = 0;
-    for name in folder.entries()?.iter().filter(|name| is_ours(name)) {
+    let names = folder.entries()?;
+    for name in names
+        .iter()
+        .filter(|name| is_ours(name) && wanted(name.as_bytes()))
+    {
         // Held until the entry is gone: its maker may not lock it in the meantime.
         let Some(_claim) = claim(folder, name) else {
             continue;
@@ -204,7 +241,6 @@ fn is_ours(name: &OsStr) -> bool {
     let Some(rest) = name.as_bytes().strip_prefix(PREFIX) else {
         return false;
     };
-    let rest = rest.strip_suffix(b".old").unwrap_or(rest);
     let digits = rest.rsplit(|b| *b == b'.').next().unwrap_or(b"");
     digits.len() == RANDOM_DIGITS && digits.iter().all(u8::is_ascii_hexdigit)
 }
@@ -249,9 +285,7 @@ fn make(folder: &Dir, name: &OsStr, shape: Shape) -> io::Result<OwnedFd> {
                 }
                 Err(error) => return Err(error),
             }
-            let entry: OwnedFd = open_folder()?;
-            rustix::fs::fchmod(&entry, Mode::RWXU)?;
-            Ok(entry)
+            open_folder()
         }
     }
 }
@@ -293,18 +327,35 @@ fn is_entry(folder: &Dir, name: &OsStr, entry: &OwnedFd) -> io::Result<bool> {
     }
 }
 
+/// Takes back what the entry has from its folder's default access list: an image is what it was
+/// made of, wherever it lies.
+fn forget_inherited(entry: &OwnedFd, shape: Shape) -> io::Result<()> {
+    let mode = match shape {
+        Shape::File => Mode::RUSR | Mode::WUSR,
+        Shape::Folder | Shape::Subvolume => Mode::RWXU,
+    };
+    attributes::remove_access_lists(entry.as_fd())?;
+    Ok(rustix::fs::fchmod(entry, mode)?)
+}
+
 fn hidden_name(name: &OsStr) -> io::Result<OsString> {
     let mut random = [0u8; RANDOM_DIGITS / 2];
     rustix::rand::getrandom(&mut random[..], rustix::rand::GetRandomFlags::empty())?;
-    let mut hidden = PREFIX.to_vec();
-    let room = NAME_MAX - PREFIX.len() - 1 - RANDOM_DIGITS - b".old".len();
-    let name = name.as_bytes();
-    hidden.extend_from_slice(&name[..name.len().min(room)]);
-    hidden.push(b'.');
+    let mut hidden = stem(name);
     for byte in random {
         hidden.extend_from_slice(format!("{byte:02x}").as_bytes());
     }
     Ok(OsString::from_vec(hidden))
+}
+
+/// What stands before the random part.
+fn stem(name: &OsStr) -> Vec<u8> {
+    let room = NAME_MAX - PREFIX.len() - 1 - RANDOM_DIGITS - rename::ASIDE.len();
+    let name = name.as_bytes();
+    let mut stem = PREFIX.to_vec();
+    stem.extend_from_slice(&name[..name.len().min(room)]);
+    stem.push(b'.');
+    stem
 }
 
 #[cfg(test)]
@@ -350,7 +401,7 @@ mod tests {
         std::os::unix::fs::symlink("precious", place.path().join("x")).unwrap();
         let staging = Staging::create(&folder, "x".as_ref(), Shape::Folder).unwrap();
         let mut installed = staging.install("x".as_ref(), Replace::Exchange).unwrap();
-        assert!(installed.leftover().is_none());
+        installed.remove_replaced().unwrap();
         assert!(place.path().join("precious/keep").is_dir());
         assert!(place.path().join("x").symlink_metadata().unwrap().is_dir());
         assert_eq!(folder.entries().unwrap(), ["precious", "x"]);
@@ -400,7 +451,7 @@ mod tests {
     fn hidden_names_fit_whatever_the_name_is() {
         let long = "x".repeat(255);
         let hidden = hidden_name(long.as_ref()).unwrap();
-        assert!(hidden.len() + ".old".len() <= NAME_MAX);
+        assert!(hidden.len() + rename::ASIDE.len() <= NAME_MAX);
         assert!(is_ours(&hidden));
     }
 }

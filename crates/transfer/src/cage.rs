@@ -3,10 +3,10 @@
 //! | worker | capabilities | reads | writes | network |
 //! |---|---|---|---|---|
 //! | import tar | owner, mode, nodes, attributes | – | image root | no |
-//! | import raw | override permissions | – | image root | no |
+//! | import raw | override permissions, immutable mark | – | image root | no |
 //! | import-fs | as import tar, and read all | the folder | image root | no |
-//! | export | read all, trusted attributes | the image | folder of FILE | no |
-//! | pull | as import tar | TLS roots, resolver files, `file:` source | image root | connect |
+//! | export | read all, trusted attributes | the image | folder of FILE, if it is a file | no |
+//! | pull | as import of that form | TLS roots, resolver files, `file:` source | image root | connect |
 //!
 //! The cage closes before the first byte of an image is looked at. Nothing in it can start another
 //! program, mount, trace, load code into the kernel or gain a privilege. A kernel without Landlock
@@ -20,6 +20,7 @@ use crate::error::{Doing, Result};
 use crate::install::Root;
 use crate::pull::Request;
 use crate::source::remote::percent_decoded;
+use importd_api::name::Form;
 use importd_host::dir::Dir;
 use importd_host::sandbox::{self, CapabilitySet, Profile};
 use std::os::fd::AsFd;
@@ -39,8 +40,9 @@ const MAKE_TREES: CapabilitySet = CapabilitySet::CHOWN
     .union(CapabilitySet::LINUX_IMMUTABLE);
 
 /// To read trees whatever their permissions, `trusted` attributes included, and to write into the
-/// caller's folder.
-const READ_TREES: CapabilitySet = CapabilitySet::DAC_OVERRIDE
+/// caller's folder, as the file's owner.
+const READ_TREES: CapabilitySet = CapabilitySet::CHOWN
+    .union(CapabilitySet::DAC_OVERRIDE)
     .union(CapabilitySet::DAC_READ_SEARCH)
     .union(CapabilitySet::FOWNER)
     .union(CapabilitySet::SYS_ADMIN);
@@ -70,12 +72,26 @@ const NETWORK_FILES: [&str; 20] = [
     "/var/lib/ca-certificates",
 ];
 
+/// Disk images: one file, of which only the owner's permissions are set. The rest is for removing
+/// the image that is replaced.
+const MAKE_FILES: CapabilitySet = CapabilitySet::DAC_OVERRIDE
+    .union(CapabilitySet::DAC_READ_SEARCH)
+    .union(CapabilitySet::FOWNER)
+    .union(CapabilitySet::LINUX_IMMUTABLE);
+
+fn makes(form: Form) -> CapabilitySet {
+    match form {
+        Form::Tar => MAKE_TREES,
+        Form::Raw => MAKE_FILES,
+    }
+}
+
 /// For `systemd-import tar|raw`: the source is open already.
 ///
 /// # Errors
 /// When the kernel refuses a cage it should be able to build.
-pub fn enter_import(root: &Root, context: &Context) -> Result<()> {
-    let mut profile = Profile::new("import", MAKE_TREES);
+pub fn enter_import(root: &Root, form: Form, context: &Context) -> Result<()> {
+    let mut profile = Profile::new("import", makes(form));
     profile.allow_write(root.folder.as_fd()).doing(failed)?;
     enter(&profile, context)
 }
@@ -91,16 +107,15 @@ pub fn enter_import_fs(root: &Root, source: &Dir, context: &Context) -> Result<(
     enter(&profile, context)
 }
 
-/// For `systemd-export tar|raw`: reads the image, writes where FILE is to appear.
+/// For `systemd-export tar|raw`: reads the image, writes where FILE is to appear, if it is no device.
 ///
 /// # Errors
 /// As [`enter_import`].
-pub fn enter_export(image: &Path, file: Option<&Path>, context: &Context) -> Result<()> {
+pub fn enter_export(image: &Path, folder: Option<&Dir>, context: &Context) -> Result<()> {
     let mut profile = Profile::new("export", READ_TREES);
     profile.allow_read_path(image);
-    if let Some(file) = file {
-        let parent = file.parent().filter(|path| !path.as_os_str().is_empty());
-        profile.allow_write_path(parent.unwrap_or(Path::new(".")));
+    if let Some(folder) = folder {
+        profile.allow_write(folder.as_fd()).doing(failed)?;
     }
     enter(&profile, context)
 }
@@ -110,7 +125,7 @@ pub fn enter_export(image: &Path, file: Option<&Path>, context: &Context) -> Res
 /// # Errors
 /// As [`enter_import`].
 pub fn enter_pull(root: &Root, request: &Request, context: &Context) -> Result<()> {
-    let mut profile = Profile::new("pull", MAKE_TREES);
+    let mut profile = Profile::new("pull", makes(request.form));
     profile.allow_write(root.folder.as_fd()).doing(failed)?;
     match request.url.file_path() {
         // The folder, for the checksum files beside the image.

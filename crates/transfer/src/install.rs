@@ -1,9 +1,11 @@
-//! Proven → visible: flush, one rename, read-only, flush of the folder.
+//! Proven → visible: read-only mark, flush, one rename, flush of the folder, the old image removed.
 //!
 //! # Atomicity
 //! Until the rename nothing is seen under the name (or the old image, whole); after it the new
-//! image, whole. A crash leaves a hidden entry that the next transfer sweeps.
+//! image, whole. Plain folders get their read-only mark right after the rename, since it would
+//! forbid that. A crash leaves a hidden entry that the next transfer sweeps.
 
+use crate::context::Context;
 use crate::error::{Doing, Error, Result};
 use crate::proof::Proven;
 use crate::report::Report;
@@ -13,7 +15,7 @@ use importd_host::rename::Replace;
 use importd_host::staging::Installed;
 use std::ffi::OsStr;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// The folder that images are put into.
 #[derive(Debug)]
@@ -36,7 +38,7 @@ pub struct Manner {
 }
 
 impl Proven {
-    /// Gives the image its name.
+    /// Gives the image its name. A cancel is noticed until the rename, not after it.
     ///
     /// # Errors
     /// [`Kind::Exists`] if the name is taken and must not be replaced; what fsync(2) and
@@ -46,38 +48,42 @@ impl Proven {
         root: &Root,
         name: &OsStr,
         manner: Manner,
-        report: &Report,
+        context: &Context,
     ) -> Result<Installed> {
         let path = root.path.join(name);
+        let shown = path.display();
+        if manner.read_only {
+            let sealed = self.0.seal();
+            sealed.doing(|| format!("Failed to mark the image for '{shown}' read-only"))?;
+        }
         if manner.sync {
             self.flush(root)?;
         }
+        context
+            .cancel
+            .check()
+            .map_err(|error| Error::io("Cancelled", error))?;
         let mut installed = self.0.install(name, manner.replace).map_err(|error| {
             if error.kind() == io::ErrorKind::AlreadyExists {
-                let text = format!(
-                    "Image '{}' already exists; --force replaces it",
-                    path.display()
-                );
+                let text = format!("Image '{shown}' already exists; --force replaces it");
                 return Error::new(Kind::Exists, text);
             }
-            Error::io(
-                format!("Failed to move image into place as '{}'", path.display()),
-                error,
-            )
+            let text = format!("Failed to move image into place as '{shown}'");
+            Error::io(text, error)
         })?;
-        if let Some(error) = installed.leftover() {
-            report.warning(format!(
-                "The replaced image could not be removed and lies hidden in '{}': {error}",
-                root.path.display()
-            ));
-        }
         if manner.read_only {
-            mark_read_only(&installed, &path.display().to_string(), report)?;
+            seal_folder(&installed, &path, &context.report)?;
         }
         if manner.sync {
             installed
                 .sync()
-                .doing(|| format!("Failed to flush '{}'", path.display()))?;
+                .doing(|| format!("Failed to flush '{shown}'"))?;
+        }
+        if let Err(error) = installed.remove_replaced() {
+            context.report.warning(format!(
+                "The replaced image could not be removed and lies hidden in '{}': {error}",
+                root.path.display()
+            ));
         }
         Ok(installed)
     }
@@ -94,16 +100,19 @@ impl Proven {
     }
 }
 
-/// Marks an installed image read-only; a file system without such a mark for folders is told of,
-/// not failed.
-fn mark_read_only(installed: &Installed, path: &str, report: &Report) -> Result<()> {
-    match installed.make_read_only() {
+/// Marks an installed folder read-only; where there is no such mark, or no right to set it, that is
+/// told of, not failed: the image is complete.
+fn seal_folder(installed: &Installed, path: &Path, report: &Report) -> Result<()> {
+    let shown = path.display();
+    let why = match installed.seal_folder() {
         Err(error) if error.kind() == io::ErrorKind::Unsupported => {
-            report.warning(format!(
-                "The file system has no read-only mark for folders; '{path}' stays writable"
-            ));
-            Ok(())
+            "the file system has no read-only mark for folders"
         }
-        other => other.doing(|| format!("Failed to mark '{path}' read-only")),
-    }
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+            "marking a folder read-only needs the capability CAP_LINUX_IMMUTABLE"
+        }
+        other => return other.doing(|| format!("Failed to mark '{shown}' read-only")),
+    };
+    report.warning(format!("'{shown}' stays writable: {why}"));
+    Ok(())
 }

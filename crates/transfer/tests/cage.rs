@@ -97,6 +97,15 @@ mod tests {
             let pid = rustix::process::getppid().unwrap();
             let killed = rustix::process::test_kill_process(pid);
             refused("signals to others", killed.map_err(std::io::Error::from));
+            let limits = rustix::process::prlimit(
+                Some(pid),
+                rustix::process::Resource::Nofile,
+                rustix::process::getrlimit(rustix::process::Resource::Nofile),
+            );
+            refused(
+                "limits of others",
+                limits.map(drop).map_err(std::io::Error::from),
+            );
             let raw = rustix::net::socket(
                 rustix::net::AddressFamily::PACKET,
                 rustix::net::SocketType::RAW,
@@ -123,11 +132,24 @@ mod tests {
     #[test]
     fn an_import_only_writes_images() {
         let Some(place) = Place::new() else { return };
-        cage::enter_import(&place.root, &place.context).unwrap();
+        cage::enter_import(&place.root, Form::Tar, &place.context).unwrap();
         place.writes_images();
         place.nothing_else_works();
         assert!(!is_connected());
         assert!(File::open(place.path("source/file")).is_err());
+    }
+
+    #[test]
+    fn an_import_of_a_disk_image_makes_nothing_but_files() {
+        let Some(place) = Place::new() else { return };
+        cage::enter_import(&place.root, Form::Raw, &place.context).unwrap();
+        let file = File::create(place.path("images/new")).unwrap();
+        assert!(std::os::unix::fs::fchown(&file, Some(7), Some(8)).is_err());
+        let (kind, mode) = (rustix::fs::FileType::BlockDevice, rustix::fs::Mode::RWXU);
+        let made = rustix::fs::mknodat(&place.root.folder, "node", kind, mode, 1 << 8);
+        assert!(made.is_err(), "making a block device works");
+        place.nothing_else_works();
+        assert!(!is_connected());
     }
 
     #[test]
@@ -145,11 +167,10 @@ mod tests {
     #[test]
     fn an_export_reads_its_image_and_writes_its_file() {
         let Some(place) = Place::new() else { return };
-        let file = place.path("images/out.tar");
         let image = place.path("source");
-        cage::enter_export(&image, Some(&file), &place.context).unwrap();
+        cage::enter_export(&image, Some(&place.root.folder), &place.context).unwrap();
         File::open(place.path("source/file")).unwrap();
-        File::create(&file).unwrap();
+        File::create(place.path("images/out.tar")).unwrap();
         assert!(File::create(place.path("source/new")).is_err());
         place.nothing_else_works();
         assert!(!is_connected());

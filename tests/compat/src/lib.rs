@@ -11,6 +11,7 @@
 //! | [`server`] | an HTTP server that misbehaves on request |
 //! | [`make`] | archives, disk images, signatures, by the tools people make them with |
 //! | [`tree`] | a folder as a comparable table |
+//! | [`bus`] | the service on a private bus, with its real workers |
 //! | the others | the tests, one file a subject of the manual |
 
 #![forbid(unsafe_code)]
@@ -26,6 +27,10 @@ mod tree;
 
 #[cfg(test)]
 mod bad_input;
+#[cfg(test)]
+mod btrfs;
+#[cfg(test)]
+mod bus;
 #[cfg(test)]
 mod export;
 #[cfg(test)]

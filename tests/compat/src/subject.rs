@@ -9,20 +9,33 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 /// Runs a program of a foreign root with our `/tmp`, where all files of the tests are, and our
-/// network. Everything is mounted in a namespace of its own and replaced by the program.
+/// network; it believes that systemd is running. Everything is mounted in a namespace of its own
+/// and replaced by the program.
 const ENTER: &str = r#"root=$1; shift
 for dir in proc sys dev tmp; do mount --rbind "/$dir" "$root/$dir" || exit 99; done
+mount -t tmpfs tmpfs "$root/run" && mkdir -p "$root/run/systemd/system" || exit 99
+exec chroot "$root" "$@""#;
+
+/// Runs a program with a folder of ours in the place of `/var/lib/machines`, of a foreign root or of
+/// this machine, in a namespace of its own.
+const ENTER_WITH_IMAGES: &str = r#"images=$1 root=$2; shift 2
+if [ -n "$root" ]; then
+    for dir in proc sys dev tmp; do mount --rbind "/$dir" "$root/$dir" || exit 99; done
+fi
+mkdir -p "$root/var/lib/machines" || exit 99
+mount --bind "$images" "$root/var/lib/machines" || exit 99
+[ -n "$root" ] || exec "$@"
 exec chroot "$root" "$@""#;
 
 /// Whose programs are tested.
 #[derive(Clone, Debug)]
-enum Subject {
+pub(crate) enum Subject {
     Ours(PathBuf),
     Theirs(PathBuf),
 }
 
 impl Subject {
-    fn get() -> Self {
+    pub(crate) fn get() -> Self {
         match std::env::var("SUBJECT").as_deref() {
             Ok("theirs") => {
                 let root = std::env::var_os("REFERENCE_ROOT");
@@ -38,6 +51,23 @@ impl Subject {
         }
     }
 
+    /// A program that has `images` in the place of `/var/lib/machines`.
+    pub(crate) fn with_images(&self, program: &str, images: &Path) -> Command {
+        let mut command = Command::new("unshare");
+        command
+            .args(["--mount", "--propagation=private", "sh", "-c"])
+            .args([ENTER_WITH_IMAGES, "sh"])
+            .arg(images);
+        match self {
+            Self::Ours(folder) => command
+                .arg("")
+                .arg(folder.join(program))
+                .env("IMPORTD_WORKER_DIRECTORY", folder),
+            Self::Theirs(root) => command.arg(root).arg(installed(program)),
+        };
+        command
+    }
+
     fn command(&self, program: &str) -> Command {
         match self {
             Self::Ours(folder) => Command::new(folder.join(program)),
@@ -46,11 +76,20 @@ impl Subject {
                 command
                     .args(["--mount", "--propagation=private", "sh", "-c", ENTER, "sh"])
                     .arg(root)
-                    .arg(Path::new("/usr/lib/systemd").join(program));
+                    .arg(installed(program));
                 command
             }
         }
     }
+}
+
+/// Where a program is installed.
+fn installed(program: &str) -> PathBuf {
+    let folder = match program {
+        "importctl" => "/usr/bin",
+        _ => "/usr/lib/systemd",
+    };
+    Path::new(folder).join(program)
 }
 
 /// Whether the programs are ours.
@@ -87,6 +126,11 @@ impl Work {
     /// A path in the image root.
     pub(crate) fn image(&self, name: impl AsRef<Path>) -> PathBuf {
         self.path("images").join(name)
+    }
+
+    /// A client on a private bus.
+    pub(crate) fn importctl(&self, address: &str) -> Run {
+        Run::new("importctl", self.folder.path()).env("DBUS_SYSTEM_BUS_ADDRESS", address)
     }
 
     /// Everything in the image root, hidden entries too, sorted.

@@ -42,7 +42,6 @@ const PROCESS: &[libc::c_long] = &[
     libc::SYS_munmap,
     libc::SYS_nanosleep,
     libc::SYS_prctl,
-    libc::SYS_prlimit64,
     libc::SYS_restart_syscall,
     libc::SYS_rseq,
     libc::SYS_rt_sigaction,
@@ -86,6 +85,7 @@ const FILES: &[libc::c_long] = &[
     libc::SYS_fgetxattr,
     libc::SYS_flistxattr,
     libc::SYS_flock,
+    libc::SYS_fremovexattr,
     libc::SYS_fsetxattr,
     libc::SYS_fstat,
     libc::SYS_fstatfs,
@@ -208,6 +208,7 @@ fn program(
     }
     rules.insert(libc::SYS_clone, vec![threads_only()?]);
     rules.insert(libc::SYS_ioctl, vec![no_typing()?]);
+    rules.insert(libc::SYS_prlimit64, vec![own_limits_only()?]);
     if network {
         let families: Result<Vec<_>, _> =
             FAMILIES.iter().map(|family| one_family(*family)).collect();
@@ -225,6 +226,16 @@ fn threads_only() -> Result<SeccompRule, seccompiler::BackendError> {
         SeccompCmpArgLen::Qword,
         SeccompCmpOp::MaskedEq(flag),
         flag,
+    )?])
+}
+
+/// `prlimit64` of ourselves, not of other processes.
+fn own_limits_only() -> Result<SeccompRule, seccompiler::BackendError> {
+    SeccompRule::new(vec![SeccompCondition::new(
+        0,
+        SeccompCmpArgLen::Dword,
+        SeccompCmpOp::Eq,
+        0,
     )?])
 }
 

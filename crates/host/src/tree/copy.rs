@@ -3,7 +3,7 @@
 //! Contents (shared where the file system can, holes kept), hard links of every kind of inode,
 //! owners, modes, all extended attributes that may be read and set (access lists and capabilities
 //! are such), restorable flags, times to the nanosecond; the top folder's own included. The copy
-//! stays on one file system: a mount point becomes an empty folder.
+//! stays on one mount: a mount point becomes an empty folder, a nested subvolume a folder.
 
 use crate::attributes;
 use crate::copy::{clone_file, copy_sparse};
@@ -76,7 +76,7 @@ pub fn copy(
     };
     let stat = source.stat_self().map_err(at_top)?;
     let mut copying = Copying {
-        device: stat.st_dev,
+        mount: source.mount_id().map_err(at_top)?,
         top: target.try_clone().map_err(at_top)?,
         tell,
         first_names: HashMap::new(),
@@ -120,7 +120,7 @@ impl Level {
 }
 
 struct Copying<'a> {
-    device: u64,
+    mount: u64,
     top: Dir,
     tell: Tell<'a>,
     /// First path in the target of each inode with several names.
@@ -201,7 +201,7 @@ impl Copying<'_> {
         target.make_dir(name, 0o700)?;
         let to = target.open_dir(name)?;
         let mut level = Level::new(&from, &to, path.to_owned(), stat)?;
-        if stat.st_dev != self.device && !crate::subvolume::is_subvolume(&from)? {
+        if from.mount_id()? != self.mount {
             level.entries = Vec::new().into_iter();
         }
         self.stack.push(level);
@@ -230,6 +230,10 @@ impl Copying<'_> {
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL;
         let mode = Mode::from_raw_mode(stat.st_mode & 0o777 | 0o200);
         let to = target.open_file(name, flags, mode)?;
+        if attributes::flags(from.as_fd()).unwrap_or(0) & attributes::NO_COPY_ON_WRITE != 0 {
+            // Only an empty file takes it, and contents are only shared between equals.
+            attributes::set_no_copy_on_write(to.as_fd()).unwrap_or(());
+        }
         let size = u64::try_from(stat.st_size).unwrap_or(0);
         if size > 0 && !clone_file(from.as_fd(), to.as_fd())? {
             let before = self.report.bytes;

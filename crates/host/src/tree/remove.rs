@@ -2,7 +2,7 @@
 
 use crate::dir::Dir;
 use crate::{attributes, subvolume};
-use rustix::fs::{AtFlags, Mode, OFlags, StatxFlags};
+use rustix::fs::{AtFlags, Mode, OFlags};
 use rustix::io::Errno;
 use std::ffi::{OsStr, OsString};
 use std::io;
@@ -23,7 +23,7 @@ pub fn remove(parent: &Dir, name: &OsStr) -> io::Result<()> {
         other => return Ok(other?),
     }
     let top = open(parent, name)?;
-    let mount = mount_of(&top)?;
+    let mount = top.mount_id()?;
     let mut stack = vec![Level::new(top, name.to_owned())?];
     let mut moved = 0u64;
     while let Some(level) = stack.last_mut() {
@@ -44,7 +44,7 @@ pub fn remove(parent: &Dir, name: &OsStr) -> io::Result<()> {
             Err(errno) => return Err(errno.into()),
         }
         let folder = open(&level.folder, &entry)?;
-        if mount_of(&folder)? != mount {
+        if folder.mount_id()? != mount {
             return Err(Errno::BUSY.into());
         }
         if stack.len() < OPEN_MAX {
@@ -94,14 +94,20 @@ fn list(folder: &Dir) -> io::Result<Vec<OsString>> {
     }
 }
 
+/// Opens a folder that is to be emptied; one that its owner may not open is opened up first, and a
+/// read-only subvolume made writable.
 fn open(parent: &Dir, name: &OsStr) -> io::Result<Dir> {
-    match parent.open_dir(name) {
+    let folder = match parent.open_dir(name) {
         Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
             rustix::fs::chmodat(parent, name, Mode::RWXU, AtFlags::empty())?;
-            parent.open_dir(name)
+            parent.open_dir(name)?
         }
-        other => other,
+        other => other?,
+    };
+    if subvolume::is_subvolume(&folder)? && subvolume::is_read_only(folder.as_fd())? {
+        subvolume::set_read_only(folder.as_fd(), false)?;
     }
+    Ok(folder)
 }
 
 /// Unlinks what is no folder; marks that are in the way are cleared. `ISDIR` for a folder.
@@ -141,24 +147,11 @@ fn unprotect(parent: &Dir, name: &OsStr) {
     let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY;
     if let Ok(entry) = parent.open_file(name, flags, Mode::empty()) {
         attributes::clear_protection(entry.as_fd()).unwrap_or(());
-        if subvolume::is_subvolume(&entry).unwrap_or(false) {
-            subvolume::set_read_only(entry.as_fd(), false).unwrap_or(());
-        }
     }
     attributes::clear_protection(parent.as_fd()).unwrap_or(());
-    if subvolume::is_subvolume(parent).unwrap_or(false) {
-        subvolume::set_read_only(parent.as_fd(), false).unwrap_or(());
-    }
     if rustix::fs::accessat(parent, ".", rustix::fs::Access::WRITE_OK, AtFlags::EACCESS).is_err() {
         rustix::fs::fchmod(parent, Mode::RWXU).unwrap_or(());
     }
-}
-
-/// Which mount a folder belongs to. Nested subvolumes belong to the mount of their parent although
-/// their device numbers differ.
-fn mount_of(folder: &Dir) -> io::Result<u64> {
-    let stat = rustix::fs::statx(folder, c"", AtFlags::EMPTY_PATH, StatxFlags::MNT_ID)?;
-    Ok(stat.stx_mnt_id)
 }
 
 #[cfg(test)]

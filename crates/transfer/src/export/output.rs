@@ -3,31 +3,48 @@
 //! # Atomicity
 //! A named file is written under a hidden name beside it and renamed at the end: what was there
 //! stays whole until then, and a failed export leaves nothing. (The reference truncates the file
-//! before it looks at the image.) A named device, fifo or `/dev/stdout` is written directly.
+//! before it looks at the image.) A killed export leaves a hidden file, which the next export to the
+//! same name sweeps. A named device, fifo or `/dev/stdout` is written directly.
 
+use crate::context::Context;
 use crate::error::{Doing, Error, Result};
 use crate::source::file::standard_label;
 use importd_api::failure::Kind;
+use importd_host::cancel::{Cancel, wait_writable};
 use importd_host::dir::Dir;
 use importd_host::rename::Replace;
-use importd_host::staging::{Shape, Staging};
-use rustix::fs::{FileType, Mode, OFlags};
+use importd_host::staging::{self, Shape, Staging};
+use rustix::fs::{FileType, Gid, Mode, OFlags, Stat, Uid};
 use rustix::io::Errno;
 use std::ffi::OsString;
-use std::fs::File;
+use std::io::{self, Write};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
+use std::time::Duration;
 
 /// Mode of a new file, before the umask.
 const MODE: u32 = 0o666;
+
+/// How often the opening of a fifo is tried while it has no reader.
+const OPEN_INTERVAL: Duration = Duration::from_millis(100);
 
 /// An open output.
 #[derive(Debug)]
 pub struct Output {
     fd: OwnedFd,
-    staged: Option<(Staging, OsString)>,
-    umask: u32,
+    staged: Option<Staged>,
     label: String,
+}
+
+/// A file that is written under a hidden name.
+#[derive(Debug)]
+struct Staged {
+    folder: Dir,
+    staging: Staging,
+    name: OsString,
+    /// Who the new file belongs to, if it replaces another one, and its mode.
+    owner: Option<(Uid, Gid)>,
+    mode: Mode,
 }
 
 impl Output {
@@ -41,56 +58,48 @@ impl Output {
         Ok(Self {
             fd,
             staged: None,
-            umask: 0,
             label: standard_label(1, "standard output"),
         })
     }
 
-    /// A file by its path.
+    /// A file by its path. A fifo is waited for until it has a reader.
     ///
     /// # Errors
     /// [`Kind::IsDirectory`] for a folder; what open(2) says.
-    pub fn file(path: &Path, umask: u32) -> Result<Self> {
+    pub fn file(path: &Path, context: &Context) -> Result<Self> {
         let label = path.display().to_string();
         let failed = || format!("Failed to open '{label}' for writing");
         let there = match rustix::fs::stat(path) {
-            Ok(stat) => Some(FileType::from_raw_mode(stat.st_mode)),
+            Ok(stat) => Some(stat),
             Err(Errno::NOENT) => None,
             Err(errno) => return Err(errno).doing(failed),
         };
-        if there == Some(FileType::Directory) {
-            return Err(Error::new(
-                Kind::IsDirectory,
-                format!("Failed to open '{label}' for writing: it is a folder"),
-            ));
+        let kind = there.map(|stat| FileType::from_raw_mode(stat.st_mode));
+        if kind == Some(FileType::Directory) {
+            let text = format!("{}: it is a folder", failed());
+            return Err(Error::new(Kind::IsDirectory, text));
         }
         let is_link = std::fs::symlink_metadata(path).is_ok_and(|meta| meta.is_symlink());
-        if is_link || there.is_some_and(|kind| kind != FileType::RegularFile) {
-            let flags = OFlags::WRONLY | OFlags::TRUNC | OFlags::CLOEXEC | OFlags::NOCTTY;
-            let fd = rustix::fs::open(path, flags, Mode::empty()).doing(failed)?;
+        if is_link || kind.is_some_and(|kind| kind != FileType::RegularFile) {
             return Ok(Self {
-                fd,
+                fd: open_directly(path, &context.cancel).doing(failed)?,
                 staged: None,
-                umask,
                 label,
             });
         }
-        let Some(name) = path.file_name() else {
-            let text = format!("'{label}' does not name a file");
-            return Err(Error::new(Kind::InvalidArgument, text));
-        };
-        let parent = path
-            .parent()
-            .filter(|parent| !parent.as_os_str().is_empty());
-        let folder = Dir::open(parent.unwrap_or(Path::new("."))).doing(failed)?;
-        let staging = Staging::create(&folder, name, Shape::File).doing(failed)?;
-        let fd = staging.fd().try_clone_to_owned().doing(failed)?;
+        let staged = Staged::create(path, there.as_ref(), context).doing(failed)?;
+        let fd = staged.staging.fd().try_clone_to_owned().doing(failed)?;
         Ok(Self {
             fd,
-            staged: Some((staging, name.to_owned())),
-            umask,
+            staged: Some(staged),
             label,
         })
+    }
+
+    /// The folder in which the output appears; `None` if it is written directly.
+    #[must_use]
+    pub fn folder(&self) -> Option<&Dir> {
+        self.staged.as_ref().map(|staged| &staged.folder)
     }
 
     /// What messages call it.
@@ -105,15 +114,16 @@ impl Output {
         self.fd.as_fd()
     }
 
-    /// The descriptor as a file, at the position where the caller left it.
+    /// Writes at the position where the caller left the descriptor.
     ///
     /// # Errors
     /// When no more descriptors can be had.
-    pub fn writer(&self) -> Result<File> {
-        self.fd
-            .try_clone()
-            .map(File::from)
-            .doing(|| format!("Failed to duplicate '{}'", self.label))
+    pub fn writer(&self, context: &Context) -> Result<OutputWriter> {
+        let fd = self.fd.try_clone();
+        Ok(OutputWriter {
+            fd: fd.doing(|| format!("Failed to duplicate '{}'", self.label))?,
+            cancel: context.cancel.clone(),
+        })
     }
 
     /// Whether this is a regular file from its start, so that it may be cloned to and have holes.
@@ -128,19 +138,89 @@ impl Output {
         is_regular && !appends && position == Ok(0) && size == Ok(0)
     }
 
-    /// Completes the output: a named file is flushed and gets its name.
+    /// Completes the output: a named file is flushed and gets its name. One that was there keeps
+    /// its owner, where we may give it, and its mode.
     ///
     /// # Errors
-    /// What fsync(2) and renameat2(2) say; the hidden file is removed then.
+    /// What fsync(2) and renameat(2) say; the hidden file is removed then.
     pub fn finish(self) -> Result<()> {
         let failed = || format!("Failed to complete '{}'", self.label);
-        let Some((staging, name)) = self.staged else {
+        let Some(staged) = self.staged else {
             return Ok(());
         };
-        let mode = Mode::from_raw_mode(MODE & !self.umask);
-        rustix::fs::fchmod(staging.fd(), mode).doing(failed)?;
-        rustix::fs::fsync(staging.fd()).doing(failed)?;
-        let installed = staging.install(&name, Replace::Exchange).doing(failed)?;
-        installed.sync().doing(failed)
+        let fd = staged.staging.fd();
+        let mut mode = staged.mode;
+        if let Some((uid, gid)) = staged.owner
+            && rustix::fs::fchown(fd, Some(uid), Some(gid)).is_err()
+        {
+            // Somebody else's secrets must not become readable to our group.
+            mode &= Mode::RWXU;
+        }
+        rustix::fs::fchmod(fd, mode).doing(failed)?;
+        rustix::fs::fsync(fd).doing(failed)?;
+        let installed = staged.staging.install(&staged.name, Replace::File);
+        installed.doing(failed)?.sync().doing(failed)
+    }
+}
+
+impl Staged {
+    fn create(path: &Path, there: Option<&Stat>, context: &Context) -> io::Result<Self> {
+        let name = path.file_name().ok_or(Errno::INVAL)?;
+        let parent = path
+            .parent()
+            .filter(|parent| !parent.as_os_str().is_empty());
+        let folder = Dir::open(parent.unwrap_or(Path::new(".")))?;
+        // What cannot be swept is no reason not to export.
+        staging::sweep_name(&folder, name).unwrap_or(0);
+        Ok(Self {
+            staging: Staging::create(&folder, name, Shape::File)?,
+            folder,
+            name: name.to_owned(),
+            owner: there.map(|stat| (Uid::from_raw(stat.st_uid), Gid::from_raw(stat.st_gid))),
+            mode: there.map_or(Mode::from_raw_mode(MODE & !context.umask), |stat| {
+                Mode::from_raw_mode(stat.st_mode & 0o777)
+            }),
+        })
+    }
+}
+
+/// Opens what is no regular file.
+fn open_directly(path: &Path, cancel: &Cancel) -> io::Result<OwnedFd> {
+    let flags =
+        OFlags::WRONLY | OFlags::TRUNC | OFlags::CLOEXEC | OFlags::NOCTTY | OFlags::NONBLOCK;
+    loop {
+        match rustix::fs::open(path, flags, Mode::empty()) {
+            // A fifo that nobody reads: there is nothing that could be waited for but a signal.
+            Err(Errno::NXIO) if is_fifo(path) => cancel.wait_signal(OPEN_INTERVAL)?,
+            other => return Ok(other?),
+        }
+    }
+}
+
+fn is_fifo(path: &Path) -> bool {
+    let stat = rustix::fs::stat(path);
+    stat.is_ok_and(|stat| FileType::from_raw_mode(stat.st_mode) == FileType::Fifo)
+}
+
+/// Writes to an [`Output`], whether its descriptor waits or not.
+#[derive(Debug)]
+pub struct OutputWriter {
+    fd: OwnedFd,
+    cancel: Cancel,
+}
+
+impl Write for OutputWriter {
+    fn write(&mut self, data: &[u8]) -> io::Result<usize> {
+        loop {
+            match rustix::io::write(&self.fd, data) {
+                Err(Errno::INTR) => {}
+                Err(Errno::AGAIN) => wait_writable(self.fd.as_fd(), &self.cancel)?,
+                other => return Ok(other?),
+            }
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }

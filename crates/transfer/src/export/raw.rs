@@ -26,11 +26,11 @@ pub fn run(request: &Request, context: &Context) -> Result<()> {
     let path = request.path()?;
     let (source, size) = open(&path)?;
     let output = match &request.file {
-        Some(file) => Output::file(file, context.umask)?,
+        Some(file) => Output::file(file, context)?,
         None => Output::standard()?,
     };
     request.announce(&path, context);
-    cage::enter_export(&path, request.file.as_deref(), context)?;
+    cage::enter_export(&path, output.folder(), context)?;
 
     let failed = || format!("Failed to write '{}'", output.label());
     let progress = |bytes: u64| -> io::Result<()> {
@@ -49,7 +49,7 @@ pub fn run(request: &Request, context: &Context) -> Result<()> {
             .doing(failed)?;
         }
     } else {
-        let behind = Behind::new(output.writer()?).doing(failed)?;
+        let behind = Behind::new(output.writer(context)?, context.cancel.clone()).doing(failed)?;
         let mut encoder = codec::encoder(request.codec(), behind, Request::encode_options())
             .map_err(|error| Error::caused(Kind::Unsupported, "Failed to set up packing", error))?;
         stream(source.as_fd(), size, &mut encoder, progress).doing(failed)?;

@@ -27,7 +27,7 @@ pub fn run(request: &Request, context: &Context) -> Result<()> {
         Error::io(text, error)
     })?;
     let output = match &request.file {
-        Some(file) => Output::file(file, context.umask)?,
+        Some(file) => Output::file(file, context)?,
         None => Output::standard()?,
     };
     if output.fd().as_fd().is_terminal() {
@@ -35,10 +35,10 @@ pub fn run(request: &Request, context: &Context) -> Result<()> {
         return Err(Error::new(Kind::InvalidArgument, text));
     }
     request.announce(&path, context);
-    cage::enter_export(&path, request.file.as_deref(), context)?;
+    cage::enter_export(&path, output.folder(), context)?;
 
     let failed = || format!("Failed to write '{}'", output.label());
-    let behind = Behind::new(output.writer()?).doing(failed)?;
+    let behind = Behind::new(output.writer(context)?, context.cancel.clone()).doing(failed)?;
     let encoder = codec::encoder(request.codec(), behind, Request::encode_options())
         .map_err(|error| Error::caused(Kind::Unsupported, "Failed to set up packing", error))?;
     let mut walk = Walk::new(tree, Writer::new(encoder), context)?;

@@ -1,7 +1,7 @@
 //! Walks a tree in a fixed order and writes its entries.
 //!
 //! A folder before its contents, entries of a folder by the bytes of their names: two exports of
-//! equal trees are equal. The walk stays on one file system; a mount point is an empty folder. It
+//! equal trees are equal. The walk stays on one mount; a mount point is an empty folder. It
 //! keeps its own stack, so depth costs memory and descriptors, never the thread's stack.
 
 use super::entry::{Inode, describe};
@@ -37,7 +37,7 @@ pub(super) struct Walk<'a, W: Write> {
     writer: Writer<W>,
     context: &'a Context,
     levels: Vec<Level>,
-    device: u64,
+    mount: u64,
     /// First path of each inode with several names.
     first_names: HashMap<(u64, u64), Vec<u8>>,
     buffer: Vec<u8>,
@@ -55,11 +55,14 @@ impl<'a, W: Write> Walk<'a, W> {
         let stat = tree
             .stat_self()
             .doing(|| "Failed to look at the tree".into())?;
+        let mount = tree
+            .mount_id()
+            .doing(|| "Failed to look at the tree".into())?;
         let mut walk = Self {
             writer,
             context,
             levels: Vec::new(),
-            device: stat.st_dev,
+            mount,
             first_names: HashMap::new(),
             buffer: vec![0; CONTENT_BYTES],
             written: Written::default(),
@@ -161,7 +164,7 @@ impl<'a, W: Write> Walk<'a, W> {
             self.begin(&entry, None)?;
             self.end(&entry)?;
         }
-        if stat.st_dev != self.device {
+        if folder.mount_id().doing(failed)? != self.mount {
             return Ok(());
         }
         let entries = folder.entries().doing(failed)?.into_iter();
@@ -219,6 +222,10 @@ impl<'a, W: Write> Walk<'a, W> {
         let end = offset + length;
         let mut position = offset;
         while position < end {
+            self.context
+                .cancel
+                .check()
+                .map_err(|error| Error::io("Cancelled", error))?;
             let most = usize::try_from(end - position)
                 .map_or(CONTENT_BYTES, |left| left.min(CONTENT_BYTES));
             let mut got = rustix::io::pread(file, &mut self.buffer[..most], position)

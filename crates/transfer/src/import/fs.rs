@@ -45,7 +45,7 @@ pub fn run(request: &Request, context: &Context) -> Result<()> {
     copy(&source, &target, context)?;
 
     let installed = Staged(staging).accept_local();
-    installed.install(&root, name, request.target.manner(), &context.report)?;
+    installed.install(&root, name, request.target.manner(), context)?;
     context.report.info(format!(
         "Directory '{}' successfully installed.",
         root.path.join(name).display()

@@ -6,6 +6,7 @@ use crate::context::Context;
 use crate::error::{Doing, Result};
 use crate::report;
 use crate::sink::raw::{Bounds, RawSink};
+use importd_api::name::Form;
 use importd_formats::codec::Codec;
 use std::ffi::OsString;
 use std::os::fd::AsFd;
@@ -19,7 +20,7 @@ pub fn run(request: &Request, bounds: Bounds, context: &Context) -> Result<()> {
     request.target.check_free(&request.name)?;
     let input = request.open(context)?;
     let root = request.target.open_root(context)?;
-    cage::enter_import(&root, context)?;
+    cage::enter_import(&root, Form::Raw, context)?;
 
     let file_name = OsString::from(format!("{}.raw", request.name));
     let sink = RawSink::create(&root.folder, &file_name, context.umask)?;
@@ -52,7 +53,7 @@ pub fn run(request: &Request, bounds: Bounds, context: &Context) -> Result<()> {
     let manner = request.target.manner();
     staged
         .accept_local()
-        .install(&root, &file_name, manner, &context.report)?;
+        .install(&root, &file_name, manner, context)?;
     report_success(context);
     Ok(())
 }

@@ -5,6 +5,7 @@ use crate::cage;
 use crate::context::Context;
 use crate::error::Result;
 use crate::sink::tree::TreeSink;
+use importd_api::name::Form;
 use std::ffi::OsStr;
 
 /// Imports an archive.
@@ -15,7 +16,7 @@ pub fn run(request: &Request, context: &Context) -> Result<()> {
     request.target.check_free(&request.name)?;
     let input = request.open(context)?;
     let root = request.target.open_root(context)?;
-    cage::enter_import(&root, context)?;
+    cage::enter_import(&root, Form::Tar, context)?;
 
     let name = OsStr::new(request.name.as_str());
     let sink = TreeSink::create(
@@ -33,7 +34,7 @@ pub fn run(request: &Request, context: &Context) -> Result<()> {
     ));
     staged
         .accept_local()
-        .install(&root, name, request.target.manner(), &context.report)?;
+        .install(&root, name, request.target.manner(), context)?;
     report_success(context);
     Ok(())
 }

@@ -62,7 +62,7 @@ pub(super) fn install(
     let manner = request.target.manner();
     match &kept.local {
         Some(local) if !request.keep_download => {
-            proven.install(root, local, manner, &context.report)?;
+            proven.install(root, local, manner, context)?;
         }
         local => {
             let keep = Manner {
@@ -70,14 +70,10 @@ pub(super) fn install(
                 read_only: true,
                 sync: manner.sync,
             };
-            let pristine = proven.install(root, &kept.pristine, keep, &context.report)?;
+            let pristine = proven.install(root, &kept.pristine, keep, context)?;
             if let Some(local) = local {
-                copy(&pristine, local, request, root, context)?.install(
-                    root,
-                    local,
-                    manner,
-                    &context.report,
-                )?;
+                copy(&pristine, local, request, root, context)?
+                    .install(root, local, manner, context)?;
             }
         }
     }

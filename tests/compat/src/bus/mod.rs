@@ -1,0 +1,13 @@
+//! The service on a private bus, with its real workers.
+//!
+//! | module | holds |
+//! |---|---|
+//! | [`service`] | starts a bus and the service on it; a client that hears its signals |
+//! | [`transfers`] | every method that starts a transfer, to its end |
+//! | [`refusals`] | what the service refuses, and what fails later |
+//! | [`clients`] | stock machinectl and busctl, and importctl |
+
+mod clients;
+mod refusals;
+mod service;
+mod transfers;
