@@ -9,6 +9,8 @@ use libfuzzer_sys::fuzz_target;
 const LIMITS: Limits = Limits {
     path_bytes: 64 << 10,
     pax_bytes: 1 << 20,
+    global_bytes: 64 << 10,
+    attributes: 256,
     extents: 4096,
 };
 

@@ -2,32 +2,17 @@
 # Our programs at their real paths under a real systemd: a Debian root made with debootstrap is booted in namespaces of its
 # own, our programs and dist/ are installed into it, and its own importctl, machinectl and busctl drive them.
 #   tests/booted/run.sh FOLDER_OF_PROGRAMS
-# Needs root and debootstrap (skipped, with the reason, elsewhere). SUITE chooses the Debian release (default trixie); the root is
-# kept in /var/tmp/importd-booted-SUITE for the next run.
+# Needs root and debootstrap (skipped, with the reason, elsewhere). SUITE chooses the Debian release, see base.sh.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 bin=$(realpath "$1")
-suite=${SUITE:-trixie}
-base=/var/tmp/importd-booted-$suite
-root=$base.root
 
 skip() { echo "booted test skipped: $*"; [ -z "${CI:-}" ] || { echo "in CI it must run" >&2; exit 1; }; exit 0; }
 [ "$(id -u)" = 0 ] || skip "not root"
 command -v debootstrap >/dev/null || skip "debootstrap is missing"
-
-mirror() { # the archive this machine's own apt uses
-  { cat /etc/apt/sources.list /etc/apt/sources.list.d/*.list /etc/apt/sources.list.d/*.sources 2>/dev/null || true; } |
-    grep -v '^#' | grep -oE 'https?://[^ ]*/debian/?( |$)' | head -n 1 | tr -d ' '
-}
-make_base() {
-  [ -e "$base/.complete" ] && return
-  rm -rf "$base"
-  debootstrap --variant=minbase \
-    --include=systemd,systemd-sysv,systemd-container,dbus,gnupg,zstd,xz-utils,acl,attr,ca-certificates,procps \
-    "$suite" "$base" "$(mirror)" /usr/share/debootstrap/scripts/sid >"$base.log" 2>&1 ||
-    { tail -n 20 "$base.log" >&2; echo "debootstrap failed; see $base.log" >&2; exit 1; }
-  touch "$base/.complete"
-}
+echo "making a Debian root (once) …"
+base=$(bash "$here/base.sh")
+root=$base.root
 
 pid=
 down() {
@@ -66,8 +51,6 @@ inside() {
   nsenter -t "$pid" -m -u -i -p -C -r -w env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root TERM=dumb LANG=C.UTF-8 "$@"
 }
 
-echo "making a Debian $suite root (once) …"
-make_base
 rm -rf "$root"; cp -a --reflink=auto "$base" "$root"
 "$here/../../tools/install.sh" "$bin" "$root" >/dev/null
 mkdir -p "$root/tests"; cp "$here/inside.sh" "$root/tests/"

@@ -98,7 +98,12 @@ fn every_compression_is_read_by_its_own_tool() {
     let disk = disk(&work, "disk.img");
     let plain = std::fs::read(&disk).unwrap();
     let ours_only = if is_ours() {
-        &[(".tgz", "gzip"), (".txz", "xz")][..]
+        &[
+            (".tgz", "gzip"),
+            (".txz", "xz"),
+            (".tbz2", "bzip2"),
+            (".tzst", "zstd"),
+        ][..]
     } else {
         &[]
     };
@@ -234,4 +239,56 @@ fn an_archive_of_an_imported_archive_is_the_same_tree() {
         .arg("u")
         .succeed();
     assert_same(&work.image("t"), &work.image("u"));
+}
+
+#[test]
+fn an_image_is_found_by_name_in_the_root_that_is_given() {
+    let Some(work) = Work::new() else { return };
+    if !is_ours() {
+        println!("skipped: it has no --image-root= for exports");
+        return;
+    }
+    let tree = plain_tree(&work);
+    std::fs::create_dir_all(work.path("images")).unwrap();
+    std::fs::rename(&tree, work.image("t")).unwrap();
+    let root = format!("--image-root={}", work.path("images").display());
+    let out = work.path("out.tar");
+    export(&work, "tar").args([&root, "t"]).arg(&out).succeed();
+    assert_same(&work.image("t"), &unpack(&work, &out, "again"));
+}
+
+#[test]
+fn a_file_that_is_replaced_keeps_its_mode_and_owner() {
+    let Some(work) = Work::new() else { return };
+    let tree = plain_tree(&work);
+    let out = file(&work.path("out.tar"), "old");
+    std::os::unix::fs::chown(&out, Some(7), Some(8)).unwrap();
+    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o600);
+    std::fs::set_permissions(&out, mode).unwrap();
+    export(&work, "tar").arg(&tree).arg(&out).succeed();
+    let meta = std::fs::metadata(&out).unwrap();
+    use std::os::unix::fs::MetadataExt;
+    assert_eq!(
+        (meta.mode() & 0o7777, meta.uid(), meta.gid()),
+        (0o600, 7, 8)
+    );
+    assert!(meta.len() > 10_000);
+}
+
+#[test]
+fn what_a_killed_export_left_is_swept_by_the_next() {
+    let Some(work) = Work::new() else { return };
+    let disk = disk(&work, "disk.img");
+    let out = work.path("out.raw");
+    let (stale, other) = (
+        ".#importd.out.raw.0123456789abcdef",
+        ".#importd.x.raw.0123456789abcdef",
+    );
+    for name in [stale, other] {
+        file(&work.path(name), "half");
+    }
+    export(&work, "raw").arg(&disk).arg(&out).succeed();
+    assert_eq!(work.path(stale).exists(), !is_ours());
+    // It may be of an image root, whose sweep has the right to decide.
+    assert!(work.path(other).exists());
 }

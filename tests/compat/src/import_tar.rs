@@ -303,3 +303,39 @@ fn replacing_a_link_leaves_what_it_leads_to() {
     assert_same(&tree, &work.image("t"));
     assert_eq!(precious.join("sub/f").exists(), is_ours());
 }
+
+#[test]
+fn a_hard_link_replaces_what_has_its_name() {
+    let Some(work) = Work::new() else { return };
+    if !is_ours() {
+        println!("skipped: it fails");
+        return;
+    }
+    let script = "echo one > a; echo two > b; tar -cf out.tar a b; ln -f a b; tar -rf out.tar a b";
+    let source = file(&work.path("t.tar"), small_archive(&work, script));
+    let import = work.run("systemd-import").arg("tar").arg(&source);
+    import.arg("t").succeed();
+    use std::os::unix::fs::MetadataExt;
+    let inode = |name: &str| std::fs::metadata(work.image("t").join(name)).unwrap().ino();
+    assert_eq!(inode("a"), inode("b"));
+    assert_eq!(std::fs::read_to_string(work.image("t/b")).unwrap(), "one\n");
+}
+
+#[test]
+fn access_lists_of_the_image_root_do_not_reach_images() {
+    let Some(work) = Work::new() else { return };
+    let tree = plain_tree(&work);
+    std::fs::create_dir_all(work.path("images")).unwrap();
+    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o700);
+    std::fs::set_permissions(work.path("images"), mode).unwrap();
+    run(
+        "setfacl",
+        &["-d", "-m", "u:77:rx", "images"],
+        &work.path(""),
+    );
+    let source = file(&work.path("t.tar"), archive(&tree));
+    work.run("systemd-import").arg("tar").arg(&source).succeed();
+    if is_ours() {
+        assert_same(&tree, &work.image("t"));
+    }
+}

@@ -4,13 +4,15 @@ use crate::make::{archive, disk, file, packed, plain_tree};
 use crate::server::{Answer, Fault, Server};
 use crate::subject::{Run, Work, collect, is_ours};
 use crate::tree::assert_same;
+use std::os::unix::net::UnixDatagram;
 use std::os::unix::process::ExitStatusExt;
+use std::process::Child;
 use std::time::{Duration, Instant};
 
 /// How often each transfer is killed.
 const ROUNDS: u32 = 50;
 
-/// Runs it once for its time, then kills it at points spread over that time, then runs it again.
+/// Runs it for its time, then kills it at points spread over that time, each time running it again.
 fn killed_anywhere(work: &Work, name: &str, start: impl Fn() -> Run, check: impl Fn()) {
     let whole = (0..5).map(|_| {
         let before = Instant::now();
@@ -20,12 +22,14 @@ fn killed_anywhere(work: &Work, name: &str, start: impl Fn() -> Run, check: impl
     });
     let whole = whole.min().unwrap_or_default();
     check();
-    let mut killed = 0;
-    for round in 0..ROUNDS {
+    let (mut killed, mut round) = (0, 0);
+    while killed < ROUNDS {
+        assert!(round < 10 * ROUNDS, "only {killed} rounds were cut short");
         crate::make::run("rm", &["-rf", "images"], &work.path(""));
         let (mut child, _socket) = start().start();
         // Killing at a point in time is what is tested: no event marks it.
-        std::thread::sleep(whole * round / ROUNDS + Duration::from_micros(u64::from(round * 37)));
+        let point = whole * (round % ROUNDS) / ROUNDS;
+        std::thread::sleep(point + Duration::from_micros(u64::from(round * 37)));
         child.kill().unwrap();
         let status = child.wait().unwrap();
         killed += u32::from(status.signal().is_some());
@@ -44,8 +48,8 @@ fn killed_anywhere(work: &Work, name: &str, start: impl Fn() -> Run, check: impl
         if is_ours() {
             assert_eq!(work.images(), [name], "round {round}");
         }
+        round += 1;
     }
-    assert!(killed >= ROUNDS / 2, "only {killed} rounds were cut short");
 }
 
 #[test]
@@ -130,21 +134,49 @@ fn a_signal_ends_the_wait_for_a_fifo() {
         .arg("raw")
         .arg(work.path("fifo"))
         .start();
+    until_status(&child, "Seccomp:\t2");
+    ends_politely(child, &socket);
+    assert_eq!(work.images(), [""; 0]);
+}
+
+#[test]
+fn a_signal_ends_an_export_that_nobody_reads() {
+    let Some(work) = Work::new() else { return };
+    if !is_ours() {
+        println!("skipped: it waits for ever");
+        return;
+    }
+    let disk = disk(&work, "disk.img");
+    let export = || work.run("systemd-export").arg("raw").arg(&disk);
+    crate::make::run("mkfifo", &["fifo"], &work.path(""));
+    let (child, socket) = export().arg(work.path("fifo")).start();
+    // It waits with the signals blocked, and takes them from time to time.
+    until_status(&child, "SigBlk:\t0000000000004002");
+    ends_politely(child, &socket);
+    let (_reader, writer) = std::io::pipe().unwrap();
+    let writer = std::fs::File::from(std::os::fd::OwnedFd::from(writer));
+    let (child, socket) = export().stdout(writer).start();
+    until_status(&child, "Seccomp:\t2");
+    ends_politely(child, &socket);
+}
+
+/// Waits until a process has that line in its status.
+fn until_status(child: &Child, line: &str) {
     let status = format!("/proc/{}/status", child.id());
-    while !std::fs::read_to_string(&status)
-        .unwrap()
-        .contains("Seccomp:\t2")
-    {
+    while !std::fs::read_to_string(&status).unwrap().contains(line) {
         std::thread::yield_now();
     }
+}
+
+/// It ends by SIGTERM, and says so.
+fn ends_politely(child: Child, socket: &UnixDatagram) {
     let pid = rustix::process::Pid::from_child(&child);
     rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
-    let outcome = collect(child, &socket);
+    let outcome = collect(child, socket);
+    let notes = &outcome.notes;
     assert!(
-        outcome.notes.contains(&"ERRNO=4".into()),
-        "{:?} {}",
-        outcome.notes,
+        notes.contains(&"ERRNO=4".into()),
+        "{notes:?} {}",
         outcome.stderr
     );
-    assert_eq!(work.images(), [""; 0]);
 }

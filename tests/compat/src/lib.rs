@@ -32,6 +32,8 @@ mod btrfs;
 #[cfg(test)]
 mod bus;
 #[cfg(test)]
+mod distribution;
+#[cfg(test)]
 mod export;
 #[cfg(test)]
 mod hostile;

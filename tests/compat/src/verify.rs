@@ -151,6 +151,26 @@ fn missing_foreign_and_damaged_signatures_are_refused() {
 
 /// Any byte of any file that is sent: design.md's promise of tampering.
 #[test]
+fn a_signed_digest_without_a_name_proves_nothing() {
+    let Some(work) = Work::new() else { return };
+    let server = Server::start();
+    let signer = Signer::new(&work, "s");
+    let data = served(&work, &server);
+    // Of whatever file: a mirror may serve it under any name.
+    let line = checksum_line(&data, "x");
+    let bare = format!("{}\n", &line[..64]);
+    let signature = signer.sign(bare.as_bytes(), true);
+    server.put("/t.tar.zst.sha256", Answer::ok(bare));
+    server.put("/t.tar.zst.sha256.asc", Answer::ok(signature));
+    let keyring = signer.keyring();
+    let run = pull(&work, &server, "--verify=signature").env("SYSTEMD_OPENPGP_KEYRING", &keyring);
+    refused(&work, run);
+    if is_ours() {
+        pull(&work, &server, "--verify=checksum").succeed();
+    }
+}
+
+#[test]
 fn one_flipped_byte_anywhere_is_a_refusal_that_names_the_file() {
     let Some(work) = Work::new() else { return };
     let signer = Signer::new(&work, "me");

@@ -48,7 +48,8 @@ pub type Source = Box<dyn Read + Send>;
 pub struct Limits {
     /// Most threads of one decoder.
     pub threads: NonZeroUsize,
-    /// Most memory that a file may make a decoder use for its window and dictionary, in bytes.
+    /// Most memory that a file may make a decoder use for its window and dictionary, or for blocks
+    /// that are decoded in advance, in bytes.
     pub memory_bytes: u64,
 }
 
@@ -169,7 +170,7 @@ pub fn decoder(codec: Codec, source: Source, limits: Limits) -> Result<Source, E
     Ok(match codec {
         Codec::None => source,
         Codec::Gzip => Guarded::wrap(source, codec, gzip::Decoder::new),
-        Codec::Bzip2 => bzip2::decoder(source, limits.threads),
+        Codec::Bzip2 => bzip2::decoder(source, limits),
         Codec::Xz => Box::new(xz::Decoder::new(source, limits)?),
         Codec::Zstd => zstd::decoder(source, limits)?,
         Codec::Lz4 => Guarded::wrap(source, codec, lz4::Decoder::new),

@@ -11,6 +11,8 @@ type Job<I, O> = (I, SyncSender<O>);
 pub(super) struct Ordered<I, O> {
     work: fn(I) -> O,
     threads: usize,
+    /// Most pieces of work in flight.
+    room: usize,
     started: usize,
     queue: Sender<Job<I, O>>,
     source: Arc<Mutex<Receiver<Job<I, O>>>>,
@@ -23,6 +25,7 @@ impl<I: Send + 'static, O: Send + 'static> Ordered<I, O> {
         Self {
             work,
             threads,
+            room: threads.saturating_mul(2),
             started: 0,
             queue,
             source: Arc::new(Mutex::new(source)),
@@ -30,10 +33,19 @@ impl<I: Send + 'static, O: Send + 'static> Ordered<I, O> {
         }
     }
 
+    /// As [`Ordered::new`], with at most so many pieces in flight: for results that may be large.
+    pub(super) fn with_room(threads: usize, room: usize, work: fn(I) -> O) -> Self {
+        let room = room.clamp(1, threads.saturating_mul(2));
+        Self {
+            room,
+            ..Self::new(threads.min(room), work)
+        }
+    }
+
     /// Whether more work may be put in before a result is taken: two pieces a thread bound the
     /// memory and keep every thread busy.
     pub(super) fn has_room(&self) -> bool {
-        self.pending.len() < self.threads.saturating_mul(2)
+        self.pending.len() < self.room
     }
 
     pub(super) fn is_empty(&self) -> bool {

@@ -11,6 +11,7 @@ pub(super) const BUFFER_BYTES: usize = 256 << 10;
 pub(super) struct Watched {
     source: Source,
     failure: Failure,
+    has_failed: bool,
 }
 
 /// Where a source's error is kept.
@@ -39,16 +40,18 @@ impl Failure {
 
 impl Read for Watched {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        loop {
+        // A decoder that asks again must not take what comes then for the end.
+        while !self.has_failed {
             match self.source.read(buffer) {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => {
                     self.failure.set(error);
-                    return Err(io::Error::other("The source failed"));
+                    self.has_failed = true;
                 }
                 Ok(length) => return Ok(length),
             }
         }
+        Err(io::Error::other("The source failed"))
     }
 }
 
@@ -61,6 +64,7 @@ pub(super) fn watch(source: Source) -> (Input, Failure) {
     let watched = Watched {
         source,
         failure: failure.clone(),
+        has_failed: false,
     };
     (BufReader::with_capacity(BUFFER_BYTES, watched), failure)
 }

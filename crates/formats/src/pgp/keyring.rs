@@ -1,13 +1,21 @@
 //! The certificates that are trusted.
 
 use super::Error;
-use pgp::composed::{PublicOrSecret, SignedPublicKey};
-use std::io::Cursor;
+use pgp::armor::Dearmor;
+use pgp::composed::{Deserializable, SignedPublicKey};
+use pgp::packet::{Packet, PacketParser};
+use std::borrow::Cow;
+use std::io::Read;
 
 /// Largest keyring file, in bytes. The distributions' together are under 1 MiB.
 pub const KEYRING_MAX: u64 = 16 << 20;
 /// Most certificates of one file.
 const CERTIFICATES_MAX: usize = 10_000;
+/// Most packets of one file: a key with thousands of signatures of others is not unheard of.
+const PACKETS_MAX: usize = 1_000_000;
+/// How GnuPG's own database of keys begins, and where (kbx, "Standard first record").
+const KEYBOX: &[u8] = b"KBXf";
+const KEYBOX_AT: usize = 8;
 /// How an armored certificate begins.
 const ARMOR: &[u8] = b"-----BEGIN PGP PUBLIC KEY BLOCK-----";
 
@@ -36,20 +44,22 @@ impl Keyring {
     }
 
     /// Adds the certificates of a file, binary or armored, several armored ones one after another
-    /// too. What cannot be read in it is left out. Returns how many were added.
+    /// too. What cannot be read in it is left out, and what GnuPG notes in its own keyrings. Returns
+    /// how many were added.
     ///
     /// # Errors
-    /// [`Error::NoCertificate`] if there was none.
+    /// [`Error::NoCertificate`] if there was none, [`Error::Keybox`] for GnuPG's own database.
     pub fn add(&mut self, file: &str, bytes: &[u8]) -> Result<usize, Error> {
+        if bytes
+            .get(KEYBOX_AT..)
+            .is_some_and(|rest| rest.starts_with(KEYBOX))
+        {
+            return Err(Error::Keybox(file.to_owned()));
+        }
         let before = self.0.len();
         for part in parts(bytes) {
-            let Ok((keys, _)) = PublicOrSecret::from_reader_many(Cursor::new(part)) else {
-                continue;
-            };
-            let readable = keys.take(CERTIFICATES_MAX).filter_map(Result::ok);
-            // A secret key is no certificate, wherever it lies.
-            let public = readable.filter_map(|key| SignedPublicKey::try_from(key).ok());
-            self.0.extend(public.map(|certificate| Trusted {
+            let found = certificates(&part).take(CERTIFICATES_MAX);
+            self.0.extend(found.map(|certificate| Trusted {
                 certificate,
                 file: file.to_owned(),
             }));
@@ -61,8 +71,8 @@ impl Keyring {
     }
 }
 
-/// The armored blocks of a file, or the file itself if it is binary.
-fn parts(bytes: &[u8]) -> Vec<&[u8]> {
+/// The binary form of each armored block of a file, or the file itself if it is binary.
+fn parts(bytes: &[u8]) -> Vec<Cow<'_, [u8]>> {
     let mut starts: Vec<usize> = bytes
         .windows(ARMOR.len())
         .enumerate()
@@ -71,14 +81,45 @@ fn parts(bytes: &[u8]) -> Vec<&[u8]> {
         .take(CERTIFICATES_MAX)
         .collect();
     if starts.is_empty() {
-        return vec![bytes];
+        return vec![bytes.into()];
     }
     starts.push(bytes.len());
-    starts
-        .windows(2)
-        .filter_map(|pair| match pair {
-            [start, end] => bytes.get(*start..*end),
-            _ => None,
+    let blocks = starts.windows(2).filter_map(|pair| match pair {
+        [start, end] => bytes.get(*start..*end),
+        _ => None,
+    });
+    blocks
+        .filter_map(|block| {
+            let mut binary = Vec::new();
+            let read = Dearmor::new(block).read_to_end(&mut binary);
+            read.is_ok().then(|| binary.into())
         })
         .collect()
+}
+
+/// The certificates in binary data: each is a public key and what follows it, up to the next one. A
+/// secret key is no certificate, wherever it lies.
+fn certificates(bytes: &[u8]) -> impl Iterator<Item = SignedPublicKey> {
+    let mut groups: Vec<Vec<Packet>> = Vec::new();
+    let mut is_inside = false;
+    for packet in PacketParser::new(bytes).take(PACKETS_MAX) {
+        match packet {
+            Ok(packet @ Packet::PublicKey(_)) => {
+                is_inside = true;
+                groups.push(vec![packet]);
+            }
+            Ok(Packet::SecretKey(_)) => is_inside = false,
+            // Notes of GnuPG, and fillers.
+            Ok(Packet::Trust(_) | Packet::Marker(_) | Packet::Padding(_)) | Err(_) => {}
+            Ok(packet) => {
+                if let Some(group) = groups.last_mut().filter(|_| is_inside) {
+                    group.push(packet);
+                }
+            }
+        }
+    }
+    groups.into_iter().filter_map(|group| {
+        let packets = group.into_iter().map(Ok).peekable();
+        SignedPublicKey::from_packets(packets).next()?.ok()
+    })
 }

@@ -13,6 +13,7 @@
 //! | revoked keys and subkeys are refused | that is what revoking is for |
 //! | a signature made while its key was valid stays good, with a notice | releases outlive keys |
 //! | one made after the key's end, or in the future, is refused | only a thief makes those |
+//! | a primary key that says it only certifies signs nothing | its owner says so |
 //! | a signing subkey needs its primary key's binding, and its own of the primary key | nobody may adopt a key |
 //! | one good signature of several is enough | releases are signed by old and new keys |
 //!
@@ -61,6 +62,9 @@ pub enum Error {
     /// A keyring file that holds no key.
     #[error("Keyring '{0}' holds no usable key")]
     NoCertificate(String),
+    /// GnuPG's own database of keys.
+    #[error("'{0}' is GnuPG's own key database, not a keyring; write it out with 'gpg --export'")]
+    Keybox(String),
     /// The keyrings are empty.
     #[error("There is no key to check the signature with")]
     NoKeys,
@@ -117,6 +121,7 @@ impl Error {
             | Error::Malformed
             | Error::TooMany(_)
             | Error::NoCertificate(_)
+            | Error::Keybox(_)
             | Error::NoKeys => 1,
         }
     }

@@ -2,7 +2,7 @@
 
 use super::Error;
 use pgp::composed::SignedPublicKey;
-use pgp::packet::{Signature, SignatureType};
+use pgp::packet::{Signature, SignatureType, SubpacketData};
 use pgp::ser::Serialize;
 use pgp::types::{KeyDetails, PublicParams, Tag, Timestamp};
 
@@ -54,11 +54,33 @@ pub(super) fn primary(certificate: &SignedPublicKey) -> Result<Life, Error> {
     if revoked {
         return Err(Error::Revoked(key.legacy_key_id().to_string()));
     }
+    let lasts = newest(own_signatures(certificate)).and_then(Signature::key_expiration_time);
+    Ok(Life::new(key.created_at(), lasts))
+}
+
+/// Whether the primary key may sign documents: unless its newest own signature with flags says that
+/// it is for something else.
+///
+/// # Errors
+/// [`Error::Unbound`] if it may not.
+pub(super) fn primary_may_sign(certificate: &SignedPublicKey) -> Result<(), Error> {
+    let flagged = own_signatures(certificate).filter(|signature| has_key_flags(signature));
+    match newest(flagged).is_none_or(|signature| signature.key_flags().sign()) {
+        true => Ok(()),
+        false => Err(Error::Unbound(
+            certificate.primary_key.legacy_key_id().to_string(),
+        )),
+    }
+}
+
+/// The signatures by which the primary key speaks of itself.
+fn own_signatures(certificate: &SignedPublicKey) -> impl Iterator<Item = &Signature> {
+    let (key, details) = (&certificate.primary_key, &certificate.details);
     let direct = details
         .direct_signatures
         .iter()
         .filter(|signature| signature.verify_key(key).is_ok());
-    let named = details.users.iter().flat_map(|user| {
+    let named = details.users.iter().flat_map(move |user| {
         user.signatures.iter().filter(|signature| {
             signature.typ() != Some(SignatureType::CertRevocation)
                 && signature
@@ -66,8 +88,14 @@ pub(super) fn primary(certificate: &SignedPublicKey) -> Result<Life, Error> {
                     .is_ok()
         })
     });
-    let lasts = newest(direct.chain(named)).and_then(Signature::key_expiration_time);
-    Ok(Life::new(key.created_at(), lasts))
+    direct.chain(named)
+}
+
+fn has_key_flags(signature: &Signature) -> bool {
+    let subpackets = signature.config().into_iter();
+    subpackets
+        .flat_map(|config| config.hashed_subpackets())
+        .any(|subpacket| matches!(subpacket.data, SubpacketData::KeyFlags(_)))
 }
 
 /// The life of a signing subkey, within its primary key's.

@@ -158,7 +158,10 @@ fn by_key(
         return Err(Error::Bad(key_id));
     }
     let life = match which {
-        Which::Primary => policy::primary(&trusted.certificate)?,
+        Which::Primary => {
+            policy::primary_may_sign(&trusted.certificate)?;
+            policy::primary(&trusted.certificate)?
+        }
         Which::Subkey(index) => policy::subkey(&trusted.certificate, index)?,
     };
     let created = signature

@@ -122,9 +122,14 @@ pub struct Entry {
 pub struct Limits {
     /// Longest path or link, in bytes: far beyond what any system takes (Linux: 4096).
     pub path_bytes: u64,
-    /// Longest pax header, in bytes: an entry with as many attributes as Linux allows for one list
-    /// (64 KiB of names, 64 KiB a value) fits.
+    /// Most bytes of all pax headers of one entry: with as many attributes as Linux allows for one
+    /// list (64 KiB of names, 64 KiB a value) few entries are larger.
     pub pax_bytes: u64,
+    /// Most bytes of all pax headers that speak of every entry, which each entry takes over: git's
+    /// hold one line.
+    pub global_bytes: u64,
+    /// Most extended attributes of one entry: each name costs at least a comparison with all others.
+    pub attributes: usize,
     /// Most extents of one sparse file: a terabyte with a hole every MiB.
     pub extents: usize,
 }
@@ -134,6 +139,8 @@ impl Default for Limits {
         Self {
             path_bytes: 64 << 10,
             pax_bytes: 4 << 20,
+            global_bytes: 64 << 10,
+            attributes: 1024,
             extents: 1 << 20,
         }
     }

@@ -50,6 +50,17 @@ pub(super) struct Sparse {
 }
 
 impl Pax {
+    /// The records of an entry's own header, before those for all entries.
+    pub(super) fn of_entry(bytes: &[u8], global: &Pax, limits: Limits) -> Result<Self, Error> {
+        let mut pax = global.clone();
+        let inherited = std::mem::take(&mut pax.xattrs);
+        pax.add(bytes, limits)?;
+        for (name, value) in inherited {
+            pax.add_xattr(name, value, limits)?;
+        }
+        Ok(pax)
+    }
+
     /// Adds the records of a header; a later record of the same key wins.
     pub(super) fn add(&mut self, mut bytes: &[u8], limits: Limits) -> Result<(), Error> {
         while !bytes.is_empty() {
@@ -89,11 +100,12 @@ impl Pax {
 
     fn set_other(&mut self, key: &[u8], value: &[u8], limits: Limits) -> Result<(), Error> {
         if let Some(name) = key.strip_prefix(b"SCHILY.xattr.") {
-            self.add_xattr(name.to_vec(), value.to_vec());
+            return self.add_xattr(name.to_vec(), value.to_vec(), limits);
         } else if let Some(name) = key.strip_prefix(b"LIBARCHIVE.xattr.") {
             let value = BASE64.decode(value);
             let value = value.map_err(|_text| Error::BadPax("LIBARCHIVE.xattr"))?;
-            self.add_xattr(percent_encoding::percent_decode(name).collect(), value);
+            let name = percent_encoding::percent_decode(name).collect();
+            return self.add_xattr(name, value, limits);
         } else if let Some(key) = key.strip_prefix(b"GNU.sparse.") {
             self.sparse.set(key, value, limits)?;
         }
@@ -101,11 +113,19 @@ impl Pax {
     }
 
     /// The first of several equal names wins: writers store each twice in two forms.
-    fn add_xattr(&mut self, name: Vec<u8>, value: Vec<u8>) {
-        if !name.is_empty() && !name.contains(&0) && self.xattrs.iter().all(|(old, _)| *old != name)
-        {
-            self.xattrs.push((name, value));
+    fn add_xattr(&mut self, name: Vec<u8>, value: Vec<u8>, limits: Limits) -> Result<(), Error> {
+        let is_name = !name.is_empty() && !name.contains(&0);
+        if !is_name || self.xattrs.iter().any(|(old, _)| *old == name) {
+            return Ok(());
         }
+        if self.xattrs.len() >= limits.attributes {
+            return Err(Error::TooLong {
+                what: "list of attributes",
+                limit: limits.attributes as u64,
+            });
+        }
+        self.xattrs.push((name, value));
+        Ok(())
     }
 }
 
@@ -163,7 +183,11 @@ impl Sparse {
 
     /// Whether the entry is a sparse file at all.
     pub(super) fn is_there(&self) -> bool {
-        self.size.is_some() || self.major.is_some() || self.count.is_some() || !self.map.is_empty()
+        self.size.is_some()
+            || self.major.is_some()
+            || self.name.is_some()
+            || self.count.is_some()
+            || !self.map.is_empty()
     }
 }
 

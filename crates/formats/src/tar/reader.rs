@@ -1,6 +1,6 @@
 //! `Read` → entries.
 
-use super::header::{Dialect, Header, looks_like, until_nul};
+use super::header::{Header, looks_like, until_nul};
 use super::pax::Pax;
 use super::sparse::{self, MapParser};
 use super::{BLOCK_BYTES, Entry, Error, Extent, Kind, Limits, Piece, Timestamp};
@@ -19,8 +19,10 @@ pub struct Reader<R> {
     limits: Limits,
     /// Bytes of the source that were read.
     position: u64,
-    /// What a pax header for all entries said.
+    /// What pax headers for all entries said.
     global: Pax,
+    /// How long more of them may be.
+    global_left: u64,
     contents: Contents,
     at_end: bool,
 }
@@ -39,7 +41,8 @@ struct Contents {
 /// What stands in front of an entry and is said of it.
 #[derive(Debug)]
 struct Said {
-    pax: Pax,
+    /// With what is said of all entries.
+    pax: Option<Pax>,
     long_path: Option<Vec<u8>>,
     long_link: Option<Vec<u8>>,
     is_any: bool,
@@ -53,6 +56,7 @@ impl<R: Read> Reader<R> {
             limits,
             position: 0,
             global: Pax::default(),
+            global_left: limits.global_bytes,
             contents: Contents::default(),
             at_end: false,
         }
@@ -69,7 +73,7 @@ impl<R: Read> Reader<R> {
         }
         self.skip_contents()?;
         let mut said = Said {
-            pax: self.global.clone(),
+            pax: None,
             long_path: None,
             long_link: None,
             is_any: false,
@@ -82,14 +86,15 @@ impl<R: Read> Reader<R> {
             match header.type_letter() {
                 b'x' | b'X' => {
                     let bytes = self.body(&header, "pax header", self.limits.pax_bytes)?;
-                    said.pax.add(&bytes, self.limits)?;
+                    let pax = Pax::of_entry(&bytes, &self.global, self.limits)?;
+                    once(&mut said.pax, pax)?;
                 }
                 b'g' => {
                     self.global_header(&header)?;
                     continue;
                 }
-                b'L' => said.long_path = Some(self.long_name(&header)?),
-                b'K' => said.long_link = Some(self.long_name(&header)?),
+                b'L' => once(&mut said.long_path, self.long_name(&header)?)?,
+                b'K' => once(&mut said.long_link, self.long_name(&header)?)?,
                 b'V' => {
                     self.contents.stored = header.size()?;
                     self.contents.padding = padding(self.contents.stored);
@@ -232,7 +237,8 @@ impl<R: Read> Reader<R> {
     }
 
     fn global_header(&mut self, header: &Header) -> Result<(), Error> {
-        let bytes = self.body(header, "pax header", self.limits.pax_bytes)?;
+        let bytes = self.body(header, "pax header", self.global_left)?;
+        self.global_left = self.global_left.saturating_sub(bytes.len() as u64);
         self.global.add(&bytes, self.limits)?;
         let global = &self.global;
         let names_one_file = global.path.is_some()
@@ -247,10 +253,10 @@ impl<R: Read> Reader<R> {
     }
 
     fn entry(&mut self, header: &Header, said: Said) -> Result<Entry, Error> {
-        let size = stored_size(header.size()?, said.pax.size)?;
-        let path = one_of(said.long_path, said.pax.path.as_ref())?.unwrap_or_else(|| header.path());
-        let link = one_of(said.long_link, said.pax.link.as_ref())?.unwrap_or_else(|| header.link());
-        let pax = said.pax;
+        let pax = said.pax.unwrap_or_else(|| self.global.clone());
+        let size = stored_size(header.size()?, pax.size)?;
+        let path = one_of(said.long_path, pax.path.as_ref())?.unwrap_or_else(|| header.path());
+        let link = one_of(said.long_link, pax.link.as_ref())?.unwrap_or_else(|| header.link());
         let kind = kind(header, &path);
         self.contents = Contents {
             extents: Vec::new(),
@@ -423,6 +429,16 @@ fn stored_size(in_header: u64, in_pax: Option<u64>) -> Result<u64, Error> {
     }
 }
 
+/// Notes what an extra header says; a second one of its kind is read in two ways.
+fn once<T>(place: &mut Option<T>, said: T) -> Result<(), Error> {
+    match place.replace(said) {
+        None => Ok(()),
+        Some(_) => Err(Error::Unsupported(
+            "two extra headers of one kind for one entry",
+        )),
+    }
+}
+
 /// A name of two places.
 fn one_of(gnu: Option<Vec<u8>>, pax: Option<&Vec<u8>>) -> Result<Option<Vec<u8>>, Error> {
     match (gnu, pax) {
@@ -442,7 +458,7 @@ fn kind(header: &Header, path: &[u8]) -> Kind {
         b'5' | b'D' => Kind::Directory,
         b'6' => Kind::Fifo,
         // Before there was a letter for folders, a slash at the end said so.
-        0 | b'0' if path.ends_with(b"/") && header.dialect() != Dialect::Gnu => Kind::Directory,
+        0 | b'0' if path.ends_with(b"/") => Kind::Directory,
         // POSIX: what is not known is a file.
         _ => Kind::File,
     }

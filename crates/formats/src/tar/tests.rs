@@ -357,6 +357,8 @@ fn what_is_too_long_is_refused_before_it_is_held() {
     let limits = Limits {
         path_bytes: 100,
         pax_bytes: 100,
+        global_bytes: 100,
+        attributes: 1,
         extents: 1,
     };
     for (header, what) in [(b'x', "pax header"), (b'g', "pax header"), (b'L', "path")] {

@@ -32,7 +32,11 @@ impl Environment {
                 .map(PathBuf::from)
         };
         let switch = |name: &str| text(name).and_then(|value| values::boolean(&value));
-        let certificates = ["SSL_CERT_FILE", "SSL_CERT_DIR"];
+        let folders = std::env::var_os("SSL_CERT_DIR").unwrap_or_default();
+        let certificates = path("SSL_CERT_FILE")
+            .into_iter()
+            .chain(std::env::split_paths(&folders))
+            .filter(|path| !path.as_os_str().is_empty());
         Self {
             log: LogSettings {
                 target: text("SYSTEMD_LOG_TARGET"),
@@ -43,7 +47,7 @@ impl Environment {
             keyring: path("SYSTEMD_OPENPGP_KEYRING"),
             state_home: path("XDG_STATE_HOME")
                 .or_else(|| path("HOME").map(|home| home.join(".local/state"))),
-            certificates: certificates.iter().filter_map(|name| path(name)).collect(),
+            certificates: certificates.collect(),
         }
     }
 }

@@ -57,7 +57,7 @@ pub struct Arguments {
     /// Write at this offset, in bytes, with --direct
     #[arg(long, value_name = "BYTES")]
     offset: Option<String>,
-    /// Most bytes of an unpacked disk image
+    /// Most bytes of the image, unpacked
     #[arg(long, value_name = "BYTES")]
     size_max: Option<String>,
     /// Verb, address and name
@@ -77,7 +77,7 @@ impl Worker for Arguments {
         let bounds = self.bounds()?;
         let request = self.request(form, environment)?;
         match form {
-            Form::Tar => pull::tar::run(&request, context),
+            Form::Tar => pull::tar::run(&request, bounds, context),
             Form::Raw => pull::raw::run(&request, bounds, context),
         }
     }

@@ -1,7 +1,7 @@
 //! The files beside a download that say what it must be: checksum list and signature.
 //!
 //! Looked for in this order: `NAME.sha256`, then `SHA256SUMS`; a signature of that list under
-//! `LIST.asc` and `LIST.gpg`. A `NAME.sha256` without a signature of its own may be covered by the
+//! `NAME.sha256.asc` and `.gpg`, or `SHA256SUMS.gpg` and `.asc`. A `NAME.sha256` without a signature of its own may be covered by the
 //! signed `SHA256SUMS`, if that says the same. Clear-signed lists are not taken, as in the reference.
 
 use super::Request;
@@ -45,7 +45,7 @@ pub(super) fn expectation(
         }),
         Verify::Checksum => {
             let list = fetch_list(request, fetcher)?;
-            digest_in(&list, request)
+            digest_in(&list, Bare::Taken, request)
         }
         Verify::Signature => signed(request, fetcher, context),
     }
@@ -53,16 +53,16 @@ pub(super) fn expectation(
 
 fn signed(request: &Request, fetcher: &Fetcher, context: &Context) -> Result<Expectation> {
     let list = fetch_list(request, fetcher)?;
-    if let Some((url, signature)) = fetch_signature(&list.url, &["asc", "gpg"], fetcher)? {
+    if let Some((url, signature)) = fetch_signature(&list, fetcher)? {
         judge(request, (&url, &signature), &list, context)?;
-        return digest_in(&list, request);
+        return digest_in(&list, Bare::Refused, request);
     }
     if list.is_own
         && let Some(folder_list) = fetch(&sibling(request, FOLDER_LIST)?, false, fetcher)?
-        && let Some((url, signature)) = fetch_signature(&folder_list.url, &["gpg", "asc"], fetcher)?
+        && let Some((url, signature)) = fetch_signature(&folder_list, fetcher)?
     {
         judge(request, (&url, &signature), &folder_list, context)?;
-        return digest_in(&folder_list, request);
+        return digest_in(&folder_list, Bare::Refused, request);
     }
     Err(Error::new(
         Kind::Corrupt,
@@ -102,16 +102,19 @@ fn fetch(url: &Url, is_own: bool, fetcher: &Fetcher) -> Result<Option<Found>> {
     }))
 }
 
-fn fetch_signature(
-    list: &Url,
-    endings: &[&str],
-    fetcher: &Fetcher,
-) -> Result<Option<(Url, Vec<u8>)>> {
-    let name = list.last_component().unwrap_or(FOLDER_LIST);
+fn fetch_signature(list: &Found, fetcher: &Fetcher) -> Result<Option<(Url, Vec<u8>)>> {
+    let endings = match list.is_own {
+        true => ["asc", "gpg"],
+        false => ["gpg", "asc"],
+    };
+    let name = list.url.last_component().unwrap_or(FOLDER_LIST);
     for ending in endings {
-        let url = list.sibling(&format!("{name}.{ending}")).map_err(|error| {
-            Error::caused(Kind::InvalidArgument, "Failed to build a URL", error)
-        })?;
+        let url = list
+            .url
+            .sibling(&format!("{name}.{ending}"))
+            .map_err(|error| {
+                Error::caused(Kind::InvalidArgument, "Failed to build a URL", error)
+            })?;
         if let Some(bytes) = fetcher.get_small_optional(&url, SIGNATURE_MAX)? {
             return Ok(Some((url, bytes)));
         }
@@ -148,7 +151,16 @@ fn judge(
     Ok(())
 }
 
-fn digest_in(list: &Found, request: &Request) -> Result<Expectation> {
+/// What a list of one digest without a name is worth.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Bare {
+    /// It is that of the file it lies beside.
+    Taken,
+    /// Nothing: its signature says nothing of which file is meant.
+    Refused,
+}
+
+fn digest_in(list: &Found, bare: Bare, request: &Request) -> Result<Expectation> {
     let name = request.url.last_component().unwrap_or("");
     let failed = |error| {
         let text = format!("Failed to read checksum file {}", list.url);
@@ -157,7 +169,7 @@ fn digest_in(list: &Found, request: &Request) -> Result<Expectation> {
     let parsed = List::parse(&list.bytes).map_err(failed)?;
     let found = parsed.digest(name.as_bytes()).map_err(failed)?;
     let digest = match found {
-        None if list.is_own => parsed.bare_digest(),
+        None if list.is_own && bare == Bare::Taken => parsed.bare_digest(),
         found => found,
     };
     match digest {

@@ -5,6 +5,7 @@ use super::keep;
 use crate::context::Context;
 use crate::error::Result;
 use crate::import::report_success;
+use crate::sink::raw::Bounds;
 use crate::sink::tree::TreeSink;
 use importd_api::job::Local;
 use std::ffi::OsString;
@@ -13,11 +14,11 @@ use std::ffi::OsString;
 ///
 /// # Errors
 /// By kind as the stages say; nothing is left then.
-pub fn run(request: &Request, context: &Context) -> Result<()> {
+pub fn run(request: &Request, bounds: Bounds, context: &Context) -> Result<()> {
     request.begin(context)?;
     let (root, fetcher) = request.enter(context)?;
     let expected = request.expectation(&fetcher, context)?;
-    let download = request.download(&fetcher, context)?;
+    let download = request.download(&fetcher, bounds.size_max, context)?;
 
     let pristine = keep::pristine_name(request, download.etag.as_deref(), &root);
     let local = match &request.local {

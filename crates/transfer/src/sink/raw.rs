@@ -3,6 +3,7 @@
 use crate::error::{Doing, Error, Result};
 use crate::proof::Staged;
 use crate::stage::ahead::Ahead;
+use crate::stage::limit::too_large;
 use importd_api::failure::Kind;
 use importd_host::cancel::Cancel;
 use importd_host::dir::Dir;
@@ -195,10 +196,7 @@ fn refuse_qcow2(start: &[u8], bounds: Bounds) -> Result<()> {
 
 fn check_size(size: u64, bounds: Bounds) -> Result<()> {
     match bounds.size_max {
-        Some(most) if size > most => Err(Error::new(
-            Kind::SizeLimit,
-            format!("The image is larger than the {most} bytes that --size-max= allows"),
-        )),
+        Some(most) if size > most => Err(too_large(most)),
         _ => Ok(()),
     }
 }

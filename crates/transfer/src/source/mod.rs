@@ -2,5 +2,6 @@
 
 pub mod file;
 pub mod http;
+mod redirect;
 pub mod remote;
 pub mod wire;

@@ -3,18 +3,17 @@
 //! One thread with a single-threaded runtime does all the waiting of a worker; each body comes out
 //! of a bounded channel as the chunks the network delivered, without another copy.
 
+use super::redirect;
 use bytes::Bytes;
 use importd_host::cancel::{Cancel, Cancelled};
+use reqwest::Client;
 use reqwest::header::{CONTENT_LENGTH, ETAG, HeaderMap, LAST_MODIFIED};
-use reqwest::{Client, redirect};
 use std::io::{self, Read};
 use std::os::fd::AsFd;
 use std::time::{Duration, SystemTime};
 use tokio::net::unix::pipe;
 use tokio::sync::mpsc::{Receiver, Sender, UnboundedReceiver, UnboundedSender};
 
-/// Most redirects followed, as the reference.
-const REDIRECTS_MAX: usize = 30;
 /// A connection that cannot be made in this time is given up.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(60);
 /// A server that sends nothing for this time is given up (the reference: below 30 bytes a second
@@ -70,7 +69,7 @@ pub enum Failure {
     /// The server was silent for too long.
     #[error("The server sent nothing for {} seconds", STALL_TIMEOUT.as_secs())]
     Stalled,
-    /// Redirected too often, in a circle, or from https to http.
+    /// Redirected too often, from https to http, or to what is no address.
     #[error("The redirect is refused: {0}")]
     Redirect(String),
     /// The connection broke.
@@ -86,6 +85,8 @@ pub enum Failure {
 pub struct Body {
     chunks: Receiver<Result<Bytes, Failure>>,
     current: Bytes,
+    /// A failure has been told; what looks like the end after it is none.
+    has_failed: bool,
 }
 
 impl Network {
@@ -100,7 +101,9 @@ impl Network {
             .unwrap_or(());
         let client = Client::builder()
             .user_agent(user_agent)
-            .redirect(redirect::Policy::custom(judge_redirect))
+            // Followed by ourselves, see [`redirect`].
+            .redirect(reqwest::redirect::Policy::none())
+            .referer(false)
             .connect_timeout(CONNECT_TIMEOUT)
             .read_timeout(STALL_TIMEOUT)
             .tcp_nodelay(true)
@@ -133,12 +136,20 @@ impl Network {
 impl Read for Body {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         while self.current.is_empty() {
-            match self.chunks.blocking_recv() {
+            let failure = match self.chunks.blocking_recv() {
+                None if self.has_failed => Failure::Ended,
                 None => return Ok(0),
-                Some(Ok(chunk)) => self.current = chunk,
-                Some(Err(Failure::Cancelled)) => return Err(io::Error::other(Cancelled)),
-                Some(Err(failure)) => return Err(io::Error::other(failure)),
-            }
+                Some(Ok(chunk)) => {
+                    self.current = chunk;
+                    continue;
+                }
+                Some(Err(failure)) => failure,
+            };
+            self.has_failed = true;
+            return Err(match failure {
+                Failure::Cancelled => io::Error::other(Cancelled),
+                failure => io::Error::other(failure),
+            });
         }
         let length = self.current.len().min(buffer.len());
         buffer[..length].copy_from_slice(&self.current.split_to(length));
@@ -160,7 +171,7 @@ async fn answer(client: Client, request: Request, cancel: Cancel) {
     tokio::pin!(stop);
     let response = tokio::select! {
         () = &mut stop => Err(Failure::Cancelled),
-        response = client.get(&request.url).send() => response.map_err(|e| Failure::from(&e)),
+        response = redirect::get(&client, &request.url) => response,
     };
     let response = match response {
         Ok(response) => response,
@@ -182,22 +193,41 @@ fn head_of(response: &reqwest::Response, chunks: Receiver<Result<Bytes, Failure>
     let headers = response.headers();
     Response {
         status: response.status().as_u16(),
-        length: text(headers, CONTENT_LENGTH.as_str()).and_then(|text| text.parse().ok()),
+        length: length_of(response),
         etag: text(headers, ETAG.as_str()).filter(|etag| etag.len() <= ETAG_MAX),
         last_modified: text(headers, LAST_MODIFIED.as_str())
             .and_then(|text| httpdate::parse_http_date(&text).ok()),
         body: Body {
             chunks,
             current: Bytes::new(),
+            has_failed: false,
         },
     }
 }
 
+fn length_of(response: &reqwest::Response) -> Option<u64> {
+    text(response.headers(), CONTENT_LENGTH.as_str())?
+        .parse()
+        .ok()
+}
+
+/// Hands the body over. One of another length than was announced is broken: some ways of ending a
+/// connection look like the end of the body.
 async fn deliver(mut response: reqwest::Response, sender: &Sender<Result<Bytes, Failure>>) {
+    let announced = length_of(&response);
+    let mut sent = 0;
     loop {
         let message = match response.chunk().await {
-            Ok(Some(chunk)) => Ok(chunk),
-            Ok(None) => return,
+            Ok(Some(chunk)) => {
+                sent += chunk.len() as u64;
+                Ok(chunk)
+            }
+            Ok(None) => match announced.filter(|announced| *announced != sent) {
+                None => return,
+                Some(announced) => Err(Failure::Broken(format!(
+                    "the server announced {announced} bytes and sent {sent}"
+                ))),
+            },
             Err(error) => Err(Failure::from(&error)),
         };
         let last = message.is_err();
@@ -218,20 +248,6 @@ async fn cancelled(cancel: &Cancel) {
     std::future::pending::<()>().await;
 }
 
-fn judge_redirect(attempt: redirect::Attempt<'_>) -> redirect::Action {
-    let from_tls = attempt
-        .previous()
-        .last()
-        .is_some_and(|url| url.scheme() == "https");
-    if attempt.previous().len() > REDIRECTS_MAX {
-        attempt.error("more than 30 of them")
-    } else if from_tls && attempt.url().scheme() != "https" {
-        attempt.error("it leads from https to an address without encryption")
-    } else {
-        attempt.follow()
-    }
-}
-
 fn text(headers: &HeaderMap, name: &str) -> Option<String> {
     let value = headers.get(name)?.to_str().ok()?;
     Some(value.trim().to_owned())
@@ -242,8 +258,6 @@ impl From<&reqwest::Error> for Failure {
         let cause = root_cause(error);
         if error.is_timeout() && !error.is_connect() {
             Failure::Stalled
-        } else if error.is_redirect() {
-            Failure::Redirect(cause)
         } else if cause.contains("certificate") {
             Failure::Certificate(cause)
         } else if error.is_connect() {

@@ -6,6 +6,7 @@
 pub mod ahead;
 pub mod behind;
 pub mod digest;
+pub mod limit;
 pub mod meter;
 pub mod sniff;
 

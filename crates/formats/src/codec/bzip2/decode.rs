@@ -2,14 +2,13 @@
 
 use super::super::ordered::Ordered;
 use super::super::source::{Guarded, Input};
-use super::super::{Codec, Error, Source};
+use super::super::{Codec, Error, Limits, Source};
 use super::bits::{self, Sink};
 use super::split::{Block, Part, Splitter};
 use super::{CRC_BITS, END_MARK, MARK_BITS};
 use bzip2::read::BzDecoder;
 use std::collections::VecDeque;
 use std::io::{self, Read};
-use std::num::NonZeroUsize;
 
 /// Most bytes of one block: 900 kB in which every run of 4 stands for up to 259.
 const BLOCK_MAX: u64 = 64 << 20;
@@ -17,8 +16,8 @@ const BLOCK_MAX: u64 = 64 << 20;
 /// is a chance of one in 2^48 a bit; more is an attack.
 const FALSE_MARKS_MAX: usize = 3;
 
-pub(in super::super) fn decoder(source: Source, threads: NonZeroUsize) -> Source {
-    Guarded::wrap(source, Codec::Bzip2, |input| Decoder::new(input, threads))
+pub(in super::super) fn decoder(source: Source, limits: Limits) -> Source {
+    Guarded::wrap(source, Codec::Bzip2, |input| Decoder::new(input, limits))
 }
 
 /// Blocks in flight, and the bytes of the oldest.
@@ -44,10 +43,12 @@ struct Decoded {
 }
 
 impl Decoder {
-    fn new(input: Input, threads: NonZeroUsize) -> Self {
+    fn new(input: Input, limits: Limits) -> Self {
+        let room = limits.memory_bytes.checked_div(BLOCK_MAX);
+        let room = usize::try_from(room.unwrap_or(1)).unwrap_or(usize::MAX);
         Self {
             parts: Splitter::new(input),
-            blocks: Ordered::new(threads.get(), decode),
+            blocks: Ordered::with_room(limits.threads.get(), room, decode),
             order: VecDeque::new(),
             combined: 0,
             current: io::Cursor::default(),

@@ -124,8 +124,7 @@ impl Extraction {
                 let text = "The archive's top entry is not a directory, refusing";
                 return Err(Error::new(Kind::Archive, text));
             }
-            self.folders.note(path, entry);
-            return Ok(());
+            return self.folders.note(path, entry);
         };
         let parent = self.places.folder(parents, Missing::Create)?;
         let name = OsStr::from_bytes(name);
@@ -147,8 +146,7 @@ impl Extraction {
             tar::Kind::File => return self.large_file(&parent, name, &entry, reader),
             tar::Kind::Directory => {
                 inode::folder(&parent, name).doing(failed)?;
-                self.folders.note(path, entry);
-                return Ok(());
+                return self.folders.note(path, entry);
             }
             tar::Kind::HardLink => return self.hard_link(&parent, name, &entry),
             tar::Kind::Symlink => {
