@@ -49,7 +49,7 @@ const READ_TREES: CapabilitySet = CapabilitySet::CHOWN
 
 /// What resolving names and trusting certificates reads. Single files of `/etc`, so that nothing
 /// secret is among them.
-const NETWORK_FILES: [&str; 20] = [
+const NETWORK_FILES: [&str; 23] = [
     "/etc/ca-certificates",
     "/etc/crypto-policies",
     "/etc/gai.conf",
@@ -59,10 +59,13 @@ const NETWORK_FILES: [&str; 20] = [
     "/etc/ld.so.preload",
     "/etc/nsswitch.conf",
     "/etc/pki/ca-trust",
-    "/etc/pki/tls",
+    "/etc/pki/tls/cert.pem",
+    "/etc/pki/tls/certs",
     "/etc/resolv.conf",
     "/etc/services",
-    "/etc/ssl",
+    "/etc/ssl/ca-bundle.pem",
+    "/etc/ssl/cert.pem",
+    "/etc/ssl/certs",
     "/lib",
     "/lib64",
     "/run/NetworkManager",

@@ -172,7 +172,7 @@ pub fn decoder(codec: Codec, source: Source, limits: Limits) -> Result<Source, E
         Codec::Gzip => Guarded::wrap(source, codec, gzip::Decoder::new),
         Codec::Bzip2 => bzip2::decoder(source, limits),
         Codec::Xz => Box::new(xz::Decoder::new(source, limits)?),
-        Codec::Zstd => zstd::decoder(source, limits)?,
+        Codec::Zstd => zstd::decoder(source, limits),
         Codec::Lz4 => Guarded::wrap(source, codec, lz4::Decoder::new),
     })
 }

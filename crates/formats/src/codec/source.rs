@@ -86,20 +86,6 @@ impl<D: Read + Send + 'static> Guarded<D> {
             codec,
         })
     }
-
-    /// Puts a decoder that may refuse to start behind a source.
-    pub(super) fn try_wrap(
-        source: Source,
-        codec: Codec,
-        make: impl FnOnce(Input) -> Result<D, Error>,
-    ) -> Result<Source, Error> {
-        let (input, failure) = watch(source);
-        Ok(Box::new(Self {
-            decoder: make(input)?,
-            failure,
-            codec,
-        }))
-    }
 }
 
 impl<D: Read> Read for Guarded<D> {

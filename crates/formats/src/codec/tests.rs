@@ -197,3 +197,16 @@ fn a_window_above_the_limit_is_refused_by_name() {
         assert!(is_named, "{codec:?}: {error:?}");
     }
 }
+
+#[test]
+fn an_empty_lz4_block_is_no_end() {
+    let data = b"contents of the frame";
+    let mut packed = pack(Codec::Lz4, data);
+    let end = packed.split_off(packed.len() - 4);
+    assert_eq!(end, [0; 4]);
+    packed.extend_from_slice(&0x8000_0000_u32.to_le_bytes());
+    let cut = unpack(Codec::Lz4, packed.clone()).unwrap_err();
+    assert_eq!(Error::of(&cut), Some(&Error::Truncated("lz4")));
+    packed.extend_from_slice(&end);
+    assert_eq!(unpack(Codec::Lz4, packed).unwrap(), data);
+}

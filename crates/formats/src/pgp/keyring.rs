@@ -1,11 +1,8 @@
 //! The certificates that are trusted.
 
-use super::Error;
-use pgp::armor::Dearmor;
+use super::{Error, armor};
 use pgp::composed::{Deserializable, SignedPublicKey};
 use pgp::packet::{Packet, PacketParser};
-use std::borrow::Cow;
-use std::io::Read;
 
 /// Largest keyring file, in bytes. The distributions' together are under 1 MiB.
 pub const KEYRING_MAX: u64 = 16 << 20;
@@ -57,7 +54,7 @@ impl Keyring {
             return Err(Error::Keybox(file.to_owned()));
         }
         let before = self.0.len();
-        for part in parts(bytes) {
+        for part in armor::parts(bytes, ARMOR) {
             let found = certificates(&part).take(CERTIFICATES_MAX);
             self.0.extend(found.map(|certificate| Trusted {
                 certificate,
@@ -69,32 +66,6 @@ impl Keyring {
             added => Ok(added),
         }
     }
-}
-
-/// The binary form of each armored block of a file, or the file itself if it is binary.
-fn parts(bytes: &[u8]) -> Vec<Cow<'_, [u8]>> {
-    let mut starts: Vec<usize> = bytes
-        .windows(ARMOR.len())
-        .enumerate()
-        .filter(|(_, window)| *window == ARMOR)
-        .map(|(start, _)| start)
-        .take(CERTIFICATES_MAX)
-        .collect();
-    if starts.is_empty() {
-        return vec![bytes.into()];
-    }
-    starts.push(bytes.len());
-    let blocks = starts.windows(2).filter_map(|pair| match pair {
-        [start, end] => bytes.get(*start..*end),
-        _ => None,
-    });
-    blocks
-        .filter_map(|block| {
-            let mut binary = Vec::new();
-            let read = Dearmor::new(block).read_to_end(&mut binary);
-            read.is_ok().then(|| binary.into())
-        })
-        .collect()
 }
 
 /// The certificates in binary data: each is a public key and what follows it, up to the next one. A

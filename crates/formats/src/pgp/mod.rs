@@ -20,6 +20,7 @@
 //! # Source
 //! RFC 9580; gpgv(1) for what the same files are worth to others.
 
+mod armor;
 mod keyring;
 mod policy;
 mod signature;
@@ -87,6 +88,9 @@ pub enum Error {
     /// The key can be broken.
     #[error("Key {0} is too short to be trusted")]
     WeakKey(String),
+    /// The key is of a kind that cannot be checked here.
+    #[error("Key {0} is of an algorithm or curve that is not supported")]
+    UnknownAlgorithm(String),
     /// The key was revoked.
     #[error("Key {0} was revoked")]
     Revoked(String),
@@ -112,7 +116,7 @@ impl Error {
             Error::Revoked(_) => 8,
             Error::Expired(_) => 7,
             Error::OutOfTime(_) => 6,
-            Error::WeakDigest { .. } | Error::WeakKey(_) => 5,
+            Error::WeakDigest { .. } | Error::WeakKey(_) | Error::UnknownAlgorithm(_) => 5,
             Error::Unbound(_) => 4,
             Error::WrongType(_) => 3,
             Error::UnknownKey(_) => 2,

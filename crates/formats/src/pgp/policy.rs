@@ -4,7 +4,7 @@ use super::Error;
 use pgp::composed::SignedPublicKey;
 use pgp::packet::{Signature, SignatureType, SubpacketData};
 use pgp::ser::Serialize;
-use pgp::types::{KeyDetails, PublicParams, Tag, Timestamp};
+use pgp::types::{EddsaLegacyPublicParams, KeyDetails, PublicParams, Tag, Timestamp};
 
 /// Shortest RSA and DSA keys, in bits.
 const BITS_MIN: usize = 2048;
@@ -136,6 +136,16 @@ pub(super) fn subkey(certificate: &SignedPublicKey, index: usize) -> Result<Life
 
 fn newest<'a>(signatures: impl Iterator<Item = &'a Signature>) -> Option<&'a Signature> {
     signatures.max_by_key(|signature| signature.created())
+}
+
+/// Whether signatures of a key can be checked at all.
+pub(super) fn is_supported(key: &impl KeyDetails) -> bool {
+    match key.public_params() {
+        PublicParams::ECDSA(parameters) => parameters.is_supported(),
+        PublicParams::EdDSALegacy(EddsaLegacyPublicParams::Unsupported { .. })
+        | PublicParams::Unknown { .. } => false,
+        _ => true,
+    }
 }
 
 /// Whether a key is long enough.

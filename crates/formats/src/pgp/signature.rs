@@ -1,12 +1,11 @@
 //! Judges a detached signature.
 
 use super::keyring::{Keyring, Trusted};
-use super::{Error, Verdict, policy};
+use super::{Error, Verdict, armor, policy};
 use pgp::composed::{Deserializable, DetachedSignature};
 use pgp::crypto::hash::HashAlgorithm;
 use pgp::packet::{Signature, SignatureType};
 use pgp::types::{KeyDetails, VerifyingKey};
-use std::io::Cursor;
 use std::time::{Duration, SystemTime};
 
 /// Largest signature file, in bytes: room for some hundred signatures.
@@ -15,6 +14,8 @@ pub const SIGNATURE_MAX: u64 = 1 << 20;
 const SIGNATURES_MAX: usize = 64;
 /// How far clocks may be apart.
 const CLOCK_SKEW: Duration = Duration::from_secs(24 * 60 * 60);
+/// How an armored signature begins.
+const ARMOR: &[u8] = b"-----BEGIN PGP SIGNATURE-----";
 /// How a clear-signed text begins.
 const CLEAR_SIGNED: &[u8] = b"-----BEGIN PGP SIGNED MESSAGE-----";
 
@@ -56,18 +57,21 @@ pub fn verify(
 }
 
 fn parse(bytes: &[u8]) -> Result<Vec<Signature>, Error> {
-    let malformed = |_error: pgp::errors::Error| Error::Malformed;
-    let (found, _) = DetachedSignature::from_reader_many(Cursor::new(bytes)).map_err(malformed)?;
-    // One that this library does not know must not hide the others.
-    let signatures: Vec<_> = found
-        .take(SIGNATURES_MAX.saturating_add(1))
-        .filter_map(Result::ok)
-        .map(|detached| detached.signature)
-        .collect();
-    match signatures.len() {
-        0 => Err(Error::Malformed),
-        count if count > SIGNATURES_MAX => Err(Error::TooMany(SIGNATURES_MAX)),
-        _ => Ok(signatures),
+    let mut signatures = Vec::new();
+    for part in armor::parts(bytes, ARMOR) {
+        let Ok(found) = DetachedSignature::from_bytes_many(part.as_ref()) else {
+            continue;
+        };
+        // One that this library does not know must not hide the others.
+        let found = found.take(SIGNATURES_MAX.saturating_add(1));
+        signatures.extend(found.filter_map(Result::ok).map(|one| one.signature));
+        if signatures.len() > SIGNATURES_MAX {
+            return Err(Error::TooMany(SIGNATURES_MAX));
+        }
+    }
+    match signatures.is_empty() {
+        true => Err(Error::Malformed),
+        false => Ok(signatures),
     }
 }
 
@@ -151,6 +155,9 @@ fn by_key(
         return Err(Error::WrongType(key_id));
     }
     check_digest(signature, &key_id)?;
+    if !policy::is_supported(key) {
+        return Err(Error::UnknownAlgorithm(key_id));
+    }
     if !policy::is_strong(key) {
         return Err(Error::WeakKey(key_id));
     }

@@ -100,7 +100,15 @@ impl Pax {
 
     fn set_other(&mut self, key: &[u8], value: &[u8], limits: Limits) -> Result<(), Error> {
         if let Some(name) = key.strip_prefix(b"SCHILY.xattr.") {
-            return self.add_xattr(name.to_vec(), value.to_vec(), limits);
+            // libarchive writes the whole name encoded, after the record of its own.
+            let name_of_libarchive: Vec<u8> = percent_encoding::percent_decode(name).collect();
+            let is_known = |(old, old_value): &(Vec<u8>, Vec<u8>)| {
+                *old == name_of_libarchive && old_value == value
+            };
+            if self.xattrs.iter().any(is_known) {
+                return Ok(());
+            }
+            return self.add_xattr(gnu_decoded(name), value.to_vec(), limits);
         } else if let Some(name) = key.strip_prefix(b"LIBARCHIVE.xattr.") {
             let value = BASE64.decode(value);
             let value = value.map_err(|_text| Error::BadPax("LIBARCHIVE.xattr"))?;
@@ -189,6 +197,22 @@ impl Sparse {
             || self.count.is_some()
             || !self.map.is_empty()
     }
+}
+
+/// A name as GNU tar writes it: `=` as `%3D`, and `%` as `%25`.
+fn gnu_decoded(name: &[u8]) -> Vec<u8> {
+    let mut decoded = Vec::with_capacity(name.len());
+    let mut rest = name;
+    while let Some((first, tail)) = rest.split_first() {
+        let (byte, tail) = match rest {
+            [b'%', b'3', b'D', tail @ ..] => (b'=', tail),
+            [b'%', b'2', b'5', tail @ ..] => (b'%', tail),
+            _ => (*first, tail),
+        };
+        decoded.push(byte);
+        rest = tail;
+    }
+    decoded
 }
 
 /// Key, value, and what follows the record.
@@ -337,9 +361,9 @@ impl Records {
         self.text(key, text);
     }
 
-    /// An attribute: as it is, or encoded where its name would end the key.
+    /// An attribute: as it is, or encoded where its name would end the key, or be read in two ways.
     pub(super) fn xattr(&mut self, name: &[u8], value: &[u8]) {
-        if name.contains(&b'=') {
+        if name.contains(&b'=') || gnu_decoded(name) != name {
             let name = percent_encoding::percent_encode(name, PLAIN).to_string();
             let value = BASE64.encode(value);
             self.text(&format!("LIBARCHIVE.xattr.{name}"), &value);

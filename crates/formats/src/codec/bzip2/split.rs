@@ -4,12 +4,10 @@ use super::super::source::Input;
 use super::super::{Codec, Error};
 use super::bits;
 use super::{BLOCK_MARK, CRC_BITS, END_MARK, MARK_BITS};
-use std::io::{self, Read};
+use std::io::{self, BufRead};
 
 /// Longest packed block, in bytes: 900 kB that cannot be packed grow by less than a fifth.
 const PACKED_MAX: usize = 2 << 20;
-/// How much is read at a time, in bytes.
-const READ_BYTES: usize = 256 << 10;
 
 /// What a stream consists of.
 #[derive(Debug)]
@@ -180,14 +178,16 @@ impl Splitter {
         if self.at_eof {
             return Ok(false);
         }
-        let before = self.window.len();
-        self.window.resize(before.saturating_add(READ_BYTES), 0);
-        let result = self
-            .input
-            .read(self.window.get_mut(before..).unwrap_or(&mut []));
-        let length = *result.as_ref().unwrap_or(&0);
-        self.window.truncate(before.saturating_add(length));
-        self.at_eof = result? == 0;
+        let new = loop {
+            match self.input.fill_buf() {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                other => break other?,
+            }
+        };
+        let length = new.len();
+        self.window.extend_from_slice(new);
+        self.input.consume(length);
+        self.at_eof = length == 0;
         Ok(!self.at_eof)
     }
 
