@@ -15,6 +15,9 @@
 //! | [`lines`] | the bytes a worker writes as log lines |
 //! | [`ids`] | numbers of transfers that a restart does not hand out again |
 //! | [`images`] | the list of images |
+//! | [`leftovers`] | what killed workers left behind |
+//! | [`echo`] | what answers repeat of a caller's text |
+//! | [`open_files`] | how many descriptors the daemon may have |
 //! | [`refusal`] | why a request is refused, and its name on the bus |
 //! | [`log`] | the daemon's own log |
 //!
@@ -28,12 +31,15 @@
 pub mod authorize;
 pub mod bus;
 pub mod descriptor;
+pub mod echo;
 pub mod ids;
 pub mod images;
+pub mod leftovers;
 pub mod lifetime;
 pub mod lines;
 pub mod log;
 pub mod manager;
+pub mod open_files;
 pub mod readiness;
 pub mod refusal;
 pub mod request;

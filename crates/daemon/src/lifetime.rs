@@ -1,22 +1,22 @@
 //! From the first connection to the last worker: the one loop that everything happens in.
 //!
 //! Ready means that the name is owned: whoever waits for the unit can call. Stopping, by SIGTERM,
-//! SIGINT or the loss of the bus, asks all workers to end, serves the bus until they have, and then
-//! gives the name back. A second signal kills the workers at once.
+//! SIGINT or the loss of the bus, asks all workers to end, serves the bus until they have, gives the
+//! name back, and serves what was sent to it until then. A second signal kills the workers at once.
 
 use crate::bus::service::{Input, Service, ServiceError};
 use crate::ids::Ids;
+use crate::leftovers::ImageRoots;
 use crate::manager::{Manager, Notice};
 use crate::readiness::watch;
 use crate::settings::Settings;
 use crate::worker::{Event, Launcher};
-use importd_host::dir::Dir;
+use importd_host::child::ExitOutcome;
 use importd_host::notify::{Datagram, Receiver};
-use importd_host::staging;
 use sd_notify::NotifyState;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
-use std::path::PathBuf;
+use std::pin::pin;
 use std::time::Duration;
 use tokio::io::unix::AsyncFd;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -29,6 +29,10 @@ const EVENTS_QUEUED: usize = 256;
 /// Most datagrams handled in a row when a worker has ended. Socket queues are shorter
 /// (`net.unix.max_dgram_qlen`); more can only come from somebody who keeps sending.
 const DATAGRAMS_AT_ONCE: usize = 256;
+
+/// Most things still done for callers when the name has been given back. The queue and the open
+/// questions hold fewer; more come only from somebody who calls us by our number and does not stop.
+const LAST_CALLS_MAX: usize = 1024;
 
 /// Why the daemon failed.
 #[derive(Debug, thiserror::Error)]
@@ -71,6 +75,7 @@ pub async fn run(settings: Settings) -> Result<(), Error> {
         log_level: settings.log_level,
         notify_socket,
         grace: settings.grace,
+        open_files_max: settings.worker_open_files,
         events: sender,
     };
     let ids = Ids::open(settings.runtime_directory.as_deref());
@@ -78,10 +83,11 @@ pub async fn run(settings: Settings) -> Result<(), Error> {
     let address = settings.bus_address.as_deref();
     let service = Service::connect(settings.scope, address, settings.places).await?;
     service.claim_name().await?;
-    tokio::task::spawn_blocking(move || sweep(&settings.image_roots));
+    settings.image_roots.sweep_all();
     let mut daemon = Daemon {
         table,
         service,
+        image_roots: settings.image_roots,
         receiver,
         notify_ready,
         events,
@@ -99,13 +105,14 @@ pub async fn run(settings: Settings) -> Result<(), Error> {
     if daemon.bus_is_lost {
         return Err(Error::BusLost);
     }
-    daemon.service.release_name().await;
+    daemon.leave().await;
     Ok(())
 }
 
 struct Daemon {
     table: Manager,
     service: Service,
+    image_roots: ImageRoots,
     receiver: Receiver,
     /// Tells when the receiver has something.
     notify_ready: AsyncFd<OwnedFd>,
@@ -121,14 +128,7 @@ impl Daemon {
         tokio::select! {
             () = stops.next() => self.stop(),
             () = tick(self.watchdog.as_mut()) => notify(&[NotifyState::Watchdog]),
-            Some(event) = self.events.recv() => {
-                // What a worker reported before it ended has arrived before its end is seen.
-                if matches!(event, Event::Exited { .. }) {
-                    self.take_datagrams().await;
-                }
-                let notice = self.table.apply(event);
-                self.announce(notice).await;
-            }
+            Some(event) = self.events.recv() => self.handle(event).await,
             datagram = next_datagram(&self.receiver, &self.notify_ready) => self.take(datagram).await,
             input = self.service.next(), if !self.bus_is_lost => match input {
                 Input::Closed => {
@@ -137,6 +137,43 @@ impl Daemon {
                 }
                 input => self.service.serve(input, &mut self.table).await,
             },
+        }
+    }
+
+    async fn handle(&mut self, event: Event) {
+        if let Event::Exited { id, exit } = event {
+            // What a worker reported before it ended has arrived before its end is seen.
+            self.take_datagrams().await;
+            self.clean_up(id, exit);
+        }
+        let notice = self.table.apply(event);
+        self.announce(notice).await;
+    }
+
+    /// Removes what a worker could not remove itself.
+    fn clean_up(&self, id: u32, exit: ExitOutcome) {
+        if let (ExitOutcome::Signaled(_), Some(transfer)) = (exit, self.table.get(id)) {
+            self.image_roots.sweep_after(transfer.job());
+        }
+    }
+
+    /// Gives the name back, and serves what was sent to it until then.
+    async fn leave(&mut self) {
+        let mut released = pin!(self.service.release_name());
+        loop {
+            tokio::select! {
+                () = &mut released => break,
+                input = self.service.next() => match input {
+                    Input::Closed => return,
+                    input => self.service.serve(input, &mut self.table).await,
+                },
+            }
+        }
+        for _ in 0..LAST_CALLS_MAX {
+            match self.service.next_accepted().await {
+                None | Some(Input::Closed) => return,
+                Some(input) => self.service.serve(input, &mut self.table).await,
+            }
         }
     }
 
@@ -240,46 +277,5 @@ async fn tick(watchdog: Option<&mut Interval>) {
 fn notify(state: &[NotifyState<'_>]) {
     if let Err(error) = sd_notify::notify(state) {
         tracing::debug!("The service manager could not be notified: {error}");
-    }
-}
-
-/// Removes what transfers left behind whose worker was killed, or which a power cut ended.
-fn sweep(image_roots: &[PathBuf]) {
-    for root in image_roots {
-        let swept = Dir::open(root).and_then(|folder| staging::sweep(&folder));
-        match swept {
-            Ok(0) => {}
-            Ok(count) => tracing::info!(
-                "Removed {count} unfinished images of earlier transfers from {}",
-                root.display()
-            ),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            Err(error) => tracing::warn!(
-                "Unfinished images of earlier transfers in {} could not be removed: {error}",
-                root.display()
-            ),
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_sweep_takes_leftovers_of_killed_workers_from_all_folders() {
-        let (one, two) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-        for place in [&one, &two] {
-            let leftover = place.path().join(".#importd.a.0123456789abcdef/b");
-            std::fs::create_dir_all(leftover).unwrap();
-            std::fs::create_dir_all(place.path().join("image")).unwrap();
-        }
-        let absent = one.path().join("absent");
-        sweep(&[one.path().to_owned(), absent, two.path().to_owned()]);
-        for place in [&one, &two] {
-            let left = std::fs::read_dir(place.path()).unwrap();
-            let names: Vec<_> = left.map(|entry| entry.unwrap().file_name()).collect();
-            assert_eq!(names, ["image"]);
-        }
     }
 }

@@ -7,15 +7,23 @@ use importd_api::class::Scope;
 use importd_daemon::bus::object::describe;
 use importd_daemon::lifetime::{self, Error};
 use importd_daemon::log::{self, Reader};
+use importd_daemon::open_files;
 use importd_daemon::settings::Settings;
 use rustix::fs::Mode;
 use std::env;
 use std::io::{self, Write};
 use std::process::ExitCode;
+use std::time::Duration;
+use tokio::runtime::{Builder, Runtime};
 
 /// Threads for work that blocks: lists of images and the sweep at the start. Few, since they wait
 /// for the same disk, and callers without privileges can ask for lists.
 const BLOCKING_THREADS: usize = 2;
+
+/// How long the exit waits for such work. A sweep after a killed worker mostly gets done in that
+/// time, and the next start does what is left; a list that hangs, as on a network file system whose
+/// server is gone, must not hold the exit.
+const BLOCKING_PATIENCE: Duration = Duration::from_secs(2);
 
 /// Import, export and download VM and container images.
 #[derive(Debug, Parser)]
@@ -45,12 +53,16 @@ fn main() -> ExitCode {
     } else {
         Scope::System
     };
-    let settings = Settings::from_environment(scope, env::var_os);
+    let mut settings = Settings::from_environment(scope, env::var_os);
     let text = |name| env::var(name).ok();
     let (stream, target) = (text("JOURNAL_STREAM"), text("SYSTEMD_LOG_TARGET"));
     let reader = Reader::from_environment(stream.as_deref(), target.as_deref());
     log::install(settings.log_level, reader);
     rustix::process::umask(Mode::WGRP | Mode::WOTH);
+    settings.worker_open_files = open_files::raise().unwrap_or_else(|error| {
+        tracing::warn!("The limit of open files could not be raised: {error}");
+        None
+    });
     match serve(settings) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -61,15 +73,22 @@ fn main() -> ExitCode {
 }
 
 fn serve(settings: Settings) -> Result<(), Error> {
-    tokio::runtime::Builder::new_current_thread()
+    let runtime = Builder::new_current_thread()
         .enable_all()
         .max_blocking_threads(BLOCKING_THREADS)
-        .build()
-        .map_err(|source| Error::SetUp {
-            what: "the event loop",
-            source,
-        })?
-        .block_on(lifetime::run(settings))
+        .build();
+    let runtime = runtime.map_err(|source| Error::SetUp {
+        what: "the event loop",
+        source,
+    })?;
+    complete(runtime, lifetime::run(settings))
+}
+
+/// Runs to the end, and leaves work that blocks for longer than [`BLOCKING_PATIENCE`] alone.
+fn complete<T>(runtime: Runtime, work: impl Future<Output = T>) -> T {
+    let outcome = runtime.block_on(work);
+    runtime.shutdown_timeout(BLOCKING_PATIENCE);
+    outcome
 }
 
 /// Prints help, version or what is wrong with the command line; only the latter fails, with 1.
@@ -90,5 +109,27 @@ fn introspect(path: &str) -> ExitCode {
     match written {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) | Err(_) => ExitCode::FAILURE,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::mpsc;
+
+    #[test]
+    fn work_that_hangs_does_not_hold_the_exit() {
+        let (end, ended) = mpsc::channel::<()>();
+        let (done, is_done) = mpsc::channel();
+        std::thread::spawn(move || {
+            let runtime = Builder::new_current_thread().build().unwrap();
+            complete(runtime, async {
+                tokio::task::spawn_blocking(move || ended.recv());
+            });
+            done.send(()).unwrap();
+        });
+        let patience = BLOCKING_PATIENCE + Duration::from_secs(20);
+        assert_eq!(is_done.recv_timeout(patience), Ok(()));
+        drop(end);
     }
 }

@@ -72,6 +72,9 @@ pub enum Refusal {
     /// Too many callers wait for the answer whether they may.
     #[error("Too many requests are waiting for authorization")]
     TooManyQuestions,
+    /// Too many lists of images are being made.
+    #[error("Too many lists of images are being made")]
+    TooManyLists,
     /// Images of OCI registries cannot be pulled.
     #[error("Pulling OCI images is not supported by this version of systemd-importd")]
     NoOci,
@@ -117,7 +120,7 @@ impl Refusal {
             Refusal::TooMany => bus::ERROR_TRANSFERS_MAX,
             Refusal::NoSuchTransfer(_) => Kind::NoSuchTransfer.bus_error(),
             Refusal::Denied(_) => Kind::Denied.bus_error(),
-            Refusal::TooManyQuestions => Kind::TooMany.bus_error(),
+            Refusal::TooManyQuestions | Refusal::TooManyLists => Kind::TooMany.bus_error(),
             Refusal::NoOci => Kind::Unsupported.bus_error(),
             Refusal::Stopping => bus::ERROR_SHUTTING_DOWN,
             Refusal::Descriptor(source)

@@ -4,6 +4,7 @@
 //! for exports name, descriptor and format, for pulls address, name and verification mode.
 
 use crate::descriptor::{self, Purpose};
+use crate::echo::echo;
 use crate::refusal::Refusal;
 use importd_api::class::{Class, Scope};
 use importd_api::flags::Flags;
@@ -13,10 +14,6 @@ use importd_api::name::{Form, ImageName};
 use importd_api::url::Url;
 use importd_api::verify::Verify;
 use std::os::fd::BorrowedFd;
-
-/// Most of a refused name that the refusal repeats, in characters: four times what a name may have.
-/// A caller must not make us send back megabytes, escaped.
-const REFUSED_NAME_MAX: usize = 4 * importd_api::name::NAME_MAX;
 
 /// Class and flags, as the two families of methods give them.
 #[derive(Clone, Copy, Debug)]
@@ -41,7 +38,7 @@ impl Options<'_> {
         match self {
             Options::Plain(flags) => Ok((Class::Machine, flags)),
             Options::Extended { class, flags } => {
-                let class = Class::parse(class)?;
+                let class = Class::parse(echo(class))?;
                 Ok((class, Flags::parse(flags, kind.known_flags())?))
             }
         }
@@ -140,7 +137,7 @@ impl Subject<'_> {
                 descriptor::check(fd, Purpose::Write)?;
                 let format = match format {
                     "" => None,
-                    text => Some(Format::parse(text)?),
+                    text => Some(Format::parse(echo(text))?),
                 };
                 Ok(Work::Export { form, name, format })
             }
@@ -160,7 +157,7 @@ impl Subject<'_> {
                     form,
                     url,
                     local,
-                    verify: Verify::parse_mode(verify)?,
+                    verify: Verify::parse_mode(echo(verify))?,
                     keep_download,
                 })
             }
@@ -169,8 +166,7 @@ impl Subject<'_> {
 }
 
 fn image_name(text: &str) -> Result<ImageName, Refusal> {
-    ImageName::parse(text)
-        .map_err(|_reason| Refusal::Name(text.chars().take(REFUSED_NAME_MAX).collect()))
+    ImageName::parse(text).map_err(|_reason| Refusal::Name(echo(text).to_owned()))
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 //! The environment is read once, by `main`, and handed on from here.
 
 use crate::images::Places;
+use crate::leftovers::ImageRoots;
 use crate::log::Level;
 use importd_api::class::{Class, Scope};
 use importd_api::worker::{WORKER_DIRECTORY, WORKER_DIRECTORY_VARIABLE};
@@ -34,7 +35,9 @@ pub struct Settings {
     /// Where images lie.
     pub places: Places,
     /// Where images are made; leftovers of killed workers are removed from there.
-    pub image_roots: Vec<PathBuf>,
+    pub image_roots: ImageRoots,
+    /// How many descriptors a worker may have; `None`: as many as the daemon.
+    pub worker_open_files: Option<u64>,
     /// How long a worker may take to end after SIGTERM.
     pub grace: Duration,
 }
@@ -67,6 +70,7 @@ impl Settings {
             runtime_directory: path("RUNTIME_DIRECTORY").or(folders.runtime),
             places: folders.places,
             image_roots: folders.image_roots,
+            worker_open_files: None,
             grace: GRACE,
         }
     }
@@ -76,14 +80,14 @@ impl Settings {
 struct Folders {
     runtime: Option<PathBuf>,
     places: Places,
-    image_roots: Vec<PathBuf>,
+    image_roots: ImageRoots,
 }
 
 impl Folders {
     fn system() -> Self {
         let roots = Class::ALL
             .into_iter()
-            .map(|class| class.system_root().into());
+            .map(|class| (class, class.system_root().into()));
         Self {
             runtime: Some(PathBuf::from(RUNTIME_DIRECTORY)),
             places: Places::system(),
@@ -97,9 +101,11 @@ impl Folders {
         let state =
             path("XDG_STATE_HOME").or_else(|| local.as_ref().map(|local| local.join("state")));
         let data = local.map(|local| local.join("lib"));
-        let root = state
-            .as_deref()
-            .map(|state| Class::Machine.user_root(state));
+        let roots = Class::ALL.into_iter().filter_map(|class| {
+            let root = class.user_root(state.as_deref()?);
+            Some((class, root))
+        });
+        let image_roots = roots.collect();
         let bases: Vec<PathBuf> = [runtime.clone(), state, data]
             .into_iter()
             .flatten()
@@ -107,7 +113,7 @@ impl Folders {
         Self {
             runtime: runtime.map(|runtime| runtime.join("systemd/importd")),
             places: Places::user(&bases),
-            image_roots: root.into_iter().collect(),
+            image_roots,
         }
     }
 }

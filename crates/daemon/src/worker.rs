@@ -68,6 +68,8 @@ pub struct Launcher {
     pub notify_socket: String,
     /// Time between SIGTERM and SIGKILL.
     pub grace: Duration,
+    /// How many descriptors workers may have; `None`: as many as the daemon.
+    pub open_files_max: Option<u64>,
     /// Where events go.
     pub events: mpsc::Sender<Event>,
 }
@@ -118,6 +120,8 @@ impl Launcher {
     ) -> io::Result<Worker> {
         let (log_read, log_write) = io::pipe()?;
         rustix::io::ioctl_fionbio(&log_read, true)?;
+        // What can fail does so before there is a worker.
+        let log = Log::new(log_read.into())?;
         let log_write = OwnedFd::from(log_write);
         let mut command = Command::new(program);
         command.args(worker::arguments(job));
@@ -126,6 +130,9 @@ impl Launcher {
         command.env("NOTIFY_SOCKET", &self.notify_socket);
         for variable in UNSET {
             command.env_remove(variable);
+        }
+        if let Some(count) = self.open_files_max {
+            command.open_files_max(count);
         }
         command.stderr(Stdio::Fd(log_write.try_clone()?));
         match (job.descriptor(), stream) {
@@ -141,17 +148,32 @@ impl Launcher {
             }
         }
         let child = command.spawn()?;
-        self.supervise(id, child, log_read.into())
+        let ended = child.pidfd().try_clone_to_owned().and_then(watch);
+        self.supervise(id, child, log, ended)
     }
 
-    fn supervise(&self, id: u32, child: Child, log: OwnedFd) -> io::Result<Worker> {
+    /// Watches over a worker, or ends it if its end cannot be watched for.
+    fn supervise(
+        &self,
+        id: u32,
+        child: Child,
+        log: Log,
+        ended: io::Result<AsyncFd<OwnedFd>>,
+    ) -> io::Result<Worker> {
+        let ended = match ended {
+            Ok(ended) => ended,
+            Err(error) => {
+                discard(id, child);
+                return Err(error);
+            }
+        };
         let (sender, stops) = mpsc::unbounded_channel();
         let pid = child.pid();
         let supervisor = Supervisor {
             id,
-            ended: watch(child.pidfd().try_clone_to_owned()?)?,
+            ended,
             child,
-            log: Log::new(log)?,
+            log,
             stops,
             events: self.events.clone(),
             grace: self.grace,
@@ -159,6 +181,15 @@ impl Launcher {
         tokio::spawn(supervisor.run());
         Ok(Worker::new(pid, sender))
     }
+}
+
+/// Ends a worker that is no transfer's. Its end may take a moment, which the bus does not wait.
+fn discard(id: u32, child: Child) {
+    tokio::task::spawn_blocking(move || {
+        if let Err(error) = child.discard() {
+            tracing::error!("Worker of transfer {id} could not be ended: {error}");
+        }
+    });
 }
 
 struct Supervisor {
@@ -308,4 +339,37 @@ impl Log {
 
 fn read(pipe: &AsyncFd<OwnedFd>, buffer: &mut [u8]) -> io::Result<usize> {
     Ok(rustix::io::read(pipe.get_ref(), buffer)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Read;
+
+    #[tokio::test]
+    async fn a_worker_whose_end_cannot_be_watched_for_is_ended() {
+        let (events, _) = mpsc::channel(1);
+        let launcher = Launcher {
+            directory: PathBuf::new(),
+            log_level: Level::default(),
+            notify_socket: String::new(),
+            grace: Duration::ZERO,
+            open_files_max: None,
+            events,
+        };
+        let (mut reader, writer) = io::pipe().unwrap();
+        let mut command = Command::new("/bin/sh");
+        command.args(["-c", "sleep 1000 & wait"]);
+        command.stdout(Stdio::Fd(writer.into()));
+        let child = command.spawn().unwrap();
+        drop(command);
+        let (log, _log_write) = io::pipe().unwrap();
+        let log = Log::new(log.into()).unwrap();
+        let failed = Err(io::ErrorKind::OutOfMemory.into());
+        let error = launcher.supervise(1, child, log, failed).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::OutOfMemory);
+        // The pipe ends with the last process that could write to it.
+        let read = tokio::task::spawn_blocking(move || reader.read(&mut [0]));
+        assert_eq!(read.await.unwrap().unwrap(), 0);
+    }
 }

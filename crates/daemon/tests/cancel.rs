@@ -1,14 +1,8 @@
 //! Ending transfers before they are done.
 
-use crate::harness::{
-    Bus, Client, Daemon, Heard, NAME, PATIENCE, TRANSFER_INTERFACE, transfer, workers,
-};
-use importd_api::class::Scope;
-use importd_daemon::images::Places;
-use importd_daemon::lifetime;
-use importd_daemon::log::Level;
-use importd_daemon::settings::Settings;
-use std::path::Path;
+use crate::embedded;
+use crate::harness::{Bus, Daemon, Heard, TRANSFER_INTERFACE, transfer};
+use importd_api::class::Class;
 use std::time::Duration;
 
 #[tokio::test]
@@ -92,45 +86,49 @@ async fn the_fourth_cancel_kills_a_stubborn_worker() {
     assert!(daemon.log().contains(line), "{}", daemon.log());
 }
 
-/// A daemon within this process, whose workers have that long after SIGTERM.
-async fn in_process(folder: &Path, bus: &Bus, grace: Duration) -> Client {
-    let settings = Settings {
-        scope: Scope::System,
-        bus_address: Some(bus.address.clone()),
-        worker_directory: workers(folder),
-        log_level: Level::default(),
-        runtime_directory: None,
-        places: Places::default(),
-        image_roots: Vec::new(),
-        grace,
-    };
-    let client = Client::connect(&bus.address).await;
-    let mut owned = zbus::fdo::DBusProxy::new(&client.connection)
-        .await
-        .unwrap()
-        .receive_name_owner_changed_with_args(&[(0, NAME)])
-        .await
-        .unwrap();
-    tokio::spawn(lifetime::run(settings));
-    let next = std::future::poll_fn(|context| {
-        futures_core::Stream::poll_next(std::pin::Pin::new(&mut owned), context)
-    });
-    tokio::time::timeout(PATIENCE, next).await.unwrap().unwrap();
-    client
-}
-
 #[tokio::test]
 async fn a_stubborn_worker_is_killed_when_its_grace_is_over() {
     let folder = tempfile::tempdir().unwrap();
     let Some(bus) = Bus::start(folder.path()) else {
         return;
     };
+    let mut settings = embedded::settings(folder.path(), &bus);
     let grace = Duration::from_millis(300);
-    let mut client = in_process(folder.path(), &bus, grace).await;
+    settings.grace = grace;
+    let mut client = embedded::start(settings, &bus).await;
     let id = client.pull("stubborn").await;
     client.until_line("holding").await;
     let before = std::time::Instant::now();
     client.call("CancelTransfer", &id).await.unwrap();
     assert_eq!(client.signal().await, Heard::Removed(id, "canceled".into()));
     assert!(before.elapsed() >= grace);
+}
+
+#[test]
+fn what_a_killed_worker_leaves_is_removed() {
+    let folder = tempfile::tempdir().unwrap();
+    let Some(bus) = Bus::start(folder.path()) else {
+        return;
+    };
+    let root = folder.path().join("machines");
+    // One thread, so that what blocks is done one after the other.
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .max_blocking_threads(1)
+        .build()
+        .unwrap();
+    runtime.block_on(async {
+        let mut settings = embedded::settings(folder.path(), &bus);
+        settings.image_roots = [(Class::Machine, root.clone())].into_iter().collect();
+        let mut client = embedded::start(settings, &bus).await;
+        let id = client.pull("stubborn").await;
+        client.until_line("holding").await;
+        std::fs::create_dir_all(root.join(".#importd.stubborn.0123456789abcdef")).unwrap();
+        for _ in 0..4 {
+            client.call("CancelTransfer", &id).await.unwrap();
+        }
+        assert_eq!(client.lines_and_result(id).await.1, "canceled");
+        tokio::task::spawn_blocking(|| ()).await.unwrap();
+    });
+    assert_eq!(std::fs::read_dir(&root).unwrap().count(), 0);
 }

@@ -261,3 +261,58 @@ async fn properties_that_are_not_there_or_not_writable() {
         own.body().deserialize().unwrap();
     assert!(own.is_empty());
 }
+
+#[tokio::test]
+async fn descriptors_that_no_argument_stands_for() {
+    let Some(daemon) = Daemon::start() else {
+        return;
+    };
+    let client = daemon.client().await;
+    let file = tempfile::tempfile().unwrap();
+    let value = Variant::from(Fd::from(file.as_fd()));
+    let body = (MANAGER_INTERFACE, "Nope", value);
+    let error = client.call_on(MANAGER, PROPERTIES, "Set", &body).await;
+    let text = "Invalid number of file descriptors, 1, with a call to \
+                org.freedesktop.DBus.Properties.Set(), expecting 0.";
+    assert_eq!(error.unwrap_err(), pair(INVALID, text));
+}
+
+#[tokio::test]
+async fn long_texts_are_not_repeated_whole() {
+    let Some(daemon) = Daemon::start() else {
+        return;
+    };
+    let client = daemon.client().await;
+    let long = "x".repeat(1 << 20);
+    let long = long.as_str();
+    let url = "http://h/x";
+    let file = tempfile::tempfile().unwrap();
+    let fd = || Fd::from(file.as_fd());
+    let path = format!("{MANAGER}/{long}");
+    let errors = [
+        refused(&client, "PullTarEx", &(url, "a", long, "no", 0u64)).await,
+        refused(&client, "PullTarEx", &(url, long, "machine", "no", 0u64)).await,
+        refused(&client, "PullTar", &(url, "a", long, false)).await,
+        refused(&client, "PullTar", &(long, "a", "no", false)).await,
+        refused(&client, "ExportTar", &("a", fd(), long)).await,
+        refused(&client, "ListImages", &(long, 0u64)).await,
+        refused(&client, "ListTransfersEx", &(long, 0u64)).await,
+        client
+            .call_on(MANAGER, PROPERTIES, "GetAll", &long)
+            .await
+            .unwrap_err(),
+        client
+            .call_on(MANAGER, PROPERTIES, "Get", &(long, long))
+            .await
+            .unwrap_err(),
+        client
+            .call_on(&path, MANAGER_INTERFACE, "ListTransfers", &())
+            .await
+            .unwrap_err(),
+    ];
+    for (name, text) in errors {
+        let beginning: String = text.chars().take(80).collect();
+        assert!(text.contains("xxxx"), "{name}: {beginning}");
+        assert!(text.len() < 3000, "{name}: {beginning}");
+    }
+}

@@ -306,14 +306,7 @@ impl Client {
     {
         let connection = &self.connection;
         let reply = connection.call_method(Some(NAME), path, Some(interface), method, body);
-        reply.await.map_err(|error| match error {
-            zbus::Error::MethodError(name, text, _) => (name.to_string(), text.unwrap_or_default()),
-            zbus::Error::FDO(error) => {
-                let text = error.description().unwrap_or_default().to_owned();
-                (error.name().to_string(), text)
-            }
-            other => panic!("{other}"),
-        })
+        reply.await.map_err(refusal)
     }
 
     /// Starts a pull into an image of that name; returns the transfer's number.
@@ -382,6 +375,18 @@ impl Client {
             }
         }
         unreachable!("the end comes last")
+    }
+}
+
+/// Name and text of an error reply.
+pub(crate) fn refusal(error: zbus::Error) -> (String, String) {
+    match error {
+        zbus::Error::MethodError(name, text, _) => (name.to_string(), text.unwrap_or_default()),
+        zbus::Error::FDO(error) => {
+            let text = error.description().unwrap_or_default().to_owned();
+            (error.name().to_string(), text)
+        }
+        other => panic!("{other}"),
     }
 }
 

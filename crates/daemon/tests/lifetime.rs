@@ -1,8 +1,13 @@
 //! The life of the daemon: ready, stopped, killed, started again.
 
-use crate::harness::{Bus, Client, Daemon, Heard};
+use crate::harness::{Bus, Client, Daemon, Heard, MANAGER, MANAGER_INTERFACE, NAME, PATIENCE};
+use futures_core::Stream;
 use rustix::process::Signal;
+use std::num::NonZeroUsize;
+use std::pin::Pin;
 use std::process::{Command, Output};
+use zbus::message::Type;
+use zbus::{MatchRule, Message, MessageStream};
 
 fn run(arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_systemd-importd"))
@@ -144,6 +149,54 @@ async fn while_stopping_nothing_is_started_and_a_second_signal_kills() {
     daemon.signal(Signal::TERM);
     assert_eq!(client.signal().await, Heard::Removed(id, "canceled".into()));
     assert_eq!(daemon.exit().code(), Some(0));
+}
+
+#[tokio::test]
+async fn calls_that_came_before_the_end_are_answered() {
+    let Some(mut daemon) = Daemon::start() else {
+        return;
+    };
+    let clients = [daemon.client().await, daemon.client().await];
+    daemon.signal(Signal::STOP);
+    let mut answers = Vec::new();
+    for client in &clients {
+        answers.push(cancel_nothing(client).await);
+    }
+    daemon.signal(Signal::TERM);
+    daemon.signal(Signal::CONT);
+    for answers in &mut answers {
+        for _ in 0..CALLS {
+            let next = std::future::poll_fn(|context| Pin::new(&mut *answers).poll_next(context));
+            let answer = tokio::time::timeout(PATIENCE, next).await;
+            let answer = answer.expect("no answer").unwrap().unwrap();
+            let text: String = answer.body().deserialize().unwrap();
+            assert_eq!(text, "No transfer by id 77");
+        }
+    }
+    assert_eq!(daemon.exit().code(), Some(0));
+}
+
+/// Calls of two clients: together more than the daemon's queue holds, and each less than the bus
+/// allows one client.
+const CALLS: usize = 100;
+
+/// Makes calls, and returns when the bus has handed them on; their answers are errors.
+async fn cancel_nothing(client: &Client) -> MessageStream {
+    let rule = MatchRule::builder().msg_type(Type::Error).build().unwrap();
+    let answers = MessageStream::for_match_rule(rule, &client.connection, NonZeroUsize::new(CALLS))
+        .await
+        .unwrap();
+    for _ in 0..CALLS {
+        let call = Message::method_call(MANAGER, "CancelTransfer")
+            .destination(NAME)
+            .interface(MANAGER_INTERFACE)
+            .build(&77u32)
+            .unwrap();
+        client.connection.send(&call).await.unwrap();
+    }
+    let bus = zbus::fdo::DBusProxy::new(&client.connection).await.unwrap();
+    bus.get_id().await.unwrap();
+    answers
 }
 
 #[tokio::test]

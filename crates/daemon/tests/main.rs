@@ -10,6 +10,8 @@ mod access;
 #[cfg(test)]
 mod cancel;
 #[cfg(test)]
+mod embedded;
+#[cfg(test)]
 mod errors;
 #[cfg(test)]
 mod harness;
@@ -17,6 +19,8 @@ mod harness;
 mod introspection;
 #[cfg(test)]
 mod lifetime;
+#[cfg(test)]
+mod limits;
 #[cfg(test)]
 mod lists;
 #[cfg(test)]

@@ -16,7 +16,7 @@
 
 use rustix::io::Errno;
 pub use rustix::process::Signal;
-use rustix::process::{Pid, PidfdFlags, WaitId, WaitIdOptions, WaitIdStatus};
+use rustix::process::{Pid, PidfdFlags, Resource, Rlimit, WaitId, WaitIdOptions, WaitIdStatus};
 use std::collections::BTreeMap;
 use std::ffi::{CString, OsStr, OsString};
 use std::io;
@@ -50,6 +50,7 @@ pub struct Command {
     stdin: Stdio,
     stdout: Stdio,
     stderr: Stdio,
+    open_files_max: Option<u64>,
 }
 
 /// A worker that was started, and is not reaped yet.
@@ -78,6 +79,7 @@ impl Command {
             stdin: Stdio::Null,
             stdout: Stdio::Null,
             stderr: Stdio::Null,
+            open_files_max: None,
         }
     }
 
@@ -118,7 +120,13 @@ impl Command {
         self
     }
 
-    /// Starts the worker.
+    /// Sets how many descriptors the worker may have (the soft RLIMIT_NOFILE); ours by default.
+    pub fn open_files_max(&mut self, count: u64) -> &mut Self {
+        self.open_files_max = Some(count);
+        self
+    }
+
+    /// Starts the worker. When that fails, none is left.
     ///
     /// # Errors
     /// `NotFound` and others from execve(2); what fork(2) says; `InvalidInput` for a NUL in a
@@ -126,6 +134,7 @@ impl Command {
     pub fn spawn(&mut self) -> io::Result<Child> {
         let mut image = Image::new(&self.program, &self.arguments, &self.environment)?;
         let parent = rustix::process::getpid().as_raw_nonzero().get();
+        let open_files_max = self.open_files_max;
         let mut command = process::Command::new(&self.program);
         command
             .stdin(take(&mut self.stdin)?)
@@ -134,19 +143,41 @@ impl Command {
             .process_group(0);
         // SAFETY: the closure runs between fork and exec and makes system calls only; it allocates
         // nothing and takes no lock, since all memory it uses was prepared before the fork.
-        unsafe { command.pre_exec(move || become_worker(&mut image, parent)) };
-        let child = command.spawn()?;
-        let pid = i32::try_from(child.id())
-            .ok()
-            .and_then(Pid::from_raw)
-            .ok_or(Errno::SRCH)?;
-        // The number cannot be reused before we reap it.
-        let pidfd = rustix::process::pidfd_open(pid, PidfdFlags::empty())?;
-        Ok(Child { pid, pidfd })
+        unsafe { command.pre_exec(move || become_worker(&mut image, parent, open_files_max)) };
+        Child::hold(command.spawn()?, |pid| {
+            rustix::process::pidfd_open(pid, PidfdFlags::empty())
+        })
     }
 }
 
 impl Child {
+    /// Takes a process that leads a group of its own; ends it if it cannot be held by a pidfd.
+    fn hold(
+        mut child: process::Child,
+        open: impl FnOnce(Pid) -> Result<OwnedFd, Errno>,
+    ) -> io::Result<Self> {
+        let pid = Pid::from_child(&child);
+        // The number cannot be reused before we reap it.
+        match open(pid) {
+            Ok(pidfd) => Ok(Self { pid, pidfd }),
+            Err(errno) => {
+                // A failed cleanup would hide the reason; the group is there until it is reaped.
+                rustix::process::kill_process_group(pid, Signal::KILL).unwrap_or(());
+                child.wait().map(drop).unwrap_or(());
+                Err(errno.into())
+            }
+        }
+    }
+
+    /// Kills the worker and all it started, and reaps it: for one that nobody would watch.
+    ///
+    /// # Errors
+    /// `ECHILD` if it was reaped before.
+    pub fn discard(self) -> io::Result<()> {
+        self.signal_group(Signal::KILL)?;
+        self.wait().map(drop)
+    }
+
     /// The worker's number; it stays the worker's until it is reaped.
     #[must_use]
     pub const fn pid(&self) -> i32 {
@@ -301,7 +332,7 @@ impl Image {
 }
 
 /// Runs between fork and exec: system calls only. Returns only if it fails.
-fn become_worker(image: &mut Image, parent: i32) -> io::Result<()> {
+fn become_worker(image: &mut Image, parent: i32, open_files_max: Option<u64>) -> io::Result<()> {
     rustix::process::set_parent_process_death_signal(Some(Signal::TERM))?;
     // The parent may have ended before we asked to be told.
     if rustix::process::getppid().is_none_or(|now| now.as_raw_nonzero().get() != parent) {
@@ -319,6 +350,13 @@ fn become_worker(image: &mut Image, parent: i32) -> io::Result<()> {
             libc::CLOSE_RANGE_CLOEXEC.cast_signed(),
         )
     };
+    if let Some(current) = open_files_max {
+        let limit = Rlimit {
+            current: Some(current),
+            ..rustix::process::getrlimit(Resource::Nofile)
+        };
+        rustix::process::setrlimit(Resource::Nofile, limit)?;
+    }
     image.fill_in_pid();
     let (argv, envp) = (image.argv.as_ptr(), image.envp.as_ptr());
     // SAFETY: all three lead to NUL-terminated strings and NULL-terminated arrays owned by `image`.
@@ -359,11 +397,13 @@ mod tests {
 
     #[test]
     fn no_descriptor_of_ours_leaks() {
-        let leaked = std::fs::File::open("/dev/null").unwrap();
+        let file = std::fs::File::open("/dev/null").unwrap();
+        // A number that the shell does not use itself.
+        let leaked = rustix::io::fcntl_dupfd_cloexec(&file, 100).unwrap();
         rustix::io::fcntl_setfd(&leaked, rustix::io::FdFlags::empty()).unwrap();
-        let (text, _) = output("ls /proc/$$/fd | wc -l");
-        // The shell may keep one for itself.
-        assert!(text.trim().parse::<u32>().unwrap() <= 4, "{text}");
+        let number = std::os::fd::AsRawFd::as_raw_fd(&leaked);
+        let (text, _) = output(&format!("[ -e /proc/$$/fd/{number} ]; echo $?"));
+        assert_eq!(text, "1\n");
     }
 
     #[test]
@@ -381,5 +421,57 @@ mod tests {
     fn a_program_that_is_not_there_is_an_error_at_once() {
         let error = Command::new("/nonexistent/program").spawn().unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::NotFound);
+    }
+
+    #[test]
+    fn a_worker_gets_the_limit_of_descriptors_that_it_is_given() {
+        let (mut command, mut reader) = shell("ulimit -Sn; ulimit -Hn");
+        let child = command.open_files_max(77).spawn().unwrap();
+        drop(command);
+        let mut text = String::new();
+        reader.read_to_string(&mut text).unwrap();
+        child.wait().unwrap();
+        let hard = rustix::process::getrlimit(Resource::Nofile).maximum;
+        let hard = hard.map_or("unlimited".to_owned(), |count| count.to_string());
+        assert_eq!(text, format!("77\n{hard}\n"));
+    }
+
+    /// Waits for all who could write to a pipe to end.
+    fn until_silent(mut reader: std::io::PipeReader) {
+        let mut text = String::new();
+        reader.read_to_string(&mut text).unwrap();
+    }
+
+    #[test]
+    fn a_process_that_cannot_be_held_is_killed_with_its_children_and_reaped() {
+        let (mut reader, writer) = std::io::pipe().unwrap();
+        let child = process::Command::new("/bin/sh")
+            .args(["-c", "sleep 1000 & echo started; wait"])
+            .stdout(writer)
+            .process_group(0)
+            .spawn()
+            .unwrap();
+        let pid = Pid::from_child(&child);
+        reader.read_exact(&mut [0; 8]).unwrap();
+        let error = Child::hold(child, |_| Err(Errno::MFILE)).unwrap_err();
+        assert_eq!(error.raw_os_error(), Some(Errno::MFILE.raw_os_error()));
+        until_silent(reader);
+        let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG;
+        let gone = rustix::process::waitid(WaitId::Pid(pid), options);
+        assert_eq!(gone.unwrap_err(), Errno::CHILD);
+    }
+
+    #[test]
+    fn a_discarded_worker_is_killed_with_its_children_and_reaped() {
+        let (mut command, mut reader) = shell("sleep 1000 & echo started; wait");
+        let child = command.spawn().unwrap();
+        drop(command);
+        let pid = child.pid;
+        reader.read_exact(&mut [0; 8]).unwrap();
+        child.discard().unwrap();
+        until_silent(reader);
+        let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG;
+        let gone = rustix::process::waitid(WaitId::Pid(pid), options);
+        assert_eq!(gone.unwrap_err(), Errno::CHILD);
     }
 }

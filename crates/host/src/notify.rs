@@ -5,8 +5,8 @@
 
 use rustix::io::Errno;
 use rustix::net::{
-    AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendFlags, SocketAddrUnix,
-    SocketFlags, SocketType,
+    AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags, SendFlags,
+    SocketAddrUnix, SocketFlags, SocketType, UCred,
 };
 use std::io::{self, IoSliceMut};
 use std::mem::MaybeUninit;
@@ -14,8 +14,9 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 /// Longest datagram that is read, in bytes; a worker's reports have some dozens.
 pub const DATAGRAM_MAX: usize = 4096;
-/// Room for the sender's credentials and for some descriptors, which are closed at once.
-const ANCILLARY_BYTES: usize = 512;
+/// Room for the sender's credentials, which come first, and for nothing else: what else is sent
+/// along, descriptors above all, the kernel throws away (unix(7), MSG_CTRUNC).
+const ANCILLARY_BYTES: usize = rustix::cmsg_space!(ScmCredentials(1));
 
 /// Sends to the socket that `NOTIFY_SOCKET` names.
 #[derive(Debug)]
@@ -83,41 +84,59 @@ impl Receiver {
         Ok((Self(socket), format!("@{name}")))
     }
 
-    /// The next report; `None` if there is none now. Descriptors that came along are closed.
+    /// The next report; `None` if there is none now. Descriptors that were sent along never reach
+    /// this process.
     ///
     /// # Errors
     /// What recvmsg(2) says.
     pub fn recv(&self) -> io::Result<Option<Datagram>> {
         loop {
             let mut bytes = [0u8; DATAGRAM_MAX];
-            let mut space = [MaybeUninit::uninit(); ANCILLARY_BYTES];
-            let mut ancillary = RecvAncillaryBuffer::new(&mut space);
-            let flags = RecvFlags::CMSG_CLOEXEC;
-            let result = rustix::net::recvmsg(
-                &self.0,
-                &mut [IoSliceMut::new(&mut bytes)],
-                &mut ancillary,
-                flags,
-            );
-            let length = match result {
-                Ok(message) => message.bytes,
+            let received = match self.receive(&mut bytes) {
+                Ok(received) => received,
                 Err(Errno::AGAIN) => return Ok(None),
                 Err(Errno::INTR) => continue,
                 Err(errno) => return Err(errno.into()),
             };
-            let sender = ancillary.drain().find_map(|message| match message {
-                RecvAncillaryMessage::ScmCredentials(sender) => Some(sender),
-                _ => None,
-            });
             // Without credentials nobody can be held to it.
-            let Some(sender) = sender else { continue };
+            let Some(sender) = received.sender else {
+                continue;
+            };
             return Ok(Some(Datagram {
                 pid: sender.pid.as_raw_nonzero().get(),
                 uid: sender.uid.as_raw(),
-                text: String::from_utf8_lossy(&bytes[..length]).into_owned(),
+                text: String::from_utf8_lossy(&bytes[..received.length]).into_owned(),
             }));
         }
     }
+
+    fn receive(&self, bytes: &mut [u8]) -> Result<Received, Errno> {
+        let mut space = [MaybeUninit::uninit(); ANCILLARY_BYTES];
+        let mut ancillary = RecvAncillaryBuffer::new(&mut space);
+        let mut parts = [IoSliceMut::new(bytes)];
+        let flags = RecvFlags::CMSG_CLOEXEC;
+        let message = rustix::net::recvmsg(&self.0, &mut parts, &mut ancillary, flags)?;
+        let sender = ancillary.drain().find_map(|message| match message {
+            RecvAncillaryMessage::ScmCredentials(sender) => Some(sender),
+            _ => None,
+        });
+        Ok(Received {
+            length: message.bytes,
+            flags: message.flags,
+            sender,
+        })
+    }
+}
+
+/// What recvmsg(2) returned beside the bytes.
+struct Received {
+    length: usize,
+    #[cfg_attr(
+        not(test),
+        expect(dead_code, reason = "tests see what was thrown away")
+    )]
+    flags: ReturnFlags,
+    sender: Option<UCred>,
 }
 
 impl AsFd for Receiver {
@@ -138,6 +157,8 @@ fn datagram_socket(flags: SocketFlags) -> io::Result<OwnedFd> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage};
+    use std::io::{IoSlice, Read};
 
     #[test]
     fn reports_arrive_with_their_senders_number() {
@@ -153,5 +174,32 @@ mod tests {
         assert_eq!(datagram.text, "X_IMPORT_PROGRESS=7%");
         assert_eq!(u32::try_from(datagram.pid), Ok(std::process::id()));
         assert_eq!(datagram.uid, rustix::process::getuid().as_raw());
+    }
+
+    #[test]
+    fn descriptors_sent_along_stay_out_and_the_report_comes() {
+        let (receiver, name) = Receiver::bind_abstract().unwrap();
+        let address = SocketAddrUnix::new_abstract_name(&name.as_bytes()[1..]).unwrap();
+        let (mut reader, writer) = io::pipe().unwrap();
+        let send = || {
+            let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+            let mut ancillary = SendAncillaryBuffer::new(&mut space);
+            let fds = [writer.as_fd()];
+            assert!(ancillary.push(SendAncillaryMessage::ScmRights(&fds)));
+            let socket = datagram_socket(SocketFlags::CLOEXEC).unwrap();
+            let parts = [IoSlice::new(b"X_IMPORT_PROGRESS=7%")];
+            let flags = SendFlags::NOSIGNAL;
+            rustix::net::sendmsg_addr(&socket, &address, &parts, &mut ancillary, flags).unwrap();
+        };
+        send();
+        let mut bytes = [0; DATAGRAM_MAX];
+        let received = receiver.receive(&mut bytes).unwrap();
+        assert!(received.flags.contains(ReturnFlags::CTRUNC));
+        send();
+        let datagram = receiver.recv().unwrap().unwrap();
+        assert_eq!(datagram.text, "X_IMPORT_PROGRESS=7%");
+        drop(writer);
+        // Nobody holds the other end any more.
+        assert_eq!(reader.read(&mut bytes).unwrap(), 0);
     }
 }

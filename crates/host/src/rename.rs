@@ -134,7 +134,10 @@ mod tests {
                 let path = place.path().join(name);
                 match is_folder {
                     true => std::fs::create_dir_all(path.join("in").join(name)).unwrap(),
-                    false => std::fs::write(path, name).unwrap(),
+                    false => {
+                        let mut file = std::fs::File::create(path).unwrap();
+                        std::io::Write::write_all(&mut file, name.as_bytes()).unwrap();
+                    }
                 }
             };
             make("x", old_is_folder);

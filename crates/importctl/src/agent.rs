@@ -1,6 +1,6 @@
 //! The helper that asks for passwords on the terminal: pkttyagent(1) of polkit.
 
-use crate::system;
+use crate::system::{self, Signal};
 use std::io::{IsTerminal, Read};
 use std::process::{Child, Command, Stdio};
 
@@ -37,9 +37,8 @@ impl Agent {
 
 impl Drop for Agent {
     fn drop(&mut self) {
-        // SIGTERM: it restores the terminal if it is in the middle of a question.
-        const TERMINATE: i32 = 15;
-        if system::send_signal(self.0.id(), TERMINATE).is_ok() {
+        // It restores the terminal if it is in the middle of a question.
+        if system::send_signal(self.0.id(), Signal::TERM).is_ok() {
             #[expect(
                 clippy::let_underscore_must_use,
                 reason = "nothing is left to be done about an agent that cannot be waited for"

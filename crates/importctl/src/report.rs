@@ -1,5 +1,6 @@
 //! Failures, and how they are told: one line for people, one object under `--json`.
 
+use importd_api::bus;
 use importd_api::failure::Kind;
 use serde::Serialize;
 use std::fmt;
@@ -86,6 +87,8 @@ pub(crate) fn bus_code(name: &str) -> &'static str {
         | "org.freedesktop.DBus.Error.Spawn.ServiceNotFound" => NO_SERVICE,
         "org.freedesktop.DBus.Error.NoReply" => SERVICE_LOST,
         "org.freedesktop.DBus.Error.InteractiveAuthorizationRequired" => AUTHORIZATION_REQUIRED,
+        // A number that means something else when a worker reports it.
+        bus::ERROR_TRANSFERS_MAX => Kind::TooMany.code(),
         _ => Kind::ALL
             .iter()
             .find(|kind| kind.bus_error() == name)
@@ -177,6 +180,8 @@ mod tests {
             bus_code("org.freedesktop.DBus.Error.ServiceUnknown"),
             "no-service"
         );
+        assert_eq!(bus_code("System.Error.E2BIG"), "too-many-transfers");
+        assert_eq!(errno_code(7), "size-limit");
         assert_eq!(bus_code("org.example.Other"), "failed");
         assert_eq!(errno_code(71), "archive");
         assert_eq!(errno_code(1), "denied");

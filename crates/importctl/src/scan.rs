@@ -9,7 +9,7 @@ use crate::system;
 use crate::verbs::list::Image;
 use importd_api::bus::SIZE_UNKNOWN;
 use importd_api::class::{Class, Scope};
-use importd_api::name::ImageName;
+use importd_api::name::{ImageName, NameError};
 use std::collections::BTreeMap;
 use std::fs::{self, Metadata};
 use std::io;
@@ -22,6 +22,9 @@ const BLOCK: u64 = 512;
 
 /// Searched for names by the reference, but not listed.
 const NOT_LISTED: &str = "/var/lib/container";
+
+/// Name under which the machine itself is listed.
+const HOST: &str = ".host";
 
 /// What is to be listed.
 #[derive(Debug)]
@@ -123,13 +126,23 @@ fn scan(folder: &Path, class: Class) -> io::Result<Vec<Image>> {
         let Some((name, kind)) = recognise(&file_name, &metadata, &path) else {
             continue;
         };
-        let name = name.strip_suffix(class.name_suffix()).unwrap_or(name);
-        if ImageName::parse(name).is_ok() {
+        let suffix = match kind {
+            "block" => "",
+            _ => class.name_suffix(),
+        };
+        let name = name.strip_suffix(suffix).unwrap_or(name);
+        if is_listed(name) {
             images.push(describe(class, name, kind, (&path, &metadata)));
         }
     }
     images.sort_by_key(|image| image.kind == "raw" || image.kind == "mstack");
     Ok(images)
+}
+
+/// Whether a file of that name can be an image, as the service has it. Names like options cannot be
+/// given to us, but may have been made by others, and have to be seen.
+fn is_listed(name: &str) -> bool {
+    name != HOST && matches!(ImageName::parse(name), Ok(_) | Err(NameError::Option))
 }
 
 /// The name and type of an image, by its file name and type.
@@ -184,7 +197,14 @@ fn describe(
         kind: kind.to_owned(),
         path: path.to_string_lossy().into_owned(),
         read_only: marked || path.starts_with("/usr") || system::is_on_read_only(path),
-        created: time(metadata.created()),
+        created: match kind {
+            // When its node was made says nothing.
+            "block" => 0,
+            _ => earliest([
+                system::noted_birth(path).unwrap_or(0),
+                time(metadata.created()),
+            ]),
+        },
         modified: if is_raw { time(metadata.modified()) } else { 0 },
         usage: if is_raw {
             metadata.blocks() * BLOCK
@@ -193,6 +213,12 @@ fn describe(
         },
         limit: if is_raw { metadata.len() } else { SIZE_UNKNOWN },
     }
+}
+
+/// The earlier of the known times, 0 if none is: a copy is younger than the image.
+fn earliest(times: [u64; 2]) -> u64 {
+    let known = times.into_iter().filter(|time| *time != 0);
+    known.min().unwrap_or(0)
 }
 
 /// The running system itself.
@@ -204,7 +230,7 @@ fn host_image() -> Option<Image> {
     } else {
         "directory"
     };
-    Some(describe(Class::Machine, ".host", kind, (path, &metadata)))
+    Some(describe(Class::Machine, HOST, kind, (path, &metadata)))
 }
 
 #[cfg(test)]
@@ -225,7 +251,14 @@ mod tests {
     #[test]
     fn files_and_folders_are_recognised_and_leftovers_hidden() {
         let root = tempfile::tempdir().unwrap();
-        for folder in ["tree", ".#half", "layers.mstack", "versions.v", "-odd"] {
+        for folder in [
+            "tree",
+            ".#half",
+            "layers.mstack",
+            "versions.v",
+            "-odd",
+            ".host",
+        ] {
             fs::create_dir_all(root.path().join(folder)).unwrap();
         }
         let disk = File::create(root.path().join("disk.raw")).unwrap();
@@ -242,17 +275,38 @@ mod tests {
             .collect();
         assert_eq!(
             names,
-            [("disk", "raw"), ("layers", "mstack"), ("tree", "directory")]
+            [
+                ("-odd", "directory"),
+                ("disk", "raw"),
+                ("layers", "mstack"),
+                ("tree", "directory")
+            ]
         );
-        let disk = &found[0];
+        let disk = &found[1];
         assert!(disk.read_only && disk.modified > 0);
         assert_eq!((disk.usage, disk.limit), (0, 300_000));
-        let tree = &found[2];
+        let tree = &found[3];
         assert_eq!(
             (tree.modified, tree.usage, tree.limit),
             (0, SIZE_UNKNOWN, SIZE_UNKNOWN)
         );
         assert!(!tree.read_only);
+    }
+
+    #[test]
+    fn the_time_of_birth_is_the_noted_one_if_that_is_earlier() {
+        // Where attributes of users can be set.
+        let root = tempfile::tempdir_in("/var/tmp").unwrap();
+        for folder in ["early", "late", "none"] {
+            fs::create_dir_all(root.path().join(folder)).unwrap();
+        }
+        let note = |name: &str, time| system::note_birth(&root.path().join(name), time);
+        note("early", 1_700_000_000_123_456);
+        note("late", u64::MAX);
+        let found = list(root.path(), Class::Machine);
+        assert_eq!(found[0].created, 1_700_000_000_123_456);
+        let born = |image: &Image| (1_700_000_000_123_456..u64::MAX).contains(&image.created);
+        assert!(born(&found[1]) && born(&found[2]));
     }
 
     #[test]

@@ -1,17 +1,32 @@
-//! SIGINT and SIGTERM.
+//! The signals that ask a program to end.
 
 use crate::report::Failure;
+use crate::system;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-/// The two signals that ask a program to end.
+/// SIGINT, SIGTERM, SIGHUP and SIGQUIT.
 #[derive(Debug)]
 pub(crate) struct Signals {
     interrupt: Signal,
     terminate: Signal,
+    /// `None` if the signal was ignored when we were started, as by nohup(1): it stays so then.
+    hangup: Option<Signal>,
+    quit: Option<Signal>,
+}
+
+/// What a signal asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Request {
+    /// SIGINT: somebody at a terminal wants us to end.
+    Interrupt,
+    /// SIGTERM: somebody wants us to end.
+    Terminate,
+    /// SIGHUP, SIGQUIT: as SIGTERM, but a terminal that is closed sends it, and maybe twice.
+    HangUp,
 }
 
 impl Signals {
-    /// Takes over both signals: from now on they only end [`Signals::next`].
+    /// Takes over the signals: from now on they only end [`Signals::next`].
     ///
     /// # Errors
     /// A failure if the handlers cannot be installed.
@@ -19,17 +34,34 @@ impl Signals {
         let take = |kind| {
             signal(kind).map_err(|error| Failure::io("Failed to install a signal handler", &error))
         };
+        let take_unless_ignored = |kind: SignalKind| {
+            let wanted = !system::is_ignored(kind.as_raw_value());
+            wanted.then(|| take(kind)).transpose()
+        };
         Ok(Self {
             interrupt: take(SignalKind::interrupt())?,
             terminate: take(SignalKind::terminate())?,
+            hangup: take_unless_ignored(SignalKind::hangup())?,
+            quit: take_unless_ignored(SignalKind::quit())?,
         })
     }
 
-    /// The number of the next signal. Dropping the future loses nothing.
-    pub(crate) async fn next(&mut self) -> i32 {
+    /// What the next signal asks for. Dropping the future loses nothing.
+    pub(crate) async fn next(&mut self) -> Request {
         tokio::select! {
-            _ = self.interrupt.recv() => SignalKind::interrupt().as_raw_value(),
-            _ = self.terminate.recv() => SignalKind::terminate().as_raw_value(),
+            () = arrival(Some(&mut self.interrupt)) => Request::Interrupt,
+            () = arrival(Some(&mut self.terminate)) => Request::Terminate,
+            () = arrival(self.hangup.as_mut()) => Request::HangUp,
+            () = arrival(self.quit.as_mut()) => Request::HangUp,
         }
+    }
+}
+
+async fn arrival(signal: Option<&mut Signal>) {
+    match signal {
+        Some(signal) => {
+            signal.recv().await;
+        }
+        None => std::future::pending().await,
     }
 }

@@ -5,8 +5,9 @@ use crate::environment::Environment;
 use crate::lines::Lines;
 use crate::report::{self, Failure};
 use crate::screen::Screen;
-use crate::signals::Signals;
-use crate::{system, target};
+use crate::signals::{Request, Signals};
+use crate::system::{self, Signal};
+use crate::target;
 use importd_api::job::Job;
 use importd_api::{progress, worker};
 use std::fs::File;
@@ -16,6 +17,7 @@ use std::os::unix::net::{SocketAddr, UnixDatagram as StdDatagram};
 use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
 use std::process::{ExitCode, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
 use tokio::net::UnixDatagram;
 use tokio::net::unix::pipe::Receiver;
 use tokio::process::{Child, Command};
@@ -23,6 +25,10 @@ use tokio::process::{Child, Command};
 /// Largest datagram read from a worker, in bytes. Its reports are a few short lines; the rest of a
 /// longer one is cut by the kernel.
 const DATAGRAM_MAX: usize = 4096;
+
+/// How soon after the first a second signal counts as the same request: timeout(1) and others send
+/// theirs to us, and once more to the group we are in.
+const SAME_REQUEST: Duration = Duration::from_millis(100);
 
 /// The descriptors that a worker works on.
 #[derive(Debug)]
@@ -45,11 +51,13 @@ struct Run {
     lines: Lines,
     screen: Screen,
     errno: Option<i32>,
-    interrupted: bool,
+    /// When the first signal came.
+    interrupted: Option<Instant>,
 }
 
-/// Runs the worker for a job and shows what it says. SIGINT and SIGTERM are passed on, and its end
-/// is waited for: it removes what is unfinished.
+/// Runs the worker for a job and shows what it says. A signal that asks us to end is passed on, and
+/// the worker's end is waited for: it removes what is unfinished. A second SIGINT or SIGTERM kills
+/// it.
 ///
 /// # Errors
 /// A failure if it cannot be started or does not succeed.
@@ -74,7 +82,7 @@ pub(crate) async fn run(
                     run.notified(buffer.get(..length).unwrap_or_default());
                 }
             }
-            signal = signals.next() => run.interrupt(signal),
+            request = signals.next() => run.interrupt(request),
             status = run.child.wait() => break status,
         }
     };
@@ -129,7 +137,7 @@ impl Run {
             lines: Lines::default(),
             screen,
             errno: None,
-            interrupted: false,
+            interrupted: None,
         })
     }
 
@@ -164,12 +172,19 @@ impl Run {
         }
     }
 
-    fn interrupt(&mut self, signal: i32) {
-        self.interrupted = true;
+    fn interrupt(&mut self, request: Request) {
+        let first = *self.interrupted.get_or_insert_with(Instant::now);
+        let is_again = first.elapsed() > SAME_REQUEST;
         let Some(process) = self.child.id() else {
             return;
         };
-        if let Err(error) = system::send_signal(process, signal) {
+        let sent = match request {
+            Request::Interrupt | Request::Terminate if is_again => system::kill_group(process),
+            Request::Interrupt => system::send_signal(process, Signal::INT),
+            // Workers clean up upon these two only.
+            Request::Terminate | Request::HangUp => system::send_signal(process, Signal::TERM),
+        };
+        if let Err(error) = sent {
             let reason = report::reason(&error);
             self.screen.log(
                 4,
@@ -207,7 +222,7 @@ impl Run {
             return Ok(ExitCode::SUCCESS);
         }
         let code = match self.errno {
-            _ if self.interrupted => report::INTERRUPTED,
+            _ if self.interrupted.is_some() => report::INTERRUPTED,
             Some(errno) => report::errno_code(errno),
             None => report::TRANSFER_FAILED,
         };
@@ -215,7 +230,7 @@ impl Run {
             return Err(Failure::told(code, line));
         }
         let program = self.program.display();
-        if self.interrupted {
+        if self.interrupted.is_some() {
             return Err(Failure::told(code, format!("{program} was interrupted")));
         }
         let how = match (status.code(), status.signal()) {

@@ -1,7 +1,8 @@
 //! The few system calls that the standard library lacks.
 
-use rustix::fs::{Access, IFlags, Mode, OFlags};
-use rustix::process::{Pid, Signal};
+use rustix::fs::{Access, AtFlags, IFlags, Mode, OFlags, StatxAttributes, StatxFlags};
+use rustix::process::Pid;
+pub(crate) use rustix::process::Signal;
 use std::fs::File;
 use std::io;
 use std::path::Path;
@@ -11,6 +12,9 @@ const BTRFS_MAGIC: rustix::fs::FsWord = 0x9123_683e;
 
 /// Inode number of the top of every btrfs subvolume.
 const SUBVOLUME_INODE: u64 = 256;
+
+/// Where systemd notes a time of birth: 8 bytes, little-endian microseconds since 1970.
+const CRTIME: &str = "user.crtime_usec";
 
 /// What is to be opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,13 +47,65 @@ pub(crate) fn terminal_columns() -> Option<u16> {
 /// Sends a signal to a child that has not been waited for.
 ///
 /// # Errors
-/// Those of kill(2), and EINVAL for numbers that are no signal.
-pub(crate) fn send_signal(process: u32, signal: i32) -> io::Result<()> {
+/// Those of kill(2).
+pub(crate) fn send_signal(process: u32, signal: Signal) -> io::Result<()> {
+    Ok(rustix::process::kill_process(pid(process)?, signal)?)
+}
+
+/// Kills a child that has not been waited for and leads a group of its own, and all it started.
+///
+/// # Errors
+/// Those of kill(2).
+pub(crate) fn kill_group(process: u32) -> io::Result<()> {
+    let leader = pid(process)?;
+    Ok(rustix::process::kill_process_group(leader, Signal::KILL)?)
+}
+
+fn pid(process: u32) -> io::Result<Pid> {
     let pid = i32::try_from(process).ok().and_then(Pid::from_raw);
-    match (pid, Signal::from_named_raw(signal)) {
-        (Some(pid), Some(signal)) => Ok(rustix::process::kill_process(pid, signal)?),
-        _ => Err(io::Error::from(rustix::io::Errno::INVAL)),
-    }
+    pid.ok_or_else(|| io::Error::from(rustix::io::Errno::SRCH))
+}
+
+/// Whether this process ignores a signal now, proc_pid_status(5), `SigIgn`; `false` where that
+/// cannot be known.
+pub(crate) fn is_ignored(signal: i32) -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let mask = mask.and_then(|digits| u64::from_str_radix(digits.trim(), 16).ok());
+    let bit = u32::try_from(signal - 1)
+        .ok()
+        .and_then(|bit| 1u64.checked_shl(bit));
+    mask.zip(bit).is_some_and(|(mask, bit)| mask & bit != 0)
+}
+
+/// Whether something is mounted on a file; `false` where that cannot be known (statx(2), Linux
+/// 5.8).
+pub(crate) fn is_mount_point(path: &Path) -> bool {
+    let found = rustix::fs::statx(
+        rustix::fs::CWD,
+        path,
+        AtFlags::NO_AUTOMOUNT,
+        StatxFlags::empty(),
+    );
+    found.is_ok_and(|found| found.stx_attributes.contains(StatxAttributes::MOUNT_ROOT))
+}
+
+/// The time of birth that systemd has noted in an attribute of a file or folder, in microseconds
+/// since 1970.
+pub(crate) fn noted_birth(path: &Path) -> Option<u64> {
+    let mut value = [0; 8];
+    let length = rustix::fs::getxattr(path, CRTIME, &mut value[..]).ok()?;
+    let is_whole = length == value.len();
+    is_whole
+        .then(|| u64::from_le_bytes(value))
+        .filter(|time| *time != 0)
+}
+
+/// Notes a time of birth as systemd does.
+#[cfg(test)]
+pub(crate) fn note_birth(path: &Path, microseconds: u64) {
+    let flags = rustix::fs::XattrFlags::empty();
+    rustix::fs::setxattr(path, CRTIME, &microseconds.to_le_bytes(), flags).unwrap();
 }
 
 /// Whether this process acts as root.
@@ -87,8 +143,16 @@ mod tests {
     }
 
     #[test]
-    fn signals_that_do_not_exist_are_refused() {
-        let error = send_signal(std::process::id(), 0).unwrap_err();
-        assert_eq!(error.raw_os_error(), Some(22));
+    fn no_process_is_signalled_by_a_number_that_none_can_have() {
+        let error = send_signal(0, Signal::TERM).unwrap_err();
+        assert_eq!(error.raw_os_error(), Some(3));
+    }
+
+    #[test]
+    fn signals_that_are_ignored_are_told_from_others() {
+        // The standard library ignores this one in all programs.
+        assert!(is_ignored(Signal::PIPE.as_raw()));
+        assert!(!is_ignored(Signal::TERM.as_raw()));
+        assert!(!is_ignored(0));
     }
 }

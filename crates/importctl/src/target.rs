@@ -1,12 +1,16 @@
 //! Where an export goes.
 //!
 //! A file gets its name only when it is complete: until then it is written under a hidden name
-//! beside it, so that neither a refusal nor a failure touches what was there before.
+//! beside it, so that neither a refusal nor a failure touches what was there before. Where a new
+//! file could not take the place of the old one, or would differ from it in more than its bytes,
+//! the old one is emptied and written, as the reference does with all.
 
 use crate::report::Failure;
-use std::fs::{self, File, OpenOptions, Permissions};
+use crate::system;
+use std::fs::{self, File, Metadata, OpenOptions};
 use std::io::{self, IsTerminal, Read};
 use std::os::fd::AsFd;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 /// The destination of an export.
@@ -14,7 +18,7 @@ use std::path::{Path, PathBuf};
 pub(crate) enum Target {
     /// Standard output.
     Stdout(io::Stdout),
-    /// Something that cannot be replaced by a file, as a pipe.
+    /// Something that cannot be replaced by a new file, as a pipe.
     Direct(File),
     /// A file.
     Replaced(Unnamed),
@@ -47,25 +51,22 @@ impl Target {
         let doing = format!("Failed to open {}", path.display());
         let fail = |error: io::Error| Failure::io(&doing, &error);
         match fs::metadata(path) {
-            Ok(found) if found.is_file() => {
-                // Only a check: a file that may not be written may not be replaced either.
-                OpenOptions::new().write(true).open(path).map_err(fail)?;
-                let path = fs::canonicalize(path).map_err(fail)?;
-                Unnamed::create(path, Some(found.permissions()))
-            }
-            Ok(_) => {
-                let file = OpenOptions::new().write(true).open(path).map_err(fail)?;
-                Ok(Target::Direct(file))
-            }
+            Ok(found) if found.is_file() => replace(path, &found),
+            Ok(_) => OpenOptions::new()
+                .write(true)
+                .open(path)
+                .map(Target::Direct),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 // A dangling link's destination is what gets created.
                 let link = fs::read_link(path).ok();
                 let folder = path.parent().unwrap_or(Path::new(""));
                 let path = link.map_or_else(|| path.to_owned(), |link| folder.join(link));
-                Unnamed::create(path, None)
+                Unnamed::create(path.clone())
+                    .map_or_else(|_| overwrite(&path), |new| Ok(new.into()))
             }
-            Err(error) => Err(fail(error)),
+            Err(error) => Err(error),
         }
+        .map_err(fail)
     }
 
     /// Another descriptor of what is to be written.
@@ -118,31 +119,59 @@ impl Target {
     }
 }
 
+impl From<Unnamed> for Target {
+    fn from(unnamed: Unnamed) -> Self {
+        Target::Replaced(unnamed)
+    }
+}
+
+/// A target in the place of a file; the file itself where a new one would not be the same but for
+/// its bytes.
+fn replace(path: &Path, found: &Metadata) -> io::Result<Target> {
+    // Only a check: a file that may not be written may not be replaced either.
+    OpenOptions::new().write(true).open(path)?;
+    let path = fs::canonicalize(path)?;
+    // Another name would keep the old bytes; and a mount point cannot be renamed over.
+    if found.nlink() > 1 || system::is_mount_point(&path) {
+        return overwrite(&path);
+    }
+    match Unnamed::create(path.clone()).and_then(|new| new.take_after(found)) {
+        Ok(Some(new)) => Ok(new.into()),
+        Ok(None) | Err(_) => overwrite(&path),
+    }
+}
+
+/// A file as it stands, emptied; made if it is not there.
+fn overwrite(path: &Path) -> io::Result<Target> {
+    let mut options = OpenOptions::new();
+    let file = options.write(true).create(true).truncate(true).open(path)?;
+    Ok(Target::Direct(file))
+}
+
 impl Unnamed {
-    fn create(path: PathBuf, permissions: Option<Permissions>) -> anyhow::Result<Target> {
-        let fail =
-            |error: io::Error| Failure::io(&format!("Failed to open {}", path.display()), &error);
-        let name = format!(".#importctl-{:016x}", random().map_err(fail)?);
+    fn create(path: PathBuf) -> io::Result<Self> {
+        let name = format!(".#importctl-{:016x}", random()?);
         let temporary = path.with_file_name(name);
-        let created = OpenOptions::new()
+        let file = OpenOptions::new()
             .write(true)
             .create_new(true)
-            .open(&temporary);
-        let file = created.map_err(fail)?;
-        let unnamed = Self {
+            .open(&temporary)?;
+        Ok(Self {
             file,
             temporary,
             path,
             named: false,
-        };
-        if let Some(permissions) = permissions {
-            let set = unnamed.file.set_permissions(permissions);
-            set.map_err(|error| {
-                let path = unnamed.path.display();
-                Failure::io(&format!("Failed to open {path}"), &error)
-            })?;
+        })
+    }
+
+    /// Takes on the mode of the file to be replaced; `None` if that belongs to somebody else.
+    fn take_after(self, old: &Metadata) -> io::Result<Option<Self>> {
+        let new = self.file.metadata()?;
+        if (new.uid(), new.gid()) != (old.uid(), old.gid()) {
+            return Ok(None);
         }
-        Ok(Target::Replaced(unnamed))
+        self.file.set_permissions(old.permissions())?;
+        Ok(Some(self))
     }
 
     #[expect(
@@ -186,8 +215,12 @@ pub(crate) fn random() -> io::Result<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fs::Permissions;
     use std::io::Write;
     use std::os::unix::fs::PermissionsExt;
+
+    /// Longest path that a system call takes, in bytes (limits.h, PATH_MAX without the NUL).
+    const PATH_MAX: usize = 4095;
 
     fn write(target: &Target, text: &str) {
         target
@@ -247,6 +280,69 @@ mod tests {
             );
             assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
         }
+    }
+
+    fn is_direct(target: &Target) -> bool {
+        matches!(target, Target::Direct(_))
+    }
+
+    #[test]
+    fn a_file_with_two_names_keeps_them() {
+        let folder = tempfile::tempdir().unwrap();
+        let [path, other] = ["out", "other"].map(|name| folder.path().join(name));
+        File::create(&path).unwrap().write_all(b"longer").unwrap();
+        fs::hard_link(&path, &other).unwrap();
+        let target = Target::open(Some(&path)).unwrap();
+        assert!(is_direct(&target));
+        write(&target, "new");
+        target.publish().unwrap();
+        assert_eq!(fs::read_to_string(&other).unwrap(), "new");
+        assert_eq!(names(folder.path()), ["other", "out"]);
+    }
+
+    #[test]
+    fn a_file_of_somebody_else_stays_theirs() {
+        if !system::is_root() {
+            println!("skipped: only root can give files away");
+            return;
+        }
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("out");
+        for (uid, gid) in [(65534, 0), (0, 65534)] {
+            File::create(&path).unwrap().write_all(b"longer").unwrap();
+            std::os::unix::fs::chown(&path, Some(uid), Some(gid)).unwrap();
+            let target = Target::open(Some(&path)).unwrap();
+            assert!(is_direct(&target));
+            write(&target, "new");
+            target.publish().unwrap();
+            let found = fs::metadata(&path).unwrap();
+            assert_eq!((found.uid(), found.gid()), (uid, gid));
+            assert_eq!(fs::read_to_string(&path).unwrap(), "new");
+            assert_eq!(names(folder.path()), ["out"]);
+        }
+    }
+
+    #[test]
+    fn a_file_in_a_folder_that_takes_no_hidden_one_is_written_directly() {
+        // The path of the file is as long as can be, so that a longer name beside it cannot be.
+        let place = tempfile::tempdir().unwrap();
+        let mut folder = place.path().canonicalize().unwrap();
+        let mut room = PATH_MAX - "/f".len() - folder.as_os_str().len();
+        while room > 0 {
+            let length = if room > 200 { 150 } else { room };
+            folder.push("d".repeat(length - "/".len()));
+            room -= length;
+        }
+        fs::create_dir_all(&folder).unwrap();
+        let path = folder.join("f");
+        for (text, old) in [("made", None), ("new", Some("made"))] {
+            assert_eq!(fs::read_to_string(&path).ok().as_deref(), old);
+            let target = Target::open(Some(&path)).unwrap();
+            assert!(is_direct(&target));
+            write(&target, text);
+            target.publish().unwrap();
+        }
+        assert_eq!(fs::read_to_string(&path).unwrap(), "new");
     }
 
     #[test]

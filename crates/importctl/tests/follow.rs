@@ -189,7 +189,12 @@ fn a_missing_service_or_bus_names_the_way_without_it() {
 
 #[test]
 fn an_interrupt_leaves_the_transfer_running() {
-    for (signal, options) in [("INT", [].as_slice()), ("TERM", &["-q"])] {
+    for (signal, options) in [
+        ("INT", [].as_slice()),
+        ("TERM", &["-q"]),
+        ("HUP", &["-q"]),
+        ("QUIT", &["-q"]),
+    ] {
         let Some(bus) = Bus::start() else { return };
         let _service = Service::start(&bus.address, |_| vec![Step::Started, log(29, "begun")]);
         let words = [options, &PULL].concat();

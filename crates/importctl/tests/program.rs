@@ -40,6 +40,14 @@ pub(crate) fn run(command: &mut Command) -> Ran {
 
 /// Runs, sends a signal once a line of standard error contains `ready`, and waits for the end.
 pub(crate) fn run_and_signal(command: &mut Command, ready: &str, signal: &str) -> Ran {
+    run_and(command, &[(ready, &|child| send(child, signal))])
+}
+
+/// Something to be done once standard error contains a text.
+pub(crate) type Act<'a> = (&'a str, &'a dyn Fn(&Child));
+
+/// Runs, does one thing after the other, and waits for the end.
+pub(crate) fn run_and(command: &mut Command, acts: &[Act<'_>]) -> Ran {
     let mut child = command
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
@@ -47,14 +55,16 @@ pub(crate) fn run_and_signal(command: &mut Command, ready: &str, signal: &str) -
         .unwrap();
     let mut stderr = BufReader::new(child.stderr.take().unwrap());
     let mut text = String::new();
-    while !text.contains(ready) {
-        assert_ne!(
-            stderr.read_line(&mut text).unwrap(),
-            0,
-            "no {ready:?} in {text:?}"
-        );
+    for (ready, act) in acts {
+        while !text.contains(ready) {
+            assert_ne!(
+                stderr.read_line(&mut text).unwrap(),
+                0,
+                "no {ready:?} in {text:?}"
+            );
+        }
+        act(&child);
     }
-    send(&child, signal);
     stderr.read_to_string(&mut text).unwrap();
     let mut stdout = String::new();
     let mut pipe = child.stdout.take().unwrap();
@@ -66,7 +76,8 @@ pub(crate) fn run_and_signal(command: &mut Command, ready: &str, signal: &str) -
     }
 }
 
-fn send(child: &Child, signal: &str) {
+/// Sends a signal.
+pub(crate) fn send(child: &Child, signal: &str) {
     let sent = Command::new("sh")
         .args([
             "-c",

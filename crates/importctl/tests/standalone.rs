@@ -1,10 +1,10 @@
 //! Without a service, with workers played by scripts.
 
-use crate::program::{importctl, run, run_and_signal};
-use std::fs::{self, File, Permissions};
+use crate::program::{importctl, run, run_and, run_and_signal, send};
+use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
-use std::process::Command;
+use std::process::{Child, Command, Stdio};
 use tempfile::TempDir;
 
 /// No bus is there.
@@ -36,6 +36,16 @@ fn alone(workers: &TempDir, words: &[&str]) -> Command {
     let mut command = importctl(NO_BUS, &[["--standalone"].as_slice(), words].concat());
     command.env("IMPORTD_WORKER_DIRECTORY", workers.path());
     command
+}
+
+/// Gives a command to one that runs what its last arguments say.
+fn hand_on(wrapper: &mut Command, command: &Command) {
+    let variables = command.get_envs();
+    wrapper
+        .arg(command.get_program())
+        .args(command.get_args())
+        .envs(variables.filter_map(|(name, value)| Some((name, value?))))
+        .stdin(Stdio::null());
 }
 
 fn arguments(workers: &TempDir) -> String {
@@ -157,9 +167,14 @@ fn a_missing_worker_is_named() {
 
 #[test]
 fn signals_are_passed_on_and_the_end_of_the_worker_is_waited_for() {
-    for signal in ["INT", "TERM"] {
+    for (signal, passed) in [
+        ("INT", "INT"),
+        ("TERM", "TERM"),
+        ("HUP", "TERM"),
+        ("QUIT", "TERM"),
+    ] {
         let script = format!(
-            "trap 'echo \"<29>Transfer aborted.\" >&2; exit 1' {signal}\n\
+            "trap 'kill $!; echo \"<29>Transfer aborted.\" >&2; exit 1' {passed}\n\
              sleep 1000 & echo '<29>ready' >&2\nwait\n"
         );
         let workers = workers(&(script + "echo '<27>not interrupted' >&2\n"));
@@ -172,6 +187,78 @@ fn signals_are_passed_on_and_the_end_of_the_worker_is_waited_for() {
         assert_eq!(ran.stderr, "ready\nTransfer aborted.\n");
         assert_eq!(fs::read_dir(out.path()).unwrap().count(), 0);
     }
+}
+
+#[test]
+fn a_second_signal_kills_a_worker_that_does_not_end() {
+    // It takes longer to answer than two signals of one request are apart.
+    let workers = workers(
+        "trap 'sleep 0.3; echo \"<29>asked\" >&2' TERM\necho '<29>ready' >&2\n\
+         while :; do sleep 1000 & wait; done\n",
+    );
+    let out = tempfile::tempdir().unwrap();
+    let file = out.path().join("o");
+    let words = ["-m", "export-raw", "i", file.to_str().unwrap()];
+    let ran = run_and(
+        &mut alone(&workers, &words),
+        &[
+            ("ready\n", &|child| send(child, "TERM")),
+            ("asked\n", &|child| send(child, "TERM")),
+        ],
+    );
+    assert_eq!((ran.code, ran.stderr.as_str()), (Some(1), "ready\nasked\n"));
+    assert_eq!(fs::read_dir(out.path()).unwrap().count(), 0);
+}
+
+#[test]
+fn a_hangup_that_was_ignored_before_us_stays_so() {
+    let workers = workers(
+        "echo '<29>ready' >&2\nread -r _ <\"${0%/*}/gate\"\necho '<29>not interrupted' >&2\n",
+    );
+    let gate = workers.path().join("gate");
+    let made = Command::new("mkfifo").arg(&gate).status().unwrap();
+    assert!(made.success());
+    let direct = alone(&workers, &["-m", "pull-raw", "http://h/a"]);
+    let mut command = Command::new("sh");
+    command.args(["-c", "trap '' HUP; exec \"$0\" \"$@\""]);
+    hand_on(&mut command, &direct);
+    // Held open at both ends, so that neither we nor the worker wait for each other.
+    let gate = OpenOptions::new().read(true).write(true).open(gate);
+    let gate = gate.unwrap();
+    let hang_up = |child: &Child| {
+        send(child, "HUP");
+        (&gate).write_all(b"\n").unwrap();
+    };
+    let ran = run_and(&mut command, &[("ready\n", &hang_up)]);
+    assert_eq!(
+        (ran.code, ran.stderr.as_str()),
+        (Some(0), "ready\nnot interrupted\n")
+    );
+}
+
+#[test]
+fn a_file_that_is_mounted_on_is_written_and_not_replaced() {
+    let namespace = ["--mount", "--propagation=private"];
+    let unshare = Command::new("unshare").args(namespace).arg("true").status();
+    if !unshare.is_ok_and(|status| status.success()) {
+        println!("skipped: no mount namespace can be made");
+        return;
+    }
+    let works = workers("printf bytes\n");
+    let out = tempfile::tempdir().unwrap();
+    let file = out.path().join("o");
+    File::create(&file).unwrap().write_all(b"longer").unwrap();
+    let direct = alone(&works, &["-m", "export-raw", "i", file.to_str().unwrap()]);
+    let mut command = Command::new("unshare");
+    command
+        .args(namespace)
+        .args(["sh", "-c", "mount --bind \"$0\" \"$0\" && exec \"$@\""])
+        .arg(&file);
+    hand_on(&mut command, &direct);
+    let ran = run(&mut command);
+    assert_eq!((ran.code, ran.stderr.as_str()), (Some(0), ""));
+    assert_eq!(fs::read_to_string(&file).unwrap(), "bytes");
+    assert_eq!(fs::read_dir(out.path()).unwrap().count(), 1);
 }
 
 #[test]

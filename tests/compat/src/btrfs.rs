@@ -110,7 +110,7 @@ fn nested_subvolumes_are_part_of_the_tree_and_mounts_are_not() {
     run("btrfs", &["-q", "subvolume", "create", "t/home"], &images);
     std::fs::create_dir_all(work.image("t/home/user/deep")).unwrap();
     file(&work.image("t/home/user/deep/file"), "of the user");
-    std::fs::create_dir(work.image("t/mnt")).unwrap();
+    std::fs::create_dir_all(work.image("t/mnt")).unwrap();
     let mnt = work.image("t/mnt");
     run(
         "mount",

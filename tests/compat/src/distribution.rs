@@ -1,6 +1,6 @@
 //! A whole distribution goes in and comes out with nothing lost.
 
-use crate::make::{rich_tree, run};
+use crate::make::{moved, rich_tree, run};
 use crate::subject::{Work, is_ours};
 use crate::tree::{assert_same, describe};
 use std::path::{Path, PathBuf};
@@ -21,7 +21,7 @@ fn tree(work: &Work) -> Option<PathBuf> {
     run("cp", &["-a", source, "tree"], &work.path(""));
     if is_ours() {
         let rich = rich_tree(work);
-        std::fs::rename(rich, tree.join("opt/rich")).unwrap();
+        moved(&rich, &tree.join("opt/rich"));
     } else {
         // It loses set-group-id where there is an access list, and groups without a name.
         let journal = "setfacl -bk tree/var/log/journal; chmod g-s tree/var/log/journal";

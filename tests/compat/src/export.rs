@@ -1,6 +1,6 @@
 //! systemd-export: what comes out is what went in.
 
-use crate::make::{archive, disk, file, plain_tree, rich_tree, run};
+use crate::make::{archive, disk, file, moved, plain_tree, rich_tree, run};
 use crate::subject::{Run, Work, is_ours};
 use crate::tree::{assert_same, describe};
 use rustix::io::Errno;
@@ -250,7 +250,7 @@ fn an_image_is_found_by_name_in_the_root_that_is_given() {
     }
     let tree = plain_tree(&work);
     std::fs::create_dir_all(work.path("images")).unwrap();
-    std::fs::rename(&tree, work.image("t")).unwrap();
+    moved(&tree, &work.image("t"));
     let root = format!("--image-root={}", work.path("images").display());
     let out = work.path("out.tar");
     export(&work, "tar").args([&root, "t"]).arg(&out).succeed();

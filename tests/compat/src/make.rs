@@ -51,6 +51,12 @@ pub(crate) fn file(path: &Path, contents: impl AsRef<[u8]>) -> PathBuf {
     path.into()
 }
 
+/// Gives a tree another place.
+pub(crate) fn moved(from: &Path, to: &Path) {
+    let (from, to) = (from.to_str().unwrap(), to.to_str().unwrap());
+    run("mv", &["-T", from, to], Path::new("/"));
+}
+
 /// Packs bytes with a tool.
 pub(crate) fn packed(data: &[u8], packer: &[&str]) -> Vec<u8> {
     let mut child = Command::new(packer[0])

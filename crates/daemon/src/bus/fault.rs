@@ -1,6 +1,7 @@
-//! Errors as they stand in a reply: a name and a text.
+//! Errors as they stand in a reply: a name and a text. What a text repeats of the call is bounded.
 
 use crate::bus::interface::Method;
+use crate::echo::echo;
 use crate::refusal::Refusal;
 use importd_api::bus;
 use zbus::Message;
@@ -21,13 +22,14 @@ impl Fault {
     pub fn unknown_object(path: &str) -> Self {
         Self {
             name: "org.freedesktop.DBus.Error.UnknownObject",
-            text: format!("Unknown object '{path}'."),
+            text: format!("Unknown object '{}'.", echo(path)),
         }
     }
 
     /// The error `org.freedesktop.DBus.Error.UnknownMethod`.
     #[must_use]
     pub fn unknown_method(interface: Option<&str>, member: &str) -> Self {
+        let (interface, member) = (interface.map(echo), echo(member));
         Self {
             name: "org.freedesktop.DBus.Error.UnknownMethod",
             text: match interface {
@@ -42,13 +44,14 @@ impl Fault {
     pub fn unknown_interface(interface: &str) -> Self {
         Self {
             name: "org.freedesktop.DBus.Error.UnknownInterface",
-            text: format!("Unknown interface '{interface}'."),
+            text: format!("Unknown interface '{}'.", echo(interface)),
         }
     }
 
     /// The error `org.freedesktop.DBus.Error.UnknownProperty`.
     #[must_use]
     pub fn unknown_property(interface: &str, property: &str) -> Self {
+        let (interface, property) = (echo(interface), echo(property));
         Self {
             name: "org.freedesktop.DBus.Error.UnknownProperty",
             text: format!("Unknown interface {interface} or property {property}."),
@@ -76,6 +79,19 @@ impl Fault {
         }
     }
 
+    /// The error for a call that brings more or fewer descriptors than the method takes.
+    #[must_use]
+    pub fn descriptors(interface: &str, method: &Method, got: usize) -> Self {
+        let (name, expected) = (method.name, method.input_descriptors());
+        Self {
+            name: bus::ERROR_INVALID_ARGS,
+            text: format!(
+                "Invalid number of file descriptors, {got}, with a call to {interface}.{name}(), \
+                 expecting {expected}."
+            ),
+        }
+    }
+
     /// The reply to a call.
     ///
     /// # Errors
@@ -99,7 +115,7 @@ impl From<zbus::Error> for Fault {
     fn from(error: zbus::Error) -> Self {
         Self {
             name: bus::ERROR_INVALID_ARGS,
-            text: error.to_string(),
+            text: echo(&error.to_string()).to_owned(),
         }
     }
 }

@@ -81,6 +81,13 @@ impl Method {
     pub fn input_signature(&self) -> String {
         self.inputs.iter().map(|input| input.signature).collect()
     }
+
+    /// How many descriptors a call brings.
+    #[must_use]
+    pub fn input_descriptors(&self) -> usize {
+        let descriptors = self.inputs.iter().filter(|input| input.signature == "h");
+        descriptors.count()
+    }
 }
 
 /// The introspection document of an object with these interfaces and children.

@@ -3,6 +3,7 @@
 use crate::authorize::Action;
 use crate::bus::fault::Fault;
 use crate::bus::interface::{Argument, Interface, Method, Signal, argument};
+use crate::echo::echo;
 use crate::images::Image;
 use crate::manager::Manager;
 use crate::refusal::Refusal;
@@ -263,7 +264,7 @@ fn listed_class(body: &Body) -> Result<Option<Class>, Fault> {
     let (class, flags) = body.deserialize::<(&str, u64)>()?;
     let class = match class {
         "" => None,
-        name => Some(Class::parse(name).map_err(Refusal::from)?),
+        name => Some(Class::parse(echo(name)).map_err(Refusal::from)?),
     };
     Flags::parse(flags, Flags::NONE).map_err(Refusal::from)?;
     Ok(class)

@@ -8,6 +8,8 @@
 //! | [`transfer`] | the interface of a transfer |
 //! | [`standard`] | Peer, Introspectable and Properties |
 //! | [`fault`] | errors as they stand in a reply |
+//! | [`lists`] | lists of images, made on another thread |
+//! | [`reply`] | whether and how a call is answered |
 //! | [`service`] | the connection: a call in, an answer out |
 //!
 //! Objects are not registered anywhere: a call is looked up in the manager's table when it arrives,
@@ -16,8 +18,10 @@
 
 pub mod fault;
 pub mod interface;
+pub mod lists;
 pub mod manager;
 pub mod object;
+pub mod reply;
 pub mod service;
 pub mod standard;
 pub mod transfer;

@@ -1,34 +1,35 @@
 //! The connection to the bus: a call in, an answer out, signals in between.
 //!
 //! A call that needs an authorization is put aside, with its message, until the verdict comes; a
-//! list of images is made on another thread. Neither keeps other calls waiting. Everything that is
-//! sent goes out in the order in which it happened: `TransferNew` before the reply that names the
-//! transfer, its log lines after that.
+//! list of images is made on another thread. Neither keeps other calls waiting, and there is a
+//! limit to how many there are. Everything that is sent goes out in the order in which it happened:
+//! `TransferNew` before the reply that names the transfer, its log lines after that.
 
 use crate::authorize::{Action, Authority};
 use crate::bus::fault::Fault;
 use crate::bus::interface::{Interface, Method};
-use crate::bus::manager::{self, Answer, ListedImage};
+use crate::bus::lists::Lists;
+use crate::bus::manager::{self, Answer};
 use crate::bus::object::Object;
-use crate::bus::standard;
+use crate::bus::{reply, standard};
 use crate::images::Places;
 use crate::manager::{Manager, Notice};
 use crate::refusal::Refusal;
 use futures_core::Stream;
 use importd_api::bus::{MANAGER_INTERFACE, MANAGER_PATH, NAME, TRANSFER_INTERFACE, transfer_path};
-use importd_api::class::{Class, Scope};
+use importd_api::class::Scope;
 use serde::Serialize;
 use std::num::NonZeroUsize;
 use std::pin::Pin;
 use std::time::Duration;
 use tokio::sync::mpsc;
 use zbus::connection::Builder;
-use zbus::message::{Flags, Header, Type};
+use zbus::message::Type;
 use zbus::names::BusName;
 use zbus::{Connection, DynamicType, MatchRule, Message, MessageStream};
 
-/// Most calls that wait for their authorization at once. Each holds its message and descriptors; a
-/// process has 1024 of those by default.
+/// Most calls that wait for their authorization at once. Each holds its message, and the descriptor
+/// that some methods take.
 const QUESTIONS_MAX: usize = 256;
 
 /// Calls received and not yet looked at; while there are so many, the bus is not read.
@@ -78,7 +79,7 @@ pub struct Service {
     connection: Connection,
     calls: MessageStream,
     authority: Authority,
-    places: Places,
+    lists: Lists,
     asked: usize,
     verdicts: mpsc::Receiver<(Message, Result<(), Refusal>)>,
     decided: mpsc::Sender<(Message, Result<(), Refusal>)>,
@@ -112,7 +113,7 @@ impl Service {
             connection,
             calls,
             authority: Authority::new(scope),
-            places,
+            lists: Lists::new(places),
             asked: 0,
             verdicts,
             decided,
@@ -124,7 +125,8 @@ impl Service {
     /// # Errors
     /// [`ServiceError::NameTaken`], [`ServiceError::Name`].
     pub async fn claim_name(&self) -> Result<(), ServiceError> {
-        let answer = self.ask_bus("RequestName", &(NAME, DO_NOT_QUEUE)).await;
+        let arguments = (NAME, DO_NOT_QUEUE);
+        let answer = ask_bus(&self.connection, "RequestName", &arguments).await;
         match answer.and_then(|reply| reply.body().deserialize::<u32>()) {
             Ok(PRIMARY_OWNER) => Ok(()),
             Ok(_) => Err(ServiceError::NameTaken),
@@ -132,21 +134,16 @@ impl Service {
         }
     }
 
-    /// Gives the name back. When the bus has answered, all that was sent before has arrived.
-    pub async fn release_name(&self) {
-        if let Err(error) = self.ask_bus("ReleaseName", &NAME).await {
-            tracing::debug!("The name {NAME} could not be given back: {error}");
+    /// Gives the name back. When the bus has answered, all that was sent to the name has arrived,
+    /// and [`Service::next_accepted`] returns it. Calls have to be taken meanwhile: the answer comes
+    /// after them, and is not read while the queue is full.
+    pub fn release_name(&self) -> impl Future<Output = ()> + use<> {
+        let connection = self.connection.clone();
+        async move {
+            if let Err(error) = ask_bus(&connection, "ReleaseName", &NAME).await {
+                tracing::debug!("The name {NAME} could not be given back: {error}");
+            }
         }
-    }
-
-    async fn ask_bus<B>(&self, method: &'static str, body: &B) -> zbus::Result<Message>
-    where
-        B: Serialize + DynamicType,
-    {
-        let bus = "org.freedesktop.DBus";
-        self.connection
-            .call_method(Some(bus), "/org/freedesktop/DBus", Some(bus), method, body)
-            .await
     }
 
     /// Waits for something to do.
@@ -166,6 +163,20 @@ impl Service {
                 }
                 None => Input::Closed,
             },
+        }
+    }
+
+    /// The next thing to do of those that have arrived already: calls in the queue, and calls that
+    /// wait for their authorization. `None` if there is nothing left.
+    ///
+    /// # Cancellation
+    /// Nothing is lost.
+    pub async fn next_accepted(&mut self) -> Option<Input> {
+        let none_asked = self.asked == 0;
+        tokio::select! {
+            biased;
+            input = self.next() => Some(input),
+            () = std::future::ready(()), if none_asked => None,
         }
     }
 
@@ -195,7 +206,7 @@ impl Service {
 
     /// Looks a call up; does it, or asks first whether the caller may.
     fn receive(&mut self, call: &Message, table: &mut Manager) -> Result<Option<Answer>, Fault> {
-        match route(&call.header(), table)?.2.action {
+        match route(call, table)?.2.action {
             None => perform(call, table).map(Some),
             Some(_) if self.asked >= QUESTIONS_MAX => Err(Refusal::TooManyQuestions.into()),
             Some(action) => {
@@ -227,14 +238,15 @@ impl Service {
                 self.send(call, reply).await;
             }
             Answer::Images(class) => {
-                let (connection, places) = (self.connection.clone(), self.places.clone());
-                tokio::spawn(list_images(connection, call.clone(), places, class));
+                if let Err(fault) = self.lists.start(&self.connection, call, class) {
+                    self.send(call, fault.reply(&call.header())).await;
+                }
             }
         }
     }
 
     async fn send(&self, call: &Message, reply: zbus::Result<Message>) {
-        send_reply(&self.connection, call, reply).await;
+        reply::send(&self.connection, call, reply).await;
     }
 
     /// Tells everyone what happened to a transfer.
@@ -275,10 +287,26 @@ impl Service {
     }
 }
 
+async fn ask_bus<B>(
+    connection: &Connection,
+    method: &'static str,
+    body: &B,
+) -> zbus::Result<Message>
+where
+    B: Serialize + DynamicType,
+{
+    let bus = "org.freedesktop.DBus";
+    connection
+        .call_method(Some(bus), "/org/freedesktop/DBus", Some(bus), method, body)
+        .await
+}
+
 type Route = (Option<Object>, &'static Interface, &'static Method);
 
-/// Finds the method a call means; `Peer` is answered on every path.
-fn route(header: &Header<'_>, table: &Manager) -> Result<Route, Fault> {
+/// Finds the method a call means, and checks that the call brings what the method takes; `Peer` is
+/// answered on every path.
+fn route(call: &Message, table: &Manager) -> Result<Route, Fault> {
+    let header = call.header();
     let path = header.path().map_or("", |path| path.as_str());
     let interface = header.interface().map(|name| name.as_str());
     let member = header.member().map_or("", |name| name.as_str());
@@ -298,6 +326,10 @@ fn route(header: &Header<'_>, table: &Manager) -> Result<Route, Fault> {
     if got != method.input_signature() {
         return Err(Fault::signature(interface.name, method, &got));
     }
+    let descriptors = call.data().fds().len();
+    if descriptors != method.input_descriptors() {
+        return Err(Fault::descriptors(interface.name, method, descriptors));
+    }
     Ok((object, interface, method))
 }
 
@@ -305,7 +337,7 @@ fn route(header: &Header<'_>, table: &Manager) -> Result<Route, Fault> {
 /// ended while the authorization was asked for.
 fn perform(call: &Message, table: &mut Manager) -> Result<Answer, Fault> {
     let header = call.header();
-    let (object, interface, method) = route(&header, table)?;
+    let (object, interface, method) = route(call, table)?;
     if interface.name == standard::PEER.name {
         return standard::peer(method, &header).map(Answer::Reply);
     }
@@ -327,38 +359,4 @@ fn perform(call: &Message, table: &mut Manager) -> Result<Answer, Fault> {
             manager::call(table, method, call)
         }
     }
-}
-
-async fn send_reply(connection: &Connection, call: &Message, reply: zbus::Result<Message>) {
-    if call
-        .primary_header()
-        .flags()
-        .contains(Flags::NO_REPLY_EXPECTED)
-    {
-        return;
-    }
-    let sent = match reply {
-        Ok(reply) => connection.send(&reply).await,
-        Err(error) => Err(error),
-    };
-    if let Err(error) = sent {
-        tracing::warn!("A call could not be answered: {error}");
-    }
-}
-
-async fn list_images(connection: Connection, call: Message, places: Places, class: Option<Class>) {
-    let images = tokio::task::spawn_blocking(move || places.list(class)).await;
-    let header = call.header();
-    let reply = match images {
-        Ok(Ok(images)) => {
-            let listed: Vec<ListedImage> = images.into_iter().map(ListedImage::from).collect();
-            Message::method_return(&header).build(&listed)
-        }
-        Ok(Err(refusal)) => Fault::from(refusal).reply(&header),
-        Err(error) => {
-            tracing::error!("The list of images was not finished: {error}");
-            return;
-        }
-    };
-    send_reply(&connection, &call, reply).await;
 }

@@ -23,6 +23,7 @@ impl Table {
             log_level: Level::default(),
             notify_socket: "@x".into(),
             grace: Duration::from_secs(1),
+            open_files_max: None,
             events,
         };
         Self {
@@ -144,8 +145,8 @@ fn the_sixty_fifth_transfer_is_refused() {
     assert_eq!(table.start(import("one-more")).unwrap(), 65);
 }
 
-#[test]
-fn a_worker_that_cannot_be_started_leaves_no_transfer() {
+#[tokio::test]
+async fn a_worker_that_cannot_be_started_leaves_no_transfer() {
     let mut table = Table::new();
     let refusal = table.manager.start(import("a"), None).unwrap_err();
     assert_eq!(

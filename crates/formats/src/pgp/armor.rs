@@ -12,7 +12,7 @@ const END: &[u8] = b"-----END PGP ";
 /// The binary form of each block of a file that begins with `header`, or the file itself if it has
 /// none. What stands between blocks is nothing; a block that cannot be read is left out.
 pub(super) fn parts<'a>(bytes: &'a [u8], header: &[u8]) -> Vec<Cow<'a, [u8]>> {
-    let starts: Vec<usize> = bytes
+    let mut starts: Vec<usize> = bytes
         .windows(header.len())
         .enumerate()
         .filter(|(_, window)| *window == header)
@@ -22,7 +22,11 @@ pub(super) fn parts<'a>(bytes: &'a [u8], header: &[u8]) -> Vec<Cow<'a, [u8]>> {
     if starts.is_empty() {
         return vec![bytes.into()];
     }
-    let blocks = starts.iter().filter_map(|start| bytes.get(*start..));
+    starts.push(bytes.len());
+    let blocks = starts.windows(2).filter_map(|pair| match pair {
+        [start, next] => bytes.get(*start..*next),
+        _ => None,
+    });
     blocks
         .filter_map(|rest| {
             let end = rest.windows(END.len()).position(|window| window == END)?;

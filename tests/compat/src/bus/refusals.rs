@@ -110,7 +110,7 @@ async fn imports_and_exports_that_fail_say_why_and_leave_nothing() {
     let data = archive(&plain_tree(&work));
     let whole = file(&work.path("t.tar"), &data);
     let cut = file(&work.path("cut.tar"), &data[..data.len() / 2]);
-    std::fs::create_dir(work.image("taken")).unwrap();
+    std::fs::create_dir_all(work.image("taken")).unwrap();
     for (path, name, word) in [(&cut, "x", "cut off"), (&whole, "taken", "already exists")] {
         let source = File::open(path).unwrap();
         let body = (Fd::from(source.as_fd()), name, false, false);

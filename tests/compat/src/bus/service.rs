@@ -234,11 +234,11 @@ impl Client {
         B: serde::Serialize + DynamicType,
     {
         let heard = self.run(method, body).await;
-        let lines = heard.iter().filter_map(|heard| match heard {
+        let mut lines = heard.iter().filter_map(|heard| match heard {
             Heard::Line(_, _, text) if text != "Exiting." => Some(text.clone()),
             _ => None,
         });
-        let why = lines.last().unwrap_or_default();
+        let why = lines.next_back().unwrap_or_default();
         match heard.last() {
             Some(Heard::Removed(_, result)) => (result.clone(), why),
             other => panic!("{other:?}"),

@@ -1,7 +1,7 @@
 //! Every method that starts a transfer, to its end.
 
 use super::service::{Client, Heard, MANAGER, Service, transfer};
-use crate::make::{archive, checksum_line, disk, file, packed, plain_tree, run};
+use crate::make::{archive, checksum_line, disk, file, moved, packed, plain_tree, run};
 use crate::server::{Answer, Fault, Server};
 use crate::subject::{Work, is_ours};
 use crate::tree::assert_same;
@@ -81,7 +81,7 @@ async fn exports_write_to_the_callers_descriptor() {
     let mut client = service.client().await;
     let tree = plain_tree(&work);
     let image = disk(&work, "disk.img");
-    std::fs::rename(&tree, work.image("t")).unwrap();
+    moved(&tree, &work.image("t"));
     std::fs::copy(&image, work.image("d.raw")).unwrap();
     for (format, unpacker) in [
         ("", "cat"),
@@ -112,7 +112,7 @@ fn unpacks_to(work: &Work, data: &[u8], tree: &Path) {
     let path = file(&work.path("unpack.tar"), data);
     let target = work.path("unpacked");
     run("rm", &["-rf", "unpacked"], &work.path(""));
-    std::fs::create_dir(&target).unwrap();
+    std::fs::create_dir_all(&target).unwrap();
     let options = ["--extract", "--acls", "--xattrs", "--xattrs-include=*"];
     let paths = ["--file", path.to_str().unwrap()];
     run("tar", &[&options[..], &paths].concat(), &target);

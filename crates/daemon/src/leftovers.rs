@@ -1,0 +1,138 @@
+//! What workers that were killed left behind: unfinished images under hidden names.
+//!
+//! Removed off the thread that serves the bus, since trees can be large. What a running worker
+//! makes is locked and stays.
+
+use importd_api::class::Class;
+use importd_api::job::Job;
+use importd_host::dir::Dir;
+use importd_host::staging;
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// The folders in which images of a class are made.
+#[derive(Clone, Debug, Default)]
+pub struct ImageRoots(BTreeMap<Class, PathBuf>);
+
+impl FromIterator<(Class, PathBuf)> for ImageRoots {
+    fn from_iter<I: IntoIterator<Item = (Class, PathBuf)>>(roots: I) -> Self {
+        Self(roots.into_iter().collect())
+    }
+}
+
+impl ImageRoots {
+    /// Removes what is left in all folders: from killed workers, or a power cut.
+    pub fn sweep_all(&self) {
+        let folders: BTreeSet<PathBuf> = self.0.values().cloned().collect();
+        tokio::task::spawn_blocking(move || folders.iter().for_each(|folder| sweep(folder)));
+    }
+
+    /// Removes what the killed worker of a job left.
+    pub fn sweep_after(&self, job: &Job) {
+        let folder = job.image_root.as_ref().or_else(|| self.0.get(&job.class));
+        if let Some(folder) = folder.cloned() {
+            tokio::task::spawn_blocking(move || sweep(&folder));
+        }
+    }
+}
+
+fn sweep(root: &Path) {
+    let swept = Dir::open(root).and_then(|folder| staging::sweep(&folder));
+    match swept {
+        Ok(0) => {}
+        Ok(count) => tracing::info!(
+            "Removed {count} unfinished images of earlier transfers from {}",
+            root.display()
+        ),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        Err(error) => tracing::warn!(
+            "Unfinished images of earlier transfers in {} could not be removed: {error}",
+            root.display()
+        ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use importd_api::class::Scope;
+    use importd_api::job::{Local, Work};
+    use importd_api::name::Form;
+    use importd_api::url::Url;
+    use importd_api::verify::Verify;
+    use tempfile::TempDir;
+
+    fn root_with_leftover() -> TempDir {
+        let root = tempfile::tempdir().unwrap();
+        let leftover = root.path().join(".#importd.a.0123456789abcdef/b");
+        std::fs::create_dir_all(leftover).unwrap();
+        std::fs::create_dir_all(root.path().join("image")).unwrap();
+        root
+    }
+
+    fn is_swept(root: &TempDir) -> bool {
+        let left = std::fs::read_dir(root.path()).unwrap();
+        let names: Vec<_> = left.map(|entry| entry.unwrap().file_name()).collect();
+        assert!(names.iter().any(|name| name == "image"));
+        names.len() == 1
+    }
+
+    /// Runs sweeps on the one thread for what blocks; all are over when it returns.
+    fn run(start: impl FnOnce()) {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .max_blocking_threads(1)
+            .build()
+            .unwrap();
+        runtime.block_on(async {
+            start();
+            tokio::task::spawn_blocking(|| ()).await.unwrap();
+        });
+    }
+
+    fn job(class: Class, image_root: Option<&Path>) -> Job {
+        Job {
+            scope: Scope::System,
+            class,
+            force: false,
+            read_only: false,
+            image_root: image_root.map(Path::to_owned),
+            work: Work::Pull {
+                form: Form::Tar,
+                url: Url::parse("http://h/x").unwrap(),
+                local: Local::Derived,
+                verify: Verify::No,
+                keep_download: false,
+            },
+        }
+    }
+
+    #[test]
+    fn leftovers_are_taken_from_all_folders() {
+        let (one, two) = (root_with_leftover(), root_with_leftover());
+        let roots: ImageRoots = [
+            (Class::Machine, one.path().to_owned()),
+            (Class::Portable, one.path().join("absent")),
+            (Class::Sysext, two.path().to_owned()),
+        ]
+        .into_iter()
+        .collect();
+        run(|| roots.sweep_all());
+        assert!(is_swept(&one) && is_swept(&two));
+    }
+
+    #[test]
+    fn a_killed_job_is_swept_in_its_own_folder_only() {
+        let [machines, sysexts, given] = [(); 3].map(|()| root_with_leftover());
+        let roots: ImageRoots = [
+            (Class::Machine, machines.path().to_owned()),
+            (Class::Sysext, sysexts.path().to_owned()),
+        ]
+        .into_iter()
+        .collect();
+        run(|| roots.sweep_after(&job(Class::Sysext, None)));
+        assert!(is_swept(&sysexts) && !is_swept(&machines));
+        run(|| roots.sweep_after(&job(Class::Machine, Some(given.path()))));
+        assert!(is_swept(&given) && !is_swept(&machines));
+    }
+}

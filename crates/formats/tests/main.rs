@@ -1,0 +1,31 @@
+//! The formats against the programs that make and read them elsewhere.
+//!
+//! Everything stands under `cfg(test)`, which always holds here: it is how clippy knows that what
+//! the harness unwraps is unwrapped in tests.
+
+#![forbid(unsafe_code)]
+
+#[cfg(test)]
+mod archives;
+#[cfg(test)]
+mod damaged;
+#[cfg(test)]
+mod fixture;
+#[cfg(test)]
+mod flips;
+#[cfg(test)]
+mod gpg;
+#[cfg(test)]
+mod keyrings;
+#[cfg(test)]
+mod pgp;
+#[cfg(test)]
+mod program;
+#[cfg(test)]
+mod samples;
+#[cfg(test)]
+mod symbols;
+#[cfg(test)]
+mod tools;
+#[cfg(test)]
+mod tree;
