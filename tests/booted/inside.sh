@@ -30,7 +30,7 @@ describe() { (cd "$1" && find . -printf '%P|%y|%m|%U:%G|%T@|%l|%n\n' | sort; fin
 same() { diff <(describe "$1") <(describe "$2"); }
 
 check 'the service starts and says it is ready' systemctl start systemd-importd
-check 'it is our program' bash -c 'systemctl show -p MainPID --value systemd-importd | xargs -I{} readlink /proc/{}/exe | grep -qx /usr/lib/systemd/systemd-importd && /usr/lib/systemd/systemd-importd --version | grep -q importd'
+check 'it is our program' bash -c 'cmp /proc/$(systemctl show -p MainPID --value systemd-importd)/exe /usr/lib/systemd/systemd-importd && /usr/lib/systemd/systemd-importd --version | grep -q "^systemd 262 (importd"'
 check 'busctl sees the manager' bash -c 'busctl introspect org.freedesktop.import1 /org/freedesktop/import1 org.freedesktop.import1.Manager | grep -q PullTarEx'
 check 'an empty list' bash -c '[ "$(busctl --system call org.freedesktop.import1 /org/freedesktop/import1 org.freedesktop.import1.Manager ListTransfers)" = "a(usssdo) 0" ]'
 
@@ -59,8 +59,8 @@ if command -v importctl >/dev/null; then
   check 'and replaces it' importctl -q --class=sysext --force import-tar www/tree.tar.zst ext
 fi
 check 'our importctl lists transfers' bash -c 'importctl-ours list-transfers 2>&1 | grep -q "No transfers"'
-check 'our importctl pulls' importctl-ours -m -q --verify=checksum pull-raw "file://$work/www/disk.raw.xz" pulled
-check 'our importctl exports' bash -c 'importctl-ours -m export-raw pulled ours.raw && cmp ours.raw www/disk.raw'
+check 'our importctl pulls' importctl-ours -m -q --verify=checksum pull-raw "file://$work/www/disk.raw.xz" ours
+check 'our importctl exports' bash -c 'importctl-ours -m export-raw ours ours.raw && cmp ours.raw www/disk.raw'
 check 'read-only images are' bash -c 'importctl-ours -m -q --read-only import-raw www/disk.raw ro && [ "$(stat -c %a /var/lib/machines/ro.raw)" = 444 ]'
 
 mkfifo slow; exec 9<>slow

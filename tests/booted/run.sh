@@ -41,7 +41,7 @@ boot() {
   for _ in $(seq 200); do
     pid=$(pgrep -P "$outer" | head -n 1 || true)
     if [ -n "$pid" ] && [ "$(readlink "/proc/$pid/root")" = "$root" ] &&
-       inside systemctl is-system-running 2>/dev/null | grep -qE 'running|degraded'; then return; fi
+       { inside systemctl is-system-running 2>/dev/null || true; } | grep -qE 'running|degraded'; then return; fi
     # Waiting for a boot to finish: there is nothing to be notified by before PID 1 is up.
     read -rt 0.3 <> <(:) || true
   done

@@ -32,3 +32,7 @@ pub mod pull_spec;
 pub mod url;
 pub mod verify;
 pub mod worker;
+
+/// What every program prints for `--version`: scripts read the number of the systemd release whose
+/// behaviour this is from the second word.
+pub const VERSION: &str = concat!("systemd 262 (importd ", env!("CARGO_PKG_VERSION"), ")");

@@ -27,8 +27,11 @@ const BLOCKING_PATIENCE: Duration = Duration::from_secs(2);
 
 /// Import, export and download VM and container images.
 #[derive(Debug, Parser)]
-#[command(name = "systemd-importd", version)]
+#[command(name = "systemd-importd")]
 struct Arguments {
+    /// Show the version
+    #[arg(long)]
+    version: bool,
     /// Serve the images of the system, on the system bus (default)
     #[arg(long, overrides_with = "user")]
     system: bool,
@@ -45,6 +48,9 @@ fn main() -> ExitCode {
         Ok(arguments) => arguments,
         Err(error) => return explain(&error),
     };
+    if arguments.version {
+        return print(&format!("{}\n", importd_api::VERSION));
+    }
     if let Some(path) = arguments.bus_introspect {
         return introspect(&path);
     }
@@ -102,13 +108,17 @@ fn explain(error: &clap::Error) -> ExitCode {
 }
 
 fn introspect(path: &str) -> ExitCode {
-    let written = match describe(path) {
-        Some(text) => io::stdout().write_all(text.as_bytes()).map(|()| true),
-        None => writeln!(io::stderr(), "Object path {path} not found").map(|()| false),
-    };
-    match written {
-        Ok(true) => ExitCode::SUCCESS,
-        Ok(false) | Err(_) => ExitCode::FAILURE,
+    if let Some(text) = describe(path) {
+        return print(&text);
+    }
+    writeln!(io::stderr(), "Object path {path} not found").unwrap_or(());
+    ExitCode::FAILURE
+}
+
+fn print(text: &str) -> ExitCode {
+    match io::stdout().write_all(text.as_bytes()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(_closed) => ExitCode::FAILURE,
     }
 }
 

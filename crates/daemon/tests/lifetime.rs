@@ -31,7 +31,7 @@ fn help_and_version_succeed_and_nonsense_fails_with_one() {
     }
     let version = run(&["--version"]);
     assert_eq!(version.status.code(), Some(0));
-    assert!(text(&version.stdout).starts_with("systemd-importd "));
+    assert!(text(&version.stdout).starts_with("systemd 262 (importd "));
     for arguments in [["--nope"], ["positional"], ["--bus-introspect=/nope"]] {
         let output = run(&arguments);
         assert_eq!(output.status.code(), Some(1), "{arguments:?}");

@@ -30,7 +30,7 @@ pub(crate) fn help() -> String {
 
 /// The version.
 pub(crate) fn version() -> String {
-    format!("importctl (importd) {}\n", env!("CARGO_PKG_VERSION"))
+    format!("{}\n", importd_api::VERSION)
 }
 
 fn label(option: &Arg) -> String {

@@ -28,9 +28,6 @@ use std::ffi::OsString;
 use std::io::Write;
 use std::process::ExitCode;
 
-/// What every worker answers to `--version`: the version of systemd whose behaviour it has.
-const VERSION: &str = concat!("systemd 262 (importd ", env!("CARGO_PKG_VERSION"), ")");
-
 /// A worker program.
 pub trait Worker: CommandFactory + FromArgMatches {
     /// The verbs, for messages.
@@ -123,7 +120,7 @@ fn parse<W: Worker>(arguments: Vec<OsString>) -> Result<Parsed<W>> {
         Err(error) => return Err(usage(&usage_text(&command, &error))),
     };
     if matches.get_flag("version") {
-        return Ok(Parsed::Print(format!("{VERSION}\n")));
+        return Ok(Parsed::Print(format!("{}\n", importd_api::VERSION)));
     }
     let worker = W::from_arg_matches(&matches).map_err(|error| usage(&error.to_string()))?;
     if worker.words().first().is_some_and(|verb| verb == "help") {

@@ -11,8 +11,11 @@ const LOCAL: [&str; 2] = [
     "/etc/systemd/import-pubring.pgp",
     "/etc/systemd/import-pubring.gpg",
 ];
-/// The distribution's keyring.
-const VENDOR: &str = "/usr/lib/systemd/import-pubring.pgp";
+/// The distribution's keyring; the second name is that of older releases.
+const VENDOR: [&str; 2] = [
+    "/usr/lib/systemd/import-pubring.pgp",
+    "/usr/lib/systemd/import-pubring.gpg",
+];
 
 /// Reads the keyring: the one given (`SYSTEMD_OPENPGP_KEYRING`), or the administrator's and the
 /// distribution's together.
@@ -36,13 +39,14 @@ pub fn load(given: Option<&Path>) -> Result<Keyring> {
         return Ok(keyring);
     }
     let mut any = false;
-    for path in LOCAL {
-        if add(&mut keyring, Path::new(path))? {
-            any = true;
-            break;
+    for places in [LOCAL, VENDOR] {
+        for path in places {
+            if add(&mut keyring, Path::new(path))? {
+                any = true;
+                break;
+            }
         }
     }
-    any |= add(&mut keyring, Path::new(VENDOR))?;
     if any {
         return Ok(keyring);
     }
