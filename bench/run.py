@@ -96,16 +96,17 @@ def file_digest(path):
     return digest.hexdigest()
 
 
-def make_inputs(place, source_tree):
-    """The inputs: a Debian tree in several packings, and an ext4 image of it."""
+def make_inputs(place, source_tree, is_needed):
+    """The inputs: a Debian tree in several packings, and an ext4 image of it; packings only where needed."""
     data = place.outside / "in"
     data.mkdir()
     tar = data / "tree.tar"
     sh("tar", "--create", "--xattrs", "--acls", "--format=posix", "--one-file-system", "--exclude=./var/tmp/*", "--exclude=./var/log/journal", "--exclude=./proc/*", "--exclude=./sys/*", "--exclude=./dev/*", "--file", tar, "--directory", source_tree, ".")
     packings = {"tar.gz": ["gzip", "-6"], "tar.zst": ["zstd", "-q", "-3"], "tar.xz": ["xz", "-T2", "-1"], "tar.bz2": ["bzip2", "-1"]}
     for suffix, command in packings.items():
-        with open(data / f"tree.{suffix}", "wb") as f:
-            subprocess.run([*command, "-c", tar], check=True, stdout=f)
+        if is_needed(f"tree.{suffix}"):
+            with open(data / f"tree.{suffix}", "wb") as f:
+                subprocess.run([*command, "-c", tar], check=True, stdout=f)
     tree = place.outside / "tree"
     tree.mkdir()
     sh("tar", "--extract", "--xattrs", "--acls", "--file", tar, "--directory", tree)
@@ -115,8 +116,9 @@ def make_inputs(place, source_tree):
     sh("mkfs.ext4", "-q", "-d", tree, raw)
     sh("fallocate", "--dig-holes", raw)
     for suffix, command in {"raw.gz": ["gzip", "-6"], "raw.zst": ["zstd", "-q", "-3"], "raw.xz": ["xz", "-T2", "-1"]}.items():
-        with open(data / f"disk.{suffix}", "wb") as f:
-            subprocess.run([*command, "-c", raw], check=True, stdout=f)
+        if is_needed(f"disk.{suffix}"):
+            with open(data / f"disk.{suffix}", "wb") as f:
+                subprocess.run([*command, "-c", raw], check=True, stdout=f)
     with open(data / "SHA256SUMS", "w") as f:
         for path in sorted(data.iterdir()):
             if path.name != "SHA256SUMS":
@@ -229,7 +231,9 @@ def main():
     try:
         print("preparing inputs …", flush=True)
         tree = options.tree or root
-        data = make_inputs(place, tree)
+        wanted = [row for row in rows(place, 0) if fnmatch.fnmatch(row[0], options.rows)]
+        named = {str(argument).rsplit("/", 1)[-1] for row in wanted for argument in row[2]}
+        data = make_inputs(place, tree, lambda name: name in named)
         port = serve(data)
         subjects = [Subject("theirs", root, WORKERS), Subject("ours", root, "var/tmp/importd-bench-programs")]
         print(f"{'row':16} {'ratio':>6}  {'min–max':>11}  {'least':>5}  {'met':>3}  {'theirs':>6} {'ours':>6}  {'MiB':>5} {'ours':>5}  result")
