@@ -80,17 +80,6 @@ impl Dir {
         Ok(rustix::fs::openat(&self.0, name, flags, mode)?)
     }
 
-    /// Opens a path below this folder, through no link.
-    ///
-    /// # Errors
-    /// `ELOOP` if a component is a link, `EXDEV` if it leads out.
-    pub fn open_beneath(&self, path: &Path, flags: OFlags, mode: Mode) -> io::Result<OwnedFd> {
-        let resolve =
-            ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS;
-        let flags = flags | OFlags::CLOEXEC;
-        Ok(rustix::fs::openat2(&self.0, path, flags, mode, resolve)?)
-    }
-
     /// Opens a path as if this folder were the root: links are followed and stay inside.
     ///
     /// # Errors
@@ -259,14 +248,6 @@ impl Dir {
     pub fn sync(&self) -> io::Result<()> {
         Ok(rustix::fs::fsync(&self.0)?)
     }
-
-    /// Flushes the whole file system to the disk.
-    ///
-    /// # Errors
-    /// What syncfs(2) says.
-    pub fn sync_filesystem(&self) -> io::Result<()> {
-        Ok(rustix::fs::syncfs(&self.0)?)
-    }
 }
 
 /// A name of one component. `.` and `..` would lead elsewhere.
@@ -322,10 +303,6 @@ mod tests {
         std::fs::create_dir_all(place.path().join("etc/real")).unwrap();
         symlink("/etc/real", place.path().join("link")).unwrap();
         assert!(dir.open_dir("link".as_ref()).is_err());
-        let error = dir
-            .open_beneath("link/x".as_ref(), OFlags::RDONLY, Mode::empty())
-            .unwrap_err();
-        assert_eq!(error.raw_os_error(), Some(Errno::LOOP.raw_os_error()));
         dir.open_in_root("link".as_ref(), OFlags::DIRECTORY)
             .unwrap();
     }

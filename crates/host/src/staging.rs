@@ -200,32 +200,40 @@ impl Installed {
     }
 }
 
+/// Removes the abandoned files of one name, where the folder is not an image root and may be
+/// anybody's: only regular files that belong to us.
+///
+/// # Errors
+/// As [`sweep`].
+pub fn sweep_files(folder: &Dir, name: &OsStr) -> io::Result<usize> {
+    let stem = stem(name);
+    let own = rustix::process::geteuid().as_raw();
+    let mut removed = 0;
+    for hidden in folder.entries()? {
+        let is_named = hidden.len() == stem.len() + RANDOM_DIGITS
+            && hidden.as_bytes().starts_with(&stem)
+            && is_ours(&hidden);
+        let claim = is_named.then(|| claim(folder, &hidden)).flatten();
+        let Some(Some(_locked)) = claim else {
+            continue;
+        };
+        let is_file = folder.stat(&hidden).is_ok_and(|stat| {
+            stat.st_uid == own && FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile
+        });
+        if is_file && folder.unlink(&hidden).is_ok() {
+            removed += 1;
+        }
+    }
+    Ok(removed)
+}
+
 /// Removes the entries of `folder` whose owner is gone; says how many.
 ///
 /// # Errors
 /// When the folder cannot be read. Entries that cannot be removed are left for the next sweep.
 pub fn sweep(folder: &Dir) -> io::Result<usize> {
-    sweep_where(folder, |_| true)
-}
-
-/// As [`sweep`], for the entries of one name only: where the folder is not an image root.
-///
-/// # Errors
-/// As [`sweep`].
-pub fn sweep_name(folder: &Dir, name: &OsStr) -> io::Result<usize> {
-    let stem = stem(name);
-    sweep_where(folder, |hidden| {
-        hidden.len() == stem.len() + RANDOM_DIGITS && hidden.starts_with(&stem)
-    })
-}
-
-fn sweep_where(folder: &Dir, wanted: impl Fn(&[u8]) -> bool) -> io::Result<usize> {
     let mut removed = 0;
-    let names = folder.entries()?;
-    for name in names
-        .iter()
-        .filter(|name| is_ours(name) && wanted(name.as_bytes()))
-    {
+    for name in folder.entries()?.iter().filter(|name| is_ours(name)) {
         // Held until the entry is gone: its maker may not lock it in the meantime.
         let Some(_claim) = claim(folder, name) else {
             continue;
@@ -422,6 +430,21 @@ mod tests {
         assert_eq!(left.len(), 3, "{left:?}");
         drop(held);
         assert_eq!(folder.entries().unwrap().len(), 2);
+    }
+
+    #[test]
+    fn in_foreign_folders_only_own_files_of_the_name_are_swept() {
+        let (place, folder) = root();
+        let path = |name: &str| place.path().join(name);
+        let file = |name: &str| std::fs::File::create(path(name)).unwrap();
+        file(".#importd.out.tar.0123456789abcdef");
+        file(".#importd.other.0123456789abcdef");
+        std::fs::create_dir_all(path(".#importd.out.tar.1123456789abcdef/in")).unwrap();
+        std::os::unix::fs::symlink("/", path(".#importd.out.tar.2123456789abcdef")).unwrap();
+        let foreign = file(".#importd.out.tar.3123456789abcdef");
+        let is_root = std::os::unix::fs::fchown(&foreign, Some(7), None).is_ok();
+        let swept = sweep_files(&folder, "out.tar".as_ref()).unwrap();
+        assert_eq!(swept, if is_root { 1 } else { 2 });
     }
 
     #[test]

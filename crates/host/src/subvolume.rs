@@ -13,7 +13,7 @@ use rustix::io::Errno;
 use rustix::ioctl::{Opcode, Setter, Updater, ioctl, opcode};
 use std::ffi::OsStr;
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
+use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::ffi::OsStrExt;
 
 /// File system type of btrfs, as statfs(2) reports it (linux/magic.h).
@@ -22,29 +22,17 @@ const BTRFS_MAGIC: u64 = 0x9123_683e;
 const SUBVOLUME_INODE: u64 = 256;
 const BTRFS_IOCTL: u8 = 0x94;
 const SUBVOL_RDONLY: u64 = 1 << 1;
-const NAME_V1_BYTES: usize = 4088;
-const NAME_V2_BYTES: usize = 4040;
+const NAME_BYTES: usize = 4088;
 
 /// `struct btrfs_ioctl_vol_args`
 #[repr(C)]
 struct VolumeArguments {
     fd: i64,
-    name: [u8; NAME_V1_BYTES],
-}
-
-/// `struct btrfs_ioctl_vol_args_v2`
-#[repr(C)]
-struct VolumeArgumentsV2 {
-    fd: i64,
-    transid: u64,
-    flags: u64,
-    unused: [u64; 4],
-    name: [u8; NAME_V2_BYTES],
+    name: [u8; NAME_BYTES],
 }
 
 const SUBVOL_CREATE: Opcode = opcode::write::<VolumeArguments>(BTRFS_IOCTL, 14);
 const SNAP_DESTROY: Opcode = opcode::write::<VolumeArguments>(BTRFS_IOCTL, 15);
-const SNAP_CREATE_V2: Opcode = opcode::write::<VolumeArgumentsV2>(BTRFS_IOCTL, 23);
 const SUBVOL_GETFLAGS: Opcode = opcode::read::<u64>(BTRFS_IOCTL, 25);
 const SUBVOL_SETFLAGS: Opcode = opcode::write::<u64>(BTRFS_IOCTL, 26);
 
@@ -81,30 +69,6 @@ pub fn create(parent: &Dir, name: &OsStr) -> io::Result<()> {
         return Err(io::ErrorKind::Unsupported.into());
     }
     volume_call::<SUBVOL_CREATE>(parent, name)
-}
-
-/// Makes a snapshot of a subvolume, not of those inside it.
-///
-/// # Errors
-/// `EXDEV` for another file system; what the ioctl says.
-pub fn snapshot(
-    source: BorrowedFd<'_>,
-    parent: &Dir,
-    name: &OsStr,
-    read_only: bool,
-) -> io::Result<()> {
-    let mut arguments = VolumeArgumentsV2 {
-        fd: i64::from(source.as_raw_fd()),
-        transid: 0,
-        flags: if read_only { SUBVOL_RDONLY } else { 0 },
-        unused: [0; 4],
-        name: [0; NAME_V2_BYTES],
-    };
-    fill_name(&mut arguments.name, name)?;
-    // SAFETY: the opcode is defined for exactly this structure, by size and meaning.
-    let call = unsafe { Setter::<SNAP_CREATE_V2, VolumeArgumentsV2>::new(arguments) };
-    // SAFETY: the structure is read during the call only.
-    unsafe { ioctl(parent.as_fd(), call) }.map_err(unsupported_elsewhere)
 }
 
 /// Removes a subvolume that holds no other, with everything in it.
@@ -163,7 +127,7 @@ fn flags(fd: BorrowedFd<'_>) -> io::Result<u64> {
 fn volume_call<const OPCODE: Opcode>(parent: &Dir, name: &OsStr) -> io::Result<()> {
     let mut arguments = VolumeArguments {
         fd: 0,
-        name: [0; NAME_V1_BYTES],
+        name: [0; NAME_BYTES],
     };
     fill_name(&mut arguments.name, name)?;
     // SAFETY: both opcodes this is called with are defined for exactly this structure.
@@ -207,6 +171,5 @@ mod tests {
     #[test]
     fn structures_have_the_kernels_size() {
         assert_eq!(size_of::<VolumeArguments>(), 4096);
-        assert_eq!(size_of::<VolumeArgumentsV2>(), 4096);
     }
 }

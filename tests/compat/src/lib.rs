@@ -2,16 +2,16 @@
 //!
 //! The same tests run on ours (`SUBJECT=ours`, the default: the programs beside this test binary)
 //! and on the original (`SUBJECT=theirs` with `REFERENCE_ROOT`, a root file system that has
-//! systemd 262 in it). Where both must differ, a test says so by [`subject::is_ours`], and
+//! systemd 262 in it). Where both must differ, a test says so by `subject::is_ours`, and
 //! `docs/differences.md` says why.
 //!
 //! | module | holds |
 //! |---|---|
-//! | [`subject`] | runs a program, collects what it says |
-//! | [`server`] | an HTTP server that misbehaves on request |
-//! | [`make`] | archives, disk images, signatures, by the tools people make them with |
-//! | [`tree`] | a folder as a comparable table |
-//! | [`bus`] | the service on a private bus, with its real workers |
+//! | `subject` | runs a program, collects what it says |
+//! | `server` | an HTTP server that misbehaves on request |
+//! | `make` | archives, disk images, signatures, by the tools people make them with |
+//! | `tree` | a folder as a comparable table |
+//! | `bus` | the service on a private bus, with its real workers |
 //! | the others | the tests, one file a subject of the manual |
 
 #![forbid(unsafe_code)]

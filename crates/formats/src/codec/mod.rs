@@ -1,7 +1,7 @@
 //! Compression, found by magic: decoders are `Read`, encoders `Write`.
 //!
 //! Decoding uses all cores where the format lets blocks be found without decoding: bzip2 always
-//! ([`bzip2`]), xz where it was written in blocks ([`xz`]). One gzip member and one zstd frame are
+//! (`bzip2`), xz where it was written in blocks (`xz`). One gzip member and one zstd frame are
 //! sequential by their nature. Encoding uses all cores for every format but lz4, which needs none.
 //!
 //! A decoder reads its source to the end: what follows the last member is another member, padding

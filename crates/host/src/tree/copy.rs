@@ -19,11 +19,6 @@ use std::path::{Path, PathBuf};
 /// Deepest folder copied: each level holds two descriptors.
 const DEPTH_MAX: usize = 400;
 
-/// What a copy leaves out.
-#[derive(Clone, Copy, Debug, Default)]
-#[non_exhaustive]
-pub struct CopyOptions {}
-
 /// Where a copy is.
 #[derive(Clone, Debug)]
 pub struct CopyProgress {
@@ -64,12 +59,7 @@ pub type Tell<'a> = &'a mut dyn FnMut(&CopyProgress) -> io::Result<()>;
 ///
 /// # Errors
 /// [`CopyError`] at the first entry that fails; the target is then half made.
-pub fn copy(
-    source: &Dir,
-    target: &Dir,
-    _options: &CopyOptions,
-    tell: Tell<'_>,
-) -> Result<CopyReport, CopyError> {
+pub fn copy(source: &Dir, target: &Dir, tell: Tell<'_>) -> Result<CopyReport, CopyError> {
     let at_top = |source| CopyError {
         path: PathBuf::from("."),
         source,

@@ -6,7 +6,7 @@ use rustix::fs::{AtFlags, Mode, OFlags};
 use rustix::io::Errno;
 use std::ffi::{OsStr, OsString};
 use std::io;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, AsRawFd};
 
 /// Folders open at once. What lies deeper is moved up before it is removed, so that neither
 /// descriptors nor the length of a path limit the depth.
@@ -99,7 +99,7 @@ fn list(folder: &Dir) -> io::Result<Vec<OsString>> {
 fn open(parent: &Dir, name: &OsStr) -> io::Result<Dir> {
     let folder = match parent.open_dir(name) {
         Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
-            rustix::fs::chmodat(parent, name, Mode::RWXU, AtFlags::empty())?;
+            open_up(parent, name)?;
             parent.open_dir(name)?
         }
         other => other?,
@@ -108,6 +108,13 @@ fn open(parent: &Dir, name: &OsStr) -> io::Result<Dir> {
         subvolume::set_read_only(folder.as_fd(), false)?;
     }
     Ok(folder)
+}
+
+/// Gives a folder to its owner, by a handle: a link that takes its place meanwhile is not followed.
+fn open_up(parent: &Dir, name: &OsStr) -> io::Result<()> {
+    let handle = parent.open_file(name, OFlags::PATH | OFlags::DIRECTORY, Mode::empty())?;
+    let path = format!("/proc/self/fd/{}", handle.as_raw_fd());
+    Ok(rustix::fs::chmod(path, Mode::RWXU)?)
 }
 
 /// Unlinks what is no folder; marks that are in the way are cleared. `ISDIR` for a folder.

@@ -171,7 +171,7 @@ impl Staged {
             .filter(|parent| !parent.as_os_str().is_empty());
         let folder = Dir::open(parent.unwrap_or(Path::new(".")))?;
         // What cannot be swept is no reason not to export.
-        staging::sweep_name(&folder, name).unwrap_or(0);
+        staging::sweep_files(&folder, name).unwrap_or(0);
         Ok(Self {
             staging: Staging::create(&folder, name, Shape::File)?,
             folder,

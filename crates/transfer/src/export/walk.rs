@@ -130,7 +130,7 @@ impl<'a, W: Write> Walk<'a, W> {
                         .into_bytes();
                 }
                 self.begin(&entry, None)?;
-                self.end(&entry)
+                self.end()
             }
         }
     }
@@ -150,7 +150,7 @@ impl<'a, W: Write> Walk<'a, W> {
         let mut entry = bare(path, stat);
         entry.link.clone_from(first);
         self.begin(&entry, None)?;
-        self.end(&entry)?;
+        self.end()?;
         Ok(true)
     }
 
@@ -162,7 +162,7 @@ impl<'a, W: Write> Walk<'a, W> {
         }
         if let Some(entry) = describe(Inode::Open(folder.as_fd()), &path, stat)? {
             self.begin(&entry, None)?;
-            self.end(&entry)?;
+            self.end()?;
         }
         if folder.mount_id().doing(failed)? != self.mount {
             return Ok(());
@@ -207,7 +207,7 @@ impl<'a, W: Write> Walk<'a, W> {
         for (offset, length) in extents {
             self.content(file, offset, length, &shown)?;
         }
-        self.end(&entry)
+        self.end()
     }
 
     /// Writes a stretch of a file. If the file has shrunk meanwhile the rest is zeros, as in the
@@ -251,7 +251,7 @@ impl<'a, W: Write> Walk<'a, W> {
         self.writer.begin(entry, extents).map_err(write_error)
     }
 
-    fn end(&mut self, _entry: &Entry) -> Result<()> {
+    fn end(&mut self) -> Result<()> {
         self.writer.end_entry().map_err(write_error)
     }
 }

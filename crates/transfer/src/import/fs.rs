@@ -10,7 +10,7 @@ use crate::sink::tree::single_tree;
 use crate::source::file;
 use importd_host::dir::Dir;
 use importd_host::staging::Staging;
-use importd_host::tree::{self, CopyOptions, CopyProgress};
+use importd_host::tree::{self, CopyProgress};
 use std::ffi::OsStr;
 use std::time::{Duration, Instant};
 
@@ -88,11 +88,10 @@ pub(crate) fn copy(source: &Dir, target: &Dir, context: &Context) -> Result<()> 
         }
         Ok(())
     };
-    let report =
-        tree::copy(source, target, &CopyOptions::default(), &mut tell).map_err(|error| {
-            let text = format!("Failed to copy directory, at '{}'", error.path.display());
-            Error::io(text, error.source)
-        })?;
+    let report = tree::copy(source, target, &mut tell).map_err(|error| {
+        let text = format!("Failed to copy directory, at '{}'", error.path.display());
+        Error::io(text, error.source)
+    })?;
     context.report.debug(format!("Copied: {report:?}."));
     Ok(())
 }

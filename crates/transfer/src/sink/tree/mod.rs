@@ -3,7 +3,7 @@
 //! Every inode is made by its own name in a folder that was reached from the hidden top folder one
 //! component at a time, no link followed; metadata is set on what was just created. Nothing outside
 //! the hidden folder can be named. Parsing, writing and dressing overlap: contents of small files
-//! go to a small pool ([`pool`]), folders are made in order and dressed last ([`folders`]).
+//! go to a small pool (`pool`), folders are made in order and dressed last (`folders`).
 //!
 //! # Source
 //! tar(5) of libarchive and pax(1p) for the meaning of entries; what the reference does with them
