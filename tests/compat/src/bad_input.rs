@@ -46,6 +46,11 @@ fn of_addresses() {
     let closed = format!("http://{}/x.raw", listener.local_addr().unwrap());
     drop(listener);
     refused(&work, pull(&closed), Errno::IO, &["/x.raw", "refused"]);
+    if is_ours() {
+        let bad_port = "http://127.0.0.1:99999/x.raw";
+        let words = &["99999", "address is invalid"];
+        refused(&work, pull(bad_port), Errno::INVAL, words);
+    }
     let unknown = "http://no-such-host.invalid/x.raw";
     refused(&work, pull(unknown), Errno::IO, &["no-such-host.invalid"]);
 }

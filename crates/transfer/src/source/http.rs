@@ -40,6 +40,10 @@ fn status_error(url: &Url, status: u16) -> Error {
 fn network_error(url: &Url, failure: Failure) -> Error {
     match failure {
         Failure::Cancelled => Error::cancelled(),
+        failure @ Failure::Address(_) => {
+            let text = format!("HTTP request to {url} failed");
+            Error::caused(Kind::InvalidArgument, text, failure)
+        }
         failure => Error::caused(Kind::Io, format!("HTTP request to {url} failed"), failure),
     }
 }

@@ -11,9 +11,10 @@ const REDIRECTS_MAX: usize = 30;
 /// The last answer to a request for an address.
 ///
 /// # Errors
-/// [`Failure::Redirect`] for one that is not followed; what the network says.
+/// [`Failure::Address`] for what cannot be asked for, [`Failure::Redirect`] for a redirect that is
+/// not followed; what the network says.
 pub(super) async fn get(client: &Client, address: &str) -> Result<Response, Failure> {
-    let start = Url::parse(address).map_err(|error| Failure::Redirect(error.to_string()))?;
+    let start = Url::parse(address).map_err(|error| Failure::Address(error.to_string()))?;
     let mut url = start.clone();
     for _ in 0..=REDIRECTS_MAX {
         let response = client.get(with_credentials(&url, &start)).send().await;

@@ -69,6 +69,9 @@ pub enum Failure {
     /// The server was silent for too long.
     #[error("The server sent nothing for {} seconds", STALL_TIMEOUT.as_secs())]
     Stalled,
+    /// The address has a port or host that cannot be.
+    #[error("The address is invalid: {0}")]
+    Address(String),
     /// Redirected too often, from https to http, or to what is no address.
     #[error("The redirect is refused: {0}")]
     Redirect(String),
