@@ -1,6 +1,6 @@
 //! lz4 frames.
 
-use super::source::Input;
+use super::source::{Input, frame_follows};
 use super::{Codec, Error};
 use lz4_flex::frame::{BlockMode, BlockSize, FrameDecoder, FrameEncoder, FrameInfo};
 use std::io::{self, BufRead, Read, Write};
@@ -91,18 +91,9 @@ impl Decoder {
 /// Looks at what comes next.
 fn next_frame(mut input: Input, is_first: bool) -> io::Result<State> {
     let next = input.fill_buf()?;
-    let name = Codec::Lz4.name();
-    if next.is_empty() {
-        return match is_first {
-            true => Err(Error::Truncated(name).into()),
-            false => Ok(State::Ended),
-        };
-    }
-    if !next.iter().zip(MAGIC).all(|(a, b)| *a == b) {
-        return Err(match is_first {
-            true => Error::Corrupt(name).into(),
-            false => Error::TrailingGarbage(name).into(),
-        });
+    let is_frame = next.iter().zip(MAGIC).all(|(a, b)| *a == b);
+    if !frame_follows(next, is_frame, is_first, Codec::Lz4)? {
+        return Ok(State::Ended);
     }
     Ok(State::Frame(Box::new(FrameDecoder::new(InFrame::new(
         input,

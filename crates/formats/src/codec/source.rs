@@ -55,6 +55,24 @@ impl Read for Watched {
     }
 }
 
+/// Whether a frame follows, in a format of frames one after another; `false` for the end. `next` is
+/// what comes, and `is_frame` whether it looks like a frame.
+pub(super) fn frame_follows(
+    next: &[u8],
+    is_frame: bool,
+    is_first: bool,
+    codec: Codec,
+) -> Result<bool, Error> {
+    let name = codec.name();
+    match (next.is_empty(), is_frame, is_first) {
+        (true, _, true) => Err(Error::Truncated(name)),
+        (true, _, false) => Ok(false),
+        (false, true, _) => Ok(true),
+        (false, false, true) => Err(Error::Corrupt(name)),
+        (false, false, false) => Err(Error::TrailingGarbage(name)),
+    }
+}
+
 /// The buffered source of a decoder.
 pub(super) type Input = BufReader<Watched>;
 

@@ -1,6 +1,6 @@
 //! zstd, by libzstd: frames one after another, skippable ones skipped.
 
-use super::source::{Guarded, Input};
+use super::source::{Guarded, Input, frame_follows};
 use super::{Codec, EncodeOptions, Error, Limits, Source};
 use std::io::{self, BufRead, Read, Write};
 use zstd::stream::{read, write};
@@ -46,23 +46,13 @@ impl Decoder {
     /// Looks at what comes next.
     fn next_frame(&self, mut input: Input, is_first: bool) -> io::Result<State> {
         let next = input.fill_buf()?;
-        let name = Codec::Zstd.name();
-        if next.is_empty() {
-            return match is_first {
-                true => Err(Error::Truncated(name).into()),
-                false => Ok(State::Ended),
-            };
-        }
         let is_frame = next.iter().zip(MAGIC).all(|(a, b)| *a == b);
         let is_skippable = next.first().is_some_and(|byte| byte >> 4 == 5)
             && next.iter().skip(1).zip(SKIPPABLE).all(|(a, b)| *a == b);
-        if !is_frame && !is_skippable {
-            return Err(match is_first {
-                true => Error::Corrupt(name).into(),
-                false => Error::TrailingGarbage(name).into(),
-            });
+        if !frame_follows(next, is_frame || is_skippable, is_first, Codec::Zstd)? {
+            return Ok(State::Ended);
         }
-        let setup = |_refused: io::Error| Error::Setup(name);
+        let setup = |_refused: io::Error| Error::Setup(Codec::Zstd.name());
         let mut frame = read::Decoder::with_buffer(input)
             .map_err(setup)?
             .single_frame();

@@ -19,7 +19,6 @@ use crate::source::remote::{Fetcher, Remote};
 use crate::stage::Source;
 use crate::stage::ahead::Ahead;
 use crate::stage::digest::{Digest, Pending, Received};
-use crate::stage::limit::Limit;
 use crate::stage::meter::{Meter, Observer, percent};
 use crate::stage::sniff;
 use importd_api::failure::Kind;
@@ -94,13 +93,8 @@ impl Request {
         sidecar::expectation(self, fetcher, context)
     }
 
-    /// Starts the download; of more than `size_max` bytes, unpacked, it ends with an error.
-    fn download(
-        &self,
-        fetcher: &Fetcher,
-        size_max: Option<u64>,
-        context: &Context,
-    ) -> Result<Download> {
+    /// Starts the download.
+    fn download(&self, fetcher: &Fetcher, context: &Context) -> Result<Download> {
         let Remote {
             length,
             etag,
@@ -121,7 +115,6 @@ impl Request {
         let (digest, pending) = Digest::new(meter).doing(failed)?;
         let source: Source = Box::new(digest);
         let (_, unpacked) = sniff::unpacked(source)?;
-        let unpacked: Source = Box::new(Limit::new(unpacked, size_max.unwrap_or(u64::MAX)));
         Ok(Download {
             body: Ahead::new(unpacked).doing(failed)?,
             pending,

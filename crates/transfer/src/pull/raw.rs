@@ -17,7 +17,7 @@ pub fn run(request: &Request, bounds: Bounds, context: &Context) -> Result<()> {
     request.begin(context)?;
     let (root, fetcher) = request.enter(context)?;
     let expected = request.expectation(&fetcher, context)?;
-    let mut download = request.download(&fetcher, bounds.size_max, context)?;
+    let mut download = request.download(&fetcher, context)?;
 
     let pristine = keep::pristine_name(request, download.etag.as_deref(), &root);
     let local = match &request.local {

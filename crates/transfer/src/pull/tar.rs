@@ -7,6 +7,7 @@ use crate::error::Result;
 use crate::import::report_success;
 use crate::sink::raw::Bounds;
 use crate::sink::tree::TreeSink;
+use crate::stage::limit::Limit;
 use importd_api::job::Local;
 use std::ffi::OsString;
 
@@ -18,7 +19,8 @@ pub fn run(request: &Request, bounds: Bounds, context: &Context) -> Result<()> {
     request.begin(context)?;
     let (root, fetcher) = request.enter(context)?;
     let expected = request.expectation(&fetcher, context)?;
-    let download = request.download(&fetcher, bounds.size_max, context)?;
+    let size_max = bounds.size_max.unwrap_or(u64::MAX);
+    let download = request.download(&fetcher, context)?;
 
     let pristine = keep::pristine_name(request, download.etag.as_deref(), &root);
     let local = match &request.local {
@@ -34,7 +36,7 @@ pub fn run(request: &Request, bounds: Bounds, context: &Context) -> Result<()> {
         (&context.report, &context.cancel),
     )?;
     let (staged, _) = sink
-        .fill(download.body)
+        .fill(Limit::new(download.body, size_max))
         .map_err(|error| request.failed_body(error))?;
     let received = request.received(download.pending, context)?;
     let proven = staged.prove(&request.url.to_string(), &expected, &received)?;
