@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`codec`] | compression by magic: `Read` → `Read`, `Write` → `Write` |
 //! | [`tar`] | archives: `Read` → entries, entries → `Write` |
+//! | [`disk`] | disk images: `ReadAt` → extents |
 //! | [`checksums`] | `SHA256SUMS` and `NAME.sha256` files |
 //! | [`pgp`] | detached OpenPGP signatures → verdict |
 //!
@@ -23,5 +24,6 @@
 
 pub mod checksums;
 pub mod codec;
+pub mod disk;
 pub mod pgp;
 pub mod tar;
