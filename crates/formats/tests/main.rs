@@ -10,6 +10,10 @@ mod archives;
 #[cfg(test)]
 mod damaged;
 #[cfg(test)]
+mod disk_image;
+#[cfg(test)]
+mod disk_qcow2;
+#[cfg(test)]
 mod fixture;
 #[cfg(test)]
 mod flips;

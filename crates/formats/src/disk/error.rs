@@ -13,7 +13,7 @@ const NAME_MAX: usize = 256;
 pub enum Kind {
     /// The image is in order, but uses what is not read here.
     Unsupported,
-    /// The image contradicts its format or itself, or was cut off.
+    /// The image contradicts its format or itself, was cut off, or is in disorder.
     Corrupt,
     /// A named limit is exceeded.
     TooLarge,
@@ -57,6 +57,16 @@ pub enum Error {
         /// The file's name, as it stands in the image.
         name: ForeignName,
     },
+    /// The image says of itself that it is in disorder.
+    #[error("The {} image {state}: {advice}", format.name())]
+    Unclean {
+        /// The image's format.
+        format: Format,
+        /// What it says.
+        state: &'static str,
+        /// What to do.
+        advice: &'static str,
+    },
     /// The image contradicts its format or itself, or was cut off.
     #[error("Damaged {} image: {what} (byte {at} of the file)", format.name())]
     Corrupt {
@@ -98,7 +108,7 @@ impl Error {
             Error::Unsupported { .. } | Error::Unknown { .. } | Error::OtherFile { .. } => {
                 Kind::Unsupported
             }
-            Error::Corrupt { .. } => Kind::Corrupt,
+            Error::Corrupt { .. } | Error::Unclean { .. } => Kind::Corrupt,
             Error::TooLarge { .. } => Kind::TooLarge,
         }
     }

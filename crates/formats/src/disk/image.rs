@@ -1,7 +1,7 @@
 //! Any image, opened.
 
 use super::source::Source;
-use super::{Error, Extent, Format, Packed, ReadAt, raw};
+use super::{Error, Extent, Format, Packed, ReadAt, qcow2, raw};
 
 /// What one image may ask for.
 #[derive(Clone, Copy, Debug)]
@@ -59,7 +59,8 @@ pub fn open(format: Format, file: Box<dyn ReadAt>, limits: Limits) -> Result<Box
     let source = Source::new(file, format);
     Ok(match format {
         Format::Raw => Box::new(raw::Image::open(source, limits)?),
-        Format::Qcow2 | Format::Vmdk | Format::Vhd | Format::Vhdx | Format::Vdi => {
+        Format::Qcow2 => Box::new(qcow2::Image::open(source, limits)?),
+        Format::Vmdk | Format::Vhd | Format::Vhdx | Format::Vdi => {
             return Err(source.unsupported("a format that is not read yet", "use qemu-img convert"));
         }
     })

@@ -3,7 +3,7 @@
 //! | module | format | read | written |
 //! |---|---|---|---|
 //! | `raw` | the bytes of the disk as they are | yes | – |
-//! | `qcow2` | QEMU's, versions 2 and 3 | yes | yes |
+//! | [`qcow2`] | QEMU's, versions 2 and 3 | yes | yes |
 //! | `vmdk` | VMware's, sparse and stream-optimised in one file | yes | – |
 //! | `vhd` | Virtual PC's and Azure's, fixed and dynamic | yes | – |
 //! | `vhdx` | Hyper-V's, fixed and dynamic | yes | – |
@@ -23,11 +23,12 @@ mod error;
 mod extent;
 mod format;
 mod image;
-#[allow(dead_code, reason = "used by the formats that follow")]
 mod inflate;
+pub mod qcow2;
 mod raw;
-#[allow(dead_code, reason = "used by the formats that follow")]
 mod source;
+mod table;
+mod walk;
 
 pub use error::{Error, ForeignName, Kind};
 pub use extent::{Content, Extent, Packed};
