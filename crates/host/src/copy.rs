@@ -1,12 +1,28 @@
 //! Contents of one file into another, without reading holes and, where possible, without copying.
 //!
+//! This module holds `unsafe`: the ioctl that clones a range is defined here.
+//!
 //! # Source
-//! ioctl_ficlone(2), copy_file_range(2), lseek(2) (SEEK_DATA, SEEK_HOLE).
+//! ioctl_ficlone(2), ioctl_ficlonerange(2), copy_file_range(2), lseek(2) (SEEK_DATA, SEEK_HOLE).
+
+#![expect(unsafe_code, reason = "the ioctl that clones a range is defined here")]
 
 use rustix::fs::SeekFrom;
 use rustix::io::Errno;
+use rustix::ioctl::{Opcode, Setter, ioctl, opcode};
 use std::io;
-use std::os::fd::BorrowedFd;
+use std::os::fd::{AsRawFd, BorrowedFd};
+
+/// `struct file_clone_range` of linux/fs.h.
+#[repr(C)]
+struct CloneRange {
+    source_fd: i64,
+    source_offset: u64,
+    source_length: u64,
+    target_offset: u64,
+}
+
+const FICLONERANGE: Opcode = opcode::write::<CloneRange>(0x94, 13);
 
 /// Most bytes copied by one system call, so that progress and cancel are seen in between.
 const STEP_BYTES: u64 = 16 << 20;
@@ -18,7 +34,11 @@ const BUFFER_BYTES: usize = 1 << 20;
 /// # Errors
 /// What the ioctl says otherwise: no space, for one.
 pub fn clone_file(from: BorrowedFd<'_>, to: BorrowedFd<'_>) -> io::Result<bool> {
-    match rustix::fs::ioctl_ficlone(to, from) {
+    is_shared(rustix::fs::ioctl_ficlone(to, from))
+}
+
+fn is_shared(result: Result<(), Errno>) -> io::Result<bool> {
+    match result {
         Ok(()) => Ok(true),
         Err(
             Errno::OPNOTSUPP
@@ -32,6 +52,29 @@ pub fn clone_file(from: BorrowedFd<'_>, to: BorrowedFd<'_>) -> io::Result<bool> 
         ) => Ok(false),
         Err(errno) => Err(errno.into()),
     }
+}
+
+/// Makes a stretch of `to` share the data of one of `from`: `length` bytes, from its `offset` on.
+/// `false` if the file systems cannot: nothing has changed.
+///
+/// # Errors
+/// As [`clone_file`].
+pub fn clone_range(
+    from: BorrowedFd<'_>,
+    from_offset: u64,
+    to: BorrowedFd<'_>,
+    (offset, length): (u64, u64),
+) -> io::Result<bool> {
+    let range = CloneRange {
+        source_fd: i64::from(from.as_raw_fd()),
+        source_offset: from_offset,
+        source_length: length,
+        target_offset: offset,
+    };
+    // SAFETY: FICLONERANGE is defined for exactly this structure.
+    let call = unsafe { Setter::<FICLONERANGE, CloneRange>::new(range) };
+    // SAFETY: the structure is read during the call only; both descriptors are borrowed and open.
+    is_shared(unsafe { ioctl(to, call) })
 }
 
 /// Where a file of `size` bytes has data: `(offset, length)` in order. The whole file where the
@@ -182,6 +225,17 @@ mod tests {
         let mut three = [0; 3];
         to.read_exact_at(&mut three, 5 << 20).unwrap();
         assert_eq!(&three, b"two");
+    }
+
+    #[test]
+    fn a_range_is_shared_where_the_file_system_can_and_only_then() {
+        assert_eq!(size_of::<CloneRange>(), 32);
+        let from = tempfile::tempfile_in("/var/tmp").unwrap();
+        from.write_all_at(&[7; 8192], 0).unwrap();
+        let to = tempfile::tempfile_in("/var/tmp").unwrap();
+        let shared = clone_range(from.as_fd(), 4096, to.as_fd(), (8192, 4096)).unwrap();
+        let expected = if shared { 12288 } else { 0 };
+        assert_eq!(to.metadata().unwrap().len(), expected);
     }
 
     #[test]

@@ -5,7 +5,8 @@
 //! | [`dir`] | handles of folders; names are resolved below them and nowhere else |
 //! | [`tree`] | copying and removing whole trees |
 //! | [`staging`], [`rename`] | hidden entries and the one rename that makes them visible |
-//! | [`copy`], [`sparse`] | contents of files, holes kept |
+//! | [`copy`], [`canvas`], [`sparse`] | contents of files and devices, holes kept |
+//! | [`device`] | block devices |
 //! | [`attributes`] | extended attributes, inode flags, time of birth |
 //! | [`subvolume`] | btrfs |
 //! | [`child`] | worker processes |
@@ -18,8 +19,10 @@
 
 pub mod attributes;
 pub mod cancel;
+pub mod canvas;
 pub mod child;
 pub mod copy;
+pub mod device;
 pub mod dir;
 pub mod notify;
 pub mod rename;

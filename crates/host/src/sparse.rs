@@ -4,38 +4,33 @@
 
 #![expect(unsafe_code, reason = "sync_file_range has no safe wrapper")]
 
-use crate::copy::write_at;
+use crate::canvas::Canvas;
 use std::io;
-use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsRawFd, BorrowedFd};
 
-/// Zeros become holes in units of this many bytes, aligned to the file: the block size of common
-/// file systems. Smaller runs gain nothing.
-const BLOCK_BYTES: usize = 4096;
 /// Written bytes after which writing back to the disk is started, so that the final flush has
 /// little left.
 const WRITEBACK_BYTES: u64 = 8 << 20;
 /// Bytes that [`is_zero`] looks at before it decides again.
 const LANE_BYTES: usize = 64;
 
-/// Writes a fresh regular file from its start, in order; blocks of zeros become holes.
+/// Fills a canvas from its start, in order.
 #[derive(Debug)]
-pub struct SparseWriter {
-    fd: OwnedFd,
+pub struct SparseWriter<'a> {
+    canvas: &'a Canvas,
     position: u64,
     written_back: u64,
 }
 
-impl SparseWriter {
-    /// A writer for an empty file.
-    ///
-    /// # Errors
-    /// When no more descriptors can be had.
-    pub fn new(fd: BorrowedFd<'_>) -> io::Result<Self> {
-        Ok(Self {
-            fd: fd.try_clone_to_owned()?,
+impl<'a> SparseWriter<'a> {
+    /// A writer from the start of a canvas.
+    #[must_use]
+    pub const fn new(canvas: &'a Canvas) -> Self {
+        Self {
+            canvas,
             position: 0,
             written_back: 0,
-        })
+        }
     }
 
     /// Adds bytes at the end.
@@ -43,47 +38,23 @@ impl SparseWriter {
     /// # Errors
     /// What pwrite(2) says: a full disk is `ENOSPC`.
     pub fn write_at_end(&mut self, data: &[u8]) -> io::Result<()> {
-        let mut start = 0;
-        while start < data.len() {
-            let zero = is_zero(&data[start..self.block_end(data, start)]);
-            let mut end = self.block_end(data, start);
-            while end < data.len() && is_zero(&data[end..self.block_end(data, end)]) == zero {
-                end = self.block_end(data, end);
-            }
-            if !zero {
-                let offset = self.position + start as u64;
-                write_at(self.as_fd(), &data[start..end], offset)?;
-            }
-            start = end;
-        }
+        self.canvas.paint(data, self.position)?;
         self.position += data.len() as u64;
         if self.position - self.written_back >= WRITEBACK_BYTES {
             let length = self.position - self.written_back;
-            start_writeback(self.as_fd(), self.written_back, length);
+            self.canvas.start_writeback(self.written_back, length);
             self.written_back = self.position;
         }
         Ok(())
     }
 
-    /// Gives the file its full length, which it has in bytes.
+    /// Gives a file its length; says how many bytes were written, holes counted.
     ///
     /// # Errors
     /// What ftruncate(2) says.
     pub fn finish(self) -> io::Result<u64> {
-        rustix::fs::ftruncate(&self.fd, self.position)?;
+        self.canvas.finish(self.position)?;
         Ok(self.position)
-    }
-
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        std::os::fd::AsFd::as_fd(&self.fd)
-    }
-
-    /// The end, in `data`, of the file's block in which `start` lies.
-    fn block_end(&self, data: &[u8], start: usize) -> usize {
-        let block = BLOCK_BYTES as u64;
-        let offset = (self.position + start as u64) % block;
-        let left = usize::try_from(block - offset).unwrap_or(BLOCK_BYTES);
-        data.len().min(start + left)
     }
 }
 
@@ -122,7 +93,8 @@ mod tests {
         }
         for step in [1000, 4096, 1 << 20] {
             let file = tempfile::tempfile_in("/var/tmp").unwrap();
-            let mut writer = SparseWriter::new(file.as_fd()).unwrap();
+            let canvas = Canvas::blank(file.as_fd()).unwrap();
+            let mut writer = SparseWriter::new(&canvas);
             for piece in data.chunks(step) {
                 writer.write_at_end(piece).unwrap();
             }

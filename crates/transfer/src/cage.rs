@@ -89,20 +89,37 @@ fn makes(form: Form) -> CapabilitySet {
     }
 }
 
-/// For `systemd-import tar|raw`: the source is open already.
+/// For `systemd-import tar`: the source is open already; the tree grows in `folder`.
 ///
 /// # Errors
 /// When the kernel refuses a cage it should be able to build.
-pub fn enter_import(root: &Root, form: Form, context: &Context) -> Result<()> {
-    let mut profile = Profile::new("import", makes(form));
-    profile.allow_write(root.folder.as_fd()).doing(failed)?;
+pub fn enter_import_tar(folder: &Dir, context: &Context) -> Result<()> {
+    let mut profile = Profile::new("import", MAKE_TREES);
+    profile.allow_write(folder.as_fd()).doing(failed)?;
+    enter(&profile, context)
+}
+
+/// What marking a block device read-only needs.
+pub const MARK_DEVICES: CapabilitySet = CapabilitySet::SYS_ADMIN;
+
+/// What giving a new file to the owner of the one it replaces needs.
+pub const GIVE_AWAY: CapabilitySet = CapabilitySet::CHOWN;
+
+/// For `systemd-import raw`: the source is open already, and so is a target that is written in
+/// place; new files are made in `folder`. `extra` is kept beside what all need.
+///
+/// # Errors
+/// As [`enter_import_tar`].
+pub fn enter_import_raw(folder: &Dir, extra: CapabilitySet, context: &Context) -> Result<()> {
+    let mut profile = Profile::new("import", MAKE_FILES.union(extra));
+    profile.allow_write(folder.as_fd()).doing(failed)?;
     enter(&profile, context)
 }
 
 /// For `systemd-import-fs run`.
 ///
 /// # Errors
-/// As [`enter_import`].
+/// As [`enter_import_tar`].
 pub fn enter_import_fs(root: &Root, source: &Dir, context: &Context) -> Result<()> {
     let mut profile = Profile::new("import-fs", MAKE_TREES);
     profile.allow_write(root.folder.as_fd()).doing(failed)?;
@@ -113,7 +130,7 @@ pub fn enter_import_fs(root: &Root, source: &Dir, context: &Context) -> Result<(
 /// For `systemd-export tar|raw`: reads the image, writes where FILE is to appear, if it is no device.
 ///
 /// # Errors
-/// As [`enter_import`].
+/// As [`enter_import_tar`].
 pub fn enter_export(image: &Path, folder: Option<&Dir>, context: &Context) -> Result<()> {
     let mut profile = Profile::new("export", READ_TREES);
     profile.allow_read_path(image);
@@ -126,7 +143,7 @@ pub fn enter_export(image: &Path, folder: Option<&Dir>, context: &Context) -> Re
 /// For `systemd-pull tar|raw`.
 ///
 /// # Errors
-/// As [`enter_import`].
+/// As [`enter_import_tar`].
 pub fn enter_pull(root: &Root, request: &Request, context: &Context) -> Result<()> {
     let mut profile = Profile::new("pull", makes(request.form));
     profile.allow_write(root.folder.as_fd()).doing(failed)?;

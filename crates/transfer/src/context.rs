@@ -1,14 +1,15 @@
 //! What every verb has at hand, and where its image goes.
 
-use crate::error::{Doing, Result};
+use crate::error::{Doing, Error, Result};
 use crate::images::Places;
 use crate::install::{Manner, Root};
 use crate::report::Report;
 use importd_api::name::ImageName;
-use importd_host::cancel::Cancel;
+use importd_host::cancel::{Cancel, Cancelled};
 use importd_host::dir::Dir;
 use importd_host::rename::Replace;
 use importd_host::staging::{self, Shape};
+use std::time::Duration;
 
 /// What every verb has at hand.
 #[derive(Clone, Debug)]
@@ -32,6 +33,8 @@ pub struct Target {
     pub read_only: bool,
     /// Flush before and after the rename.
     pub sync: bool,
+    /// The name is a path, and what is there is written to.
+    pub direct: bool,
     /// Make trees subvolumes where the file system has them.
     pub subvolume: bool,
 }
@@ -66,11 +69,14 @@ impl Target {
                 .report
                 .info("File system synchronization on completion is off.");
         }
-        match staging::sweep(&folder) {
+        // Signals are not listened to before the cage is closed: they are looked for in between.
+        let mut check = || context.cancel.wait_signal(Duration::ZERO);
+        match staging::sweep(&folder, &mut check) {
             Ok(0) => {}
             Ok(count) => context
                 .report
                 .info(format!("Removed {count} leftovers of killed transfers.")),
+            Err(error) if Cancelled::is(&error) => return Err(Error::cancelled()),
             Err(error) => context
                 .report
                 .debug(format!("Leftovers could not be looked for: {error}")),

@@ -9,6 +9,7 @@ use importd_api::failure::Kind;
 use importd_api::name::ImageName;
 use rustix::fs::{AtFlags, FileType};
 use rustix::io::Errno;
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 /// Where images of one class are, for one caller.
@@ -85,6 +86,18 @@ impl Places {
             }
         }
         Ok(None)
+    }
+
+    /// The names that images called `name` have in the image root, one for each form that is there.
+    #[must_use]
+    pub fn forms_in_root(&self, name: &ImageName) -> Vec<OsString> {
+        candidates(self.class, name)
+            .into_iter()
+            .filter(|(file_name, wanted)| {
+                is_wanted(&self.root.join(file_name), *wanted).is_ok_and(|is_wanted| is_wanted)
+            })
+            .map(|(file_name, _)| OsString::from(file_name))
+            .collect()
     }
 
     /// Refuses a name that is taken.

@@ -11,6 +11,8 @@
 //! | [`proof`] | what a download must prove, and what proven means |
 //! | [`sink`] | where bytes go, still hidden: raw image, tree |
 //! | [`install`] | proven → visible |
+//! | [`destination`] | where an image goes: a name, or a path |
+//! | [`companions`] | what goes with an image when it is replaced |
 //! | [`images`] | finding images by name |
 //! | [`pull`], [`import`], [`export`] | one verb and kind per file |
 //! | [`report`] | log lines and progress to whoever started us |
@@ -24,7 +26,9 @@
 
 pub mod cage;
 pub mod cli;
+pub mod companions;
 pub mod context;
+pub mod destination;
 pub mod error;
 pub mod export;
 pub mod images;

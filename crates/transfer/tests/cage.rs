@@ -13,6 +13,7 @@ mod tests {
     use importd_host::cancel::Cancel;
     use importd_host::dir::Dir;
     use importd_host::notify::Notifier;
+    use importd_host::sandbox::CapabilitySet;
     use importd_transfer::cage;
     use importd_transfer::context::{Context, Target};
     use importd_transfer::images::Places;
@@ -132,7 +133,7 @@ mod tests {
     #[test]
     fn an_import_only_writes_images() {
         let Some(place) = Place::new() else { return };
-        cage::enter_import(&place.root, Form::Tar, &place.context).unwrap();
+        cage::enter_import_tar(&place.root.folder, &place.context).unwrap();
         place.writes_images();
         place.nothing_else_works();
         assert!(!is_connected());
@@ -142,7 +143,7 @@ mod tests {
     #[test]
     fn an_import_of_a_disk_image_makes_nothing_but_files() {
         let Some(place) = Place::new() else { return };
-        cage::enter_import(&place.root, Form::Raw, &place.context).unwrap();
+        cage::enter_import_raw(&place.root.folder, CapabilitySet::empty(), &place.context).unwrap();
         let file = File::create(place.path("images/new")).unwrap();
         assert!(std::os::unix::fs::fchown(&file, Some(7), Some(8)).is_err());
         let (kind, mode) = (rustix::fs::FileType::BlockDevice, rustix::fs::Mode::RWXU);
@@ -189,6 +190,7 @@ mod tests {
             keep_download: false,
             target: Target {
                 places: Places::new(Class::Machine, Some(Scope::System), None, None).unwrap(),
+                direct: false,
                 force: false,
                 read_only: false,
                 sync: true,

@@ -1,6 +1,6 @@
 //! systemd-import raw: disk images, byte for byte, with their holes.
 
-use crate::make::{PACKERS, disk, file, has, packed, run};
+use crate::make::{PACKERS, disk, file, packed, run};
 use crate::subject::{Work, is_ours};
 use crate::tree::{attributes, set_attribute};
 use rustix::io::Errno;
@@ -103,36 +103,6 @@ fn sizes_are_exact_and_limits_hold() {
     run("rm", &["images/big.raw"], &work.path(""));
     limit("--size-max=4999").fail(Errno::TOOBIG);
     assert!(!work.images().contains(&"big.raw".to_owned()));
-}
-
-#[test]
-fn qcow2_is_recognised() {
-    let Some(work) = Work::new() else { return };
-    if !has("qemu-img") {
-        return;
-    }
-    let image = disk(&work, "disk.img");
-    run(
-        "qemu-img",
-        &["convert", "-O", "qcow2", "disk.img", "disk.qcow2"],
-        &work.path(""),
-    );
-    let source = work.path("disk.qcow2");
-    let import = work.run("systemd-import").arg("raw").arg(&source);
-    if is_ours() {
-        let outcome = import.fail(Errno::OPNOTSUPP);
-        assert!(outcome.complaint().contains("qcow2"), "{}", outcome.stderr);
-        assert_eq!(work.images(), [""; 0]);
-    } else {
-        import.succeed();
-        assert!(std::fs::read(work.image("disk.raw")).unwrap() == std::fs::read(&image).unwrap());
-    }
-    let keep = work
-        .run("systemd-import")
-        .args(["raw", "--convert-qcow2=no"]);
-    keep.arg(&source).arg("kept").succeed();
-    let kept = std::fs::read(work.image("kept.raw")).unwrap();
-    assert!(kept == std::fs::read(&source).unwrap());
 }
 
 #[test]

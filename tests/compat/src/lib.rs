@@ -32,6 +32,8 @@ mod btrfs;
 #[cfg(test)]
 mod bus;
 #[cfg(test)]
+mod direct;
+#[cfg(test)]
 mod distribution;
 #[cfg(test)]
 mod export;
@@ -51,5 +53,7 @@ mod names;
 mod notify;
 #[cfg(test)]
 mod pull;
+#[cfg(test)]
+mod replace;
 #[cfg(test)]
 mod verify;

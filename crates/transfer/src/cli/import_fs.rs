@@ -1,7 +1,7 @@
 //! `systemd-import-fs run DIRECTORY [NAME]`
 
 use super::target::TargetOptions;
-use super::words::{image_name, optional};
+use super::words::{destination, optional};
 use super::{Environment, Worker};
 use crate::context::Context;
 use crate::error::Result;
@@ -35,10 +35,11 @@ impl Worker for Arguments {
     fn work(self, _verb: &str, environment: &Environment, context: &Context) -> Result<()> {
         let source = optional(self.words.get(1).map(OsString::as_os_str)).map(PathBuf::from);
         let given = self.words.get(2).map(OsString::as_os_str);
+        let target = self.target.target(environment)?;
         let request = Request {
-            name: image_name(given, source.as_deref(), |file| file)?,
+            destination: destination(given, source.as_deref(), &target, |file| file)?,
             source,
-            target: self.target.target(environment)?,
+            target,
         };
         import::fs::run(&request, context)
     }

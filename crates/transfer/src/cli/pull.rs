@@ -1,6 +1,6 @@
 //! `systemd-pull tar|raw URL [NAME]`
 
-use super::import::bounds;
+use super::disk::DiskOptions;
 use super::target::TargetOptions;
 use super::values::switch;
 use super::words::given_name;
@@ -48,18 +48,8 @@ pub struct Arguments {
     /// Fetch verity data (not supported yet)
     #[arg(long, value_name = "BOOL")]
     verity: Option<String>,
-    /// Unpack qcow2 disk images
-    #[arg(long, value_name = "BOOL")]
-    convert_qcow2: Option<String>,
-    /// Zero the rest of the range, with --offset= and --size-max=
-    #[arg(long, value_name = "BOOL")]
-    zero_fill: Option<String>,
-    /// Write at this offset, in bytes, with --direct
-    #[arg(long, value_name = "BYTES")]
-    offset: Option<String>,
-    /// Most bytes of the image, unpacked
-    #[arg(long, value_name = "BYTES")]
-    size_max: Option<String>,
+    #[command(flatten)]
+    disk: DiskOptions,
     /// Verb, address and name
     #[arg(value_name = "VERB URL [NAME]", hide = true)]
     words: Vec<OsString>,
@@ -75,6 +65,10 @@ impl Worker for Arguments {
     fn work(self, verb: &str, environment: &Environment, context: &Context) -> Result<()> {
         let form = if verb == "tar" { Form::Tar } else { Form::Raw };
         let bounds = self.bounds()?;
+        if self.target.direct {
+            let text = "--direct is not supported yet; without it the image is installed by name";
+            return Err(Error::new(Kind::Unsupported, text));
+        }
         let request = self.request(form, environment)?;
         match form {
             Form::Tar => pull::tar::run(&request, bounds, context),
@@ -85,11 +79,7 @@ impl Worker for Arguments {
 
 impl Arguments {
     fn bounds(&self) -> Result<Bounds> {
-        let mut bounds = bounds(
-            self.size_max.as_deref(),
-            self.convert_qcow2.as_deref(),
-            (self.offset.as_deref(), self.zero_fill.as_deref()),
-        )?;
+        let (mut bounds, _) = self.disk.checked(self.target.direct)?;
         bounds.size_max = bounds.size_max.or(Some(SIZE_MAX_DEFAULT));
         Ok(bounds)
     }

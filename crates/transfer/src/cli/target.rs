@@ -37,9 +37,9 @@ pub(super) struct TargetOptions {
     /// Mark the image read-only
     #[arg(long)]
     read_only: bool,
-    /// Write to the path NAME directly (not supported yet)
+    /// NAME is a path: write to what is there
     #[arg(long)]
-    direct: bool,
+    pub(super) direct: bool,
     /// Make trees btrfs subvolumes where possible
     #[arg(long, value_name = "BOOL")]
     btrfs_subvol: Option<String>,
@@ -76,14 +76,11 @@ impl PlaceOptions {
 
 impl TargetOptions {
     pub(super) fn target(&self, environment: &Environment) -> Result<Target> {
-        if self.direct {
-            let text = "--direct is not supported yet; without it the image is installed by name";
-            return Err(Error::new(Kind::Unsupported, text));
-        }
         switch("btrfs-quota", self.btrfs_quota.as_deref(), false)?;
         Ok(Target {
             places: self.place.places(environment)?,
             force: self.force,
+            direct: self.direct,
             read_only: self.read_only,
             sync: switch(
                 "sync",

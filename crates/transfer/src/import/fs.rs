@@ -3,15 +3,16 @@
 use super::{Request, report_success};
 use crate::cage;
 use crate::context::Context;
+use crate::destination::{Hidden, Site};
 use crate::error::{Doing, Error, Result};
 use crate::proof::Staged;
 use crate::report::size;
 use crate::sink::tree::single_tree;
 use crate::source::file;
+use importd_api::failure::Kind;
 use importd_host::dir::Dir;
 use importd_host::staging::Staging;
 use importd_host::tree::{self, CopyProgress};
-use std::ffi::OsStr;
 use std::time::{Duration, Instant};
 
 /// Least time between two lines about where the copy is, as in the reference.
@@ -22,7 +23,7 @@ const LINE_INTERVAL: Duration = Duration::from_millis(200);
 /// # Errors
 /// What the copy says, by kind; nothing is left then.
 pub fn run(request: &Request, context: &Context) -> Result<()> {
-    request.target.check_free(&request.name)?;
+    request.destination.check_free(&request.target)?;
     let label = request.source.as_ref().map_or_else(
         || "standard input".into(),
         |path| path.display().to_string(),
@@ -30,13 +31,18 @@ pub fn run(request: &Request, context: &Context) -> Result<()> {
     let source = file::folder(request.source.as_deref())?;
     context.report.info(format!(
         "Importing '{label}', saving as '{}'.",
-        request.name
+        request.destination
     ));
-    let root = request.target.open_root(context)?;
+    let Site::Hidden(Hidden {
+        root, name, manner, ..
+    }) = request.destination.open_tree(&request.target, context)?
+    else {
+        let text = format!("'{}' exists; --force replaces it", request.destination);
+        return Err(Error::new(Kind::Exists, text));
+    };
     cage::enter_import_fs(&root, &source, context)?;
 
-    let name = OsStr::new(request.name.as_str());
-    let staging = Staging::create(&root.folder, name, request.target.tree_shape())
+    let staging = Staging::create(&root.folder, &name, request.target.tree_shape())
         .doing(|| "Failed to create a hidden image folder".into())?;
     let target = staging
         .folder()
@@ -45,10 +51,11 @@ pub fn run(request: &Request, context: &Context) -> Result<()> {
     copy(&source, &target, context)?;
 
     let installed = Staged(staging).accept_local();
-    installed.install(&root, name, request.target.manner(), context)?;
+    installed.install(&root, &name, manner, context)?;
+    request.retire_old(&root, &name, context);
     context.report.info(format!(
         "Directory '{}' successfully installed.",
-        root.path.join(name).display()
+        root.path.join(&name).display()
     ));
     report_success(context);
     Ok(())

@@ -4,13 +4,16 @@ pub mod fs;
 pub mod raw;
 pub mod tar;
 
+use crate::companions;
 use crate::context::Context;
+use crate::destination::Destination;
 use crate::error::Result;
+use crate::install::Root;
 use crate::source::file::Input;
 use crate::stage::ahead::Ahead;
 use crate::stage::meter::{Meter, Observer, percent};
 use crate::stage::sniff;
-use importd_api::name::ImageName;
+use std::ffi::OsStr;
 use std::path::PathBuf;
 
 /// What to import, as checked by the command line.
@@ -18,28 +21,40 @@ use std::path::PathBuf;
 pub struct Request {
     /// The source; `None` is standard input.
     pub source: Option<PathBuf>,
-    /// The image's name.
-    pub name: ImageName,
     /// Where it goes.
+    pub destination: Destination,
+    /// How it gets there.
     pub target: crate::context::Target,
 }
 
 impl Request {
-    fn open(&self, context: &Context) -> Result<Input> {
+    /// Opens the source; `offset` is that in the target, in bytes.
+    fn open(&self, offset: Option<u64>, context: &Context) -> Result<Input> {
         let input = match &self.source {
             Some(path) => Input::open(path)?,
             None => Input::standard()?,
         };
-        context.report.info(format!(
-            "Importing '{}', saving as '{}'.",
-            input.label, self.name
-        ));
+        let (label, destination) = (&input.label, &self.destination);
+        context.report.info(match offset {
+            Some(offset) => {
+                format!("Importing '{label}', saving at offset {offset} in '{destination}'.")
+            }
+            None => format!("Importing '{label}', saving as '{destination}'."),
+        });
         Ok(input)
+    }
+
+    /// Removes what belonged to an image that was replaced, once the new one is installed.
+    fn retire_old(&self, root: &Root, installed: &OsStr, context: &Context) {
+        if let (Destination::Image(name), true) = (&self.destination, self.target.force) {
+            let places = &self.target.places;
+            companions::retire(root, places, name, installed, &context.report);
+        }
     }
 }
 
 /// Reports progress by the bytes of the source that were read.
-fn observer(context: &Context, length: Option<u64>) -> Observer {
+pub(crate) fn observer(context: &Context, length: Option<u64>) -> Observer {
     let report = context.report.clone();
     Box::new(move |bytes| {
         // Of a pipe nobody knows how much is left.
@@ -53,7 +68,7 @@ fn observer(context: &Context, length: Option<u64>) -> Observer {
 }
 
 /// The decoded bytes of an input, read ahead.
-fn unpacked(input: Input, context: &Context) -> Result<Ahead> {
+pub(crate) fn unpacked(input: Input, context: &Context) -> Result<Ahead> {
     let observer = observer(context, input.length);
     let reader = input.into_reader(context.cancel.clone());
     let meter = Meter::new(reader, context.cancel.clone(), observer);

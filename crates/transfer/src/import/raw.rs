@@ -1,59 +1,124 @@
 //! A disk image file, or a stream of one, becomes an image.
 
-use super::{Request, observer, report_success, unpacked};
+use super::{Request, report_success};
 use crate::cage;
 use crate::context::Context;
+use crate::destination::{Hidden, Site};
 use crate::error::{Doing, Result};
 use crate::report;
-use crate::sink::raw::{Bounds, RawSink};
-use importd_api::name::Form;
-use importd_formats::codec::Codec;
-use std::ffi::OsString;
+use crate::sink::raw::{Bounds, Finish, InPlace, Pour, Range, RawSink, carry};
+use crate::source::file::Input;
+use importd_host::dir::Dir;
+use importd_host::sandbox::CapabilitySet;
 use std::os::fd::AsFd;
-use std::sync::Mutex;
+use std::path::Path;
 
-/// Imports a disk image.
+/// Where a file without a name may be made for a target that has no folder of its own.
+const SCRATCH: &str = "/var/tmp";
+
+/// Imports a disk image, into a range of a target where one is given.
 ///
 /// # Errors
-/// By kind as [`RawSink`] and [`crate::install`] say; nothing is left then.
-pub fn run(request: &Request, bounds: Bounds, context: &Context) -> Result<()> {
-    request.target.check_free(&request.name)?;
-    let input = request.open(context)?;
-    let root = request.target.open_root(context)?;
-    cage::enter_import(&root, Form::Raw, context)?;
+/// By kind as [`Pour`] and [`crate::install`] say. Nothing is left then; of what is written in place
+/// it is told how far that was.
+pub fn run(
+    request: &Request,
+    range: Option<Range>,
+    bounds: Bounds,
+    context: &Context,
+) -> Result<()> {
+    let destination = &request.destination;
+    destination.check_free(&request.target)?;
+    let input = request.open(range.map(|range| range.offset), context)?;
+    match destination.open_file(&request.target, range, bounds, context)? {
+        Site::Hidden(hidden) => new_file(input, hidden, bounds, request, context)?,
+        Site::InPlace(target) => in_place(input, &target, bounds, request, context)?,
+        Site::Folder(_) => {}
+    }
+    report_success(context);
+    Ok(())
+}
 
-    let file_name = OsString::from(format!("{}.raw", request.name));
-    let sink = RawSink::create(&root.folder, &file_name, context.umask)?;
-    let original = input.try_clone_fd()?;
-    let is_regular = input.length.is_some();
-    let mut start = [0; Codec::MAGIC_LEN];
-    let is_plain = input.is_whole_file()
-        && rustix::io::pread(&original, &mut start, 0)
-            .map(|length| Codec::sniff(&start[..length]) == Codec::None)
-            .doing(|| "Failed to detect file compression".into())?;
-
-    let (staged, size) = if is_plain {
-        let length = input.length;
-        let observe = Mutex::new(observer(context, length));
-        let progress = |bytes: u64| {
-            if let Ok(mut observe) = observe.lock() {
-                observe(bytes);
-            }
-        };
-        sink.copy(original.as_fd(), bounds, &progress, &context.cancel)?
+fn new_file(
+    input: Input,
+    hidden: Hidden,
+    bounds: Bounds,
+    request: &Request,
+    context: &Context,
+) -> Result<()> {
+    let Hidden {
+        root,
+        name,
+        manner,
+        dress,
+    } = hidden;
+    let extra = if dress.has_owner() {
+        cage::GIVE_AWAY
     } else {
-        sink.fill(&mut unpacked(input, context)?, bounds)?
+        CapabilitySet::empty()
     };
+    cage::enter_import_raw(&root.folder, extra, context)?;
+    let sink = RawSink::create(&root.folder, &name, dress)?;
+    let original = input.try_clone_fd()?;
+    let is_file = input.is_file();
+    let pour = Pour {
+        canvas: sink.canvas(),
+        bounds,
+        scratch: &root.folder,
+        context,
+        fits: &|_| Ok(()),
+    };
+    let size = pour.input(input)?;
     context
         .report
         .info(format!("Wrote {}.", report::size(size)));
-    if is_regular {
-        staged.adopt_attributes(original.as_fd());
+    if is_file {
+        carry::adopt(sink.canvas().fd(), original.as_fd());
     }
-    let manner = request.target.manner();
-    staged
-        .accept_local()
-        .install(&root, &file_name, manner, context)?;
-    report_success(context);
+    let installed = sink.seal()?.accept_local();
+    installed.install(&root, &name, manner, context)?;
+    request.retire_old(&root, &name, context);
     Ok(())
+}
+
+fn in_place(
+    input: Input,
+    target: &InPlace,
+    bounds: Bounds,
+    request: &Request,
+    context: &Context,
+) -> Result<()> {
+    let scratch = Dir::open(Path::new(SCRATCH)).doing(|| format!("Failed to open '{SCRATCH}'"))?;
+    let manner = Finish {
+        sync: request.target.sync,
+        read_only: request.target.read_only,
+    };
+    let extra = if manner.read_only && target.is_whole_device() {
+        cage::MARK_DEVICES
+    } else {
+        CapabilitySet::empty()
+    };
+    cage::enter_import_raw(&scratch, extra, context)?;
+    let pour = Pour {
+        canvas: target.canvas(),
+        bounds,
+        scratch: &scratch,
+        context,
+        fits: &|size| target.check_room(size),
+    };
+    let result = pour
+        .input(input)
+        .and_then(|size| target.finish(size, bounds, manner).map(|()| size));
+    match result {
+        Ok(size) => {
+            context
+                .report
+                .info(format!("Wrote {}.", report::size(size)));
+            Ok(())
+        }
+        Err(error) => {
+            target.tell_damage(&context.report);
+            Err(error)
+        }
+    }
 }

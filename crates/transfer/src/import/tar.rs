@@ -3,25 +3,30 @@
 use super::{Request, report_success, unpacked};
 use crate::cage;
 use crate::context::Context;
-use crate::error::Result;
+use crate::destination::{Hidden, Site};
+use crate::error::{Error, Result};
 use crate::sink::tree::TreeSink;
-use importd_api::name::Form;
-use std::ffi::OsStr;
+use importd_api::failure::Kind;
 
 /// Imports an archive.
 ///
 /// # Errors
 /// By kind as [`TreeSink`] and [`crate::install`] say; nothing is left then.
 pub fn run(request: &Request, context: &Context) -> Result<()> {
-    request.target.check_free(&request.name)?;
-    let input = request.open(context)?;
-    let root = request.target.open_root(context)?;
-    cage::enter_import(&root, Form::Tar, context)?;
+    request.destination.check_free(&request.target)?;
+    let input = request.open(None, context)?;
+    let Site::Hidden(Hidden {
+        root, name, manner, ..
+    }) = request.destination.open_tree(&request.target, context)?
+    else {
+        let text = format!("'{}' exists; --force replaces it", request.destination);
+        return Err(Error::new(Kind::Exists, text));
+    };
+    cage::enter_import_tar(&root.folder, context)?;
 
-    let name = OsStr::new(request.name.as_str());
     let sink = TreeSink::create(
         &root.folder,
-        name,
+        &name,
         request.target.tree_shape(),
         context.umask,
         (&context.report, &context.cancel),
@@ -34,7 +39,8 @@ pub fn run(request: &Request, context: &Context) -> Result<()> {
     ));
     staged
         .accept_local()
-        .install(&root, name, request.target.manner(), context)?;
+        .install(&root, &name, manner, context)?;
+    request.retire_old(&root, &name, context);
     report_success(context);
     Ok(())
 }

@@ -2,13 +2,15 @@
 //! `.raw-URL.ETAG.raw` or `.tar-URL.ETAG`, read-only.
 
 use super::Request;
+use crate::companions;
 use crate::context::Context;
 use crate::error::{Doing, Error, Result};
 use crate::import::fs;
 use crate::install::{Manner, Root};
 use crate::proof::{Proven, Staged};
-use crate::sink::raw::{Bounds, RawSink};
+use crate::sink::raw::{Bounds, Dress, Pour, RawSink, carry};
 use importd_api::failure::Kind;
+use importd_formats::disk::Format;
 use importd_host::dir::Dir;
 use importd_host::rename::Replace;
 use importd_host::staging::{Installed, Staging};
@@ -78,9 +80,15 @@ pub(super) fn install(
         }
     }
     match &request.local {
-        importd_api::job::Local::Named(name) => context
-            .report
-            .info(format!("Created new local image '{name}'.")),
+        importd_api::job::Local::Named(name) => {
+            if let (Some(local), true) = (&kept.local, request.target.force) {
+                let places = &request.target.places;
+                companions::retire(root, places, name, local, &context.report);
+            }
+            context
+                .report
+                .info(format!("Created new local image '{name}'."));
+        }
         importd_api::job::Local::Derived | importd_api::job::Local::Pristine => context
             .report
             .info("Kept the download; no local image was asked for."),
@@ -100,14 +108,21 @@ fn copy(
         .doing(|| "Failed to look at the downloaded image".into())?;
     match FileType::from_raw_mode(stat.st_mode) {
         FileType::RegularFile => {
-            let sink = RawSink::create(&root.folder, local, context.umask)?;
-            let bounds = Bounds {
-                size_max: None,
-                keep_qcow2: true,
+            let sink = RawSink::create(&root.folder, local, Dress::fresh(context.umask))?;
+            let pour = Pour {
+                canvas: sink.canvas(),
+                bounds: Bounds {
+                    size_max: None,
+                    format: Some(Format::Raw),
+                },
+                scratch: &root.folder,
+                context,
+                fits: &|_| Ok(()),
             };
-            let (staged, _) = sink.copy(pristine.fd(), bounds, &|_| {}, &context.cancel)?;
-            staged.adopt_attributes(pristine.fd());
-            Ok(staged.accept_local())
+            let size = u64::try_from(stat.st_size).unwrap_or(0);
+            pour.file(pristine.fd(), size, &|_| {})?;
+            carry::adopt(sink.canvas().fd(), pristine.fd());
+            Ok(sink.seal()?.accept_local())
         }
         FileType::Directory => {
             let staging = Staging::create(&root.folder, local, request.target.tree_shape())

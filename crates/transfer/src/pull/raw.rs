@@ -5,7 +5,7 @@ use super::keep;
 use crate::context::Context;
 use crate::error::Result;
 use crate::import::report_success;
-use crate::sink::raw::{Bounds, RawSink};
+use crate::sink::raw::{Bounds, Dress, Pour, RawSink, carry};
 use importd_api::job::Local;
 use std::ffi::OsString;
 
@@ -25,16 +25,24 @@ pub fn run(request: &Request, bounds: Bounds, context: &Context) -> Result<()> {
         Local::Derived | Local::Pristine => None,
     };
     let file_name = local.as_ref().unwrap_or(&pristine);
-    let sink = RawSink::create(&root.folder, file_name, context.umask)?;
-    let (staged, _) = sink
-        .fill(&mut download.body, bounds)
+    let sink = RawSink::create(&root.folder, file_name, Dress::fresh(context.umask))?;
+    let pour = Pour {
+        canvas: sink.canvas(),
+        bounds,
+        scratch: &root.folder,
+        context,
+        fits: &|_| Ok(()),
+    };
+    pour.stream(&mut download.body)
         .map_err(|error| request.failed_body(error))?;
     let received = request.received(download.pending, context)?;
-    staged.note_origin(
+    carry::note_origin(
+        sink.canvas().fd(),
         &request.url.without_credentials(),
         download.etag.as_deref(),
         download.last_modified,
     );
+    let staged = sink.seal()?;
     let proven = staged.prove(&request.url.to_string(), &expected, &received)?;
     let kept = keep::Kept { pristine, local };
     keep::install(proven, &kept, request, &root, context)?;

@@ -13,8 +13,9 @@ use std::path::Path;
 #[derive(Debug)]
 pub struct Input {
     fd: OwnedFd,
-    /// What is left to read, in bytes; `None` unless the source is a regular file.
+    /// What is left to read, in bytes; `None` unless the source is a regular file or a block device.
     pub length: Option<u64>,
+    kind: FileType,
     /// What messages call it.
     pub label: String,
 }
@@ -44,10 +45,17 @@ impl Input {
 
     fn new(fd: OwnedFd, label: String) -> Result<Self> {
         let stat = rustix::fs::fstat(&fd).doing(|| format!("Failed to look at '{label}'"))?;
-        let length = match FileType::from_raw_mode(stat.st_mode) {
+        let kind = FileType::from_raw_mode(stat.st_mode);
+        let position = rustix::fs::tell(&fd).unwrap_or(0);
+        let length = match kind {
             FileType::RegularFile => {
-                let position = rustix::fs::tell(&fd).unwrap_or(0);
                 let size = u64::try_from(stat.st_size).unwrap_or(0);
+                Some(size.saturating_sub(position))
+            }
+            FileType::BlockDevice => {
+                let failed = || format!("Failed to find out the size of '{label}'");
+                let size = rustix::fs::seek(&fd, SeekFrom::End(0)).doing(failed)?;
+                rustix::fs::seek(&fd, SeekFrom::Start(position)).doing(failed)?;
                 Some(size.saturating_sub(position))
             }
             FileType::Directory => {
@@ -56,7 +64,12 @@ impl Input {
             }
             _ => None,
         };
-        Ok(Self { fd, length, label })
+        Ok(Self {
+            fd,
+            length,
+            kind,
+            label,
+        })
     }
 
     /// The descriptor.
@@ -65,9 +78,16 @@ impl Input {
         self.fd.as_fd()
     }
 
-    /// Whether the whole file, from its start, is to be read: only then can it be cloned.
+    /// Whether this is a regular file, which has times and attributes that say something.
     #[must_use]
-    pub fn is_whole_file(&self) -> bool {
+    pub fn is_file(&self) -> bool {
+        self.kind == FileType::RegularFile
+    }
+
+    /// Whether a whole file or device, from its start, is to be read: only then can it be read out of
+    /// order.
+    #[must_use]
+    pub fn is_whole(&self) -> bool {
         self.length.is_some() && rustix::fs::seek(&self.fd, SeekFrom::Current(0)) == Ok(0)
     }
 

@@ -9,10 +9,14 @@
 //! [`sweep`] removes what no living process locks, and is called by every worker before it starts
 //! and by the daemon when it starts. [`Staging::install`] is one rename, see [`crate::rename`].
 
+mod sweep;
+
+pub use sweep::{discard, sweep, sweep_files};
+
 use crate::dir::Dir;
 use crate::rename::{self, Published, Replace};
 use crate::{attributes, subvolume, tree};
-use rustix::fs::{AtFlags, FileType, FlockOperation, Mode, OFlags};
+use rustix::fs::{AtFlags, FlockOperation, Mode, OFlags};
 use rustix::io::Errno;
 use std::ffi::{OsStr, OsString};
 use std::io;
@@ -200,74 +204,12 @@ impl Installed {
     }
 }
 
-/// Removes the abandoned files of one name, where the folder is not an image root and may be
-/// anybody's: only regular files that belong to us.
-///
-/// # Errors
-/// As [`sweep`].
-pub fn sweep_files(folder: &Dir, name: &OsStr) -> io::Result<usize> {
-    let stem = stem(name);
-    let own = rustix::process::geteuid().as_raw();
-    let mut removed = 0;
-    for hidden in folder.entries()? {
-        let is_named = hidden.len() == stem.len() + RANDOM_DIGITS
-            && hidden.as_bytes().starts_with(&stem)
-            && is_ours(&hidden);
-        let claim = is_named.then(|| claim(folder, &hidden)).flatten();
-        let Some(Some(_locked)) = claim else {
-            continue;
-        };
-        let is_file = folder.stat(&hidden).is_ok_and(|stat| {
-            stat.st_uid == own && FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile
-        });
-        if is_file && folder.unlink(&hidden).is_ok() {
-            removed += 1;
-        }
-    }
-    Ok(removed)
-}
-
-/// Removes the entries of `folder` whose owner is gone; says how many.
-///
-/// # Errors
-/// When the folder cannot be read. Entries that cannot be removed are left for the next sweep.
-pub fn sweep(folder: &Dir) -> io::Result<usize> {
-    let mut removed = 0;
-    for name in folder.entries()?.iter().filter(|name| is_ours(name)) {
-        // Held until the entry is gone: its maker may not lock it in the meantime.
-        let Some(_claim) = claim(folder, name) else {
-            continue;
-        };
-        if tree::remove(folder, name).is_ok() {
-            removed += 1;
-        }
-    }
-    Ok(removed)
-}
-
 fn is_ours(name: &OsStr) -> bool {
     let Some(rest) = name.as_bytes().strip_prefix(PREFIX) else {
         return false;
     };
     let digits = rest.rsplit(|b| *b == b'.').next().unwrap_or(b"");
     digits.len() == RANDOM_DIGITS && digits.iter().all(u8::is_ascii_hexdigit)
-}
-
-/// Takes an entry from an owner who is gone; `None` if somebody holds its lock, or could without our
-/// seeing it. What cannot be locked at all (a link, a device: only a replaced image is such) has no
-/// owner.
-fn claim(folder: &Dir, name: &OsStr) -> Option<Option<OwnedFd>> {
-    let stat = rustix::fs::statat(folder, name, AtFlags::SYMLINK_NOFOLLOW).ok()?;
-    match FileType::from_raw_mode(stat.st_mode) {
-        FileType::RegularFile | FileType::Directory => {}
-        _ => return Some(None),
-    }
-    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
-    let entry = rustix::fs::openat(folder, name, flags, Mode::empty()).ok()?;
-    match lock(&entry) {
-        Ok(Lock::Taken) => Some(Some(entry)),
-        Ok(Lock::Held | Lock::Unsupported) | Err(_) => None,
-    }
 }
 
 fn make(folder: &Dir, name: &OsStr, shape: Shape) -> io::Result<OwnedFd> {
@@ -425,7 +367,7 @@ mod tests {
         std::fs::File::create(path(".#importd.odd")).unwrap();
         std::fs::File::create(path(".#other0123456789abcdef")).unwrap();
         std::os::unix::fs::symlink("/", path(".#importd.l.0123456789abcdef")).unwrap();
-        assert_eq!(sweep(&folder).unwrap(), 3);
+        assert_eq!(sweep(&folder, &mut || Ok(())).unwrap(), 3);
         let left = folder.entries().unwrap();
         assert_eq!(left.len(), 3, "{left:?}");
         drop(held);
@@ -454,7 +396,7 @@ mod tests {
         std::thread::scope(|scope| {
             scope.spawn(|| {
                 while !stop.load(std::sync::atomic::Ordering::Relaxed) {
-                    sweep(&folder).unwrap();
+                    sweep(&folder, &mut || Ok(())).unwrap();
                 }
             });
             for _ in 0..300 {
