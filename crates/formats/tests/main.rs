@@ -14,6 +14,8 @@ mod disk_image;
 #[cfg(test)]
 mod disk_qcow2;
 #[cfg(test)]
+mod disk_writer;
+#[cfg(test)]
 mod fixture;
 #[cfg(test)]
 mod flips;

@@ -14,7 +14,7 @@
 mod bzip2;
 mod gzip;
 mod lz4;
-mod ordered;
+pub(crate) mod ordered;
 mod source;
 mod xz;
 mod zstd;

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 type Job<I, O> = (I, SyncSender<O>);
 
 /// Work in flight. Threads start when work comes, and end when this is dropped.
-pub(super) struct Ordered<I, O> {
+pub(crate) struct Ordered<I, O> {
     work: fn(I) -> O,
     threads: usize,
     /// Most pieces of work in flight.
@@ -20,7 +20,7 @@ pub(super) struct Ordered<I, O> {
 }
 
 impl<I: Send + 'static, O: Send + 'static> Ordered<I, O> {
-    pub(super) fn new(threads: usize, work: fn(I) -> O) -> Self {
+    pub(crate) fn new(threads: usize, work: fn(I) -> O) -> Self {
         let (queue, source) = channel();
         Self {
             work,
@@ -34,7 +34,7 @@ impl<I: Send + 'static, O: Send + 'static> Ordered<I, O> {
     }
 
     /// As [`Ordered::new`], with at most so many pieces in flight: for results that may be large.
-    pub(super) fn with_room(threads: usize, room: usize, work: fn(I) -> O) -> Self {
+    pub(crate) fn with_room(threads: usize, room: usize, work: fn(I) -> O) -> Self {
         let room = room.clamp(1, threads.saturating_mul(2));
         Self {
             room,
@@ -44,16 +44,16 @@ impl<I: Send + 'static, O: Send + 'static> Ordered<I, O> {
 
     /// Whether more work may be put in before a result is taken: two pieces a thread bound the
     /// memory and keep every thread busy.
-    pub(super) fn has_room(&self) -> bool {
+    pub(crate) fn has_room(&self) -> bool {
         self.pending.len() < self.room
     }
 
-    pub(super) fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.pending.is_empty()
     }
 
     /// Puts a piece of work in. Without a thread to do it the work is done here.
-    pub(super) fn submit(&mut self, input: I) {
+    pub(crate) fn submit(&mut self, input: I) {
         let (result, receiver) = sync_channel(1);
         self.pending.push_back(receiver);
         if self.started < self.threads && self.start() {
@@ -68,7 +68,7 @@ impl<I: Send + 'static, O: Send + 'static> Ordered<I, O> {
     }
 
     /// The oldest result, once it is there. `None` if there is no work, or its thread died.
-    pub(super) fn next(&mut self) -> Option<O> {
+    pub(crate) fn next(&mut self) -> Option<O> {
         self.pending.pop_front()?.recv().ok()
     }
 

@@ -89,6 +89,16 @@ pub enum Error {
         /// The limit, in bytes.
         limit: u64,
     },
+    /// There is no such level of compression.
+    #[error("There is no level {level} of {name}, only 1 to {most}")]
+    Level {
+        /// The kind of compression.
+        name: &'static str,
+        /// The level that was asked for.
+        level: i32,
+        /// The highest there is.
+        most: i32,
+    },
     /// The caller gave bytes or a buffer that fit no piece of the disk.
     #[error("{what} at byte {offset} of the disk")]
     Misuse {
@@ -105,9 +115,10 @@ impl Error {
     pub fn kind(&self) -> Kind {
         match self {
             Error::Io(_) | Error::Misuse { .. } => Kind::Io,
-            Error::Unsupported { .. } | Error::Unknown { .. } | Error::OtherFile { .. } => {
-                Kind::Unsupported
-            }
+            Error::Unsupported { .. }
+            | Error::Unknown { .. }
+            | Error::OtherFile { .. }
+            | Error::Level { .. } => Kind::Unsupported,
             Error::Corrupt { .. } | Error::Unclean { .. } => Kind::Corrupt,
             Error::TooLarge { .. } => Kind::TooLarge,
         }

@@ -17,6 +17,11 @@
 
 mod entry;
 mod header;
+mod layout;
+mod pack;
 mod reader;
+mod writer;
 
+pub use pack::Compression;
 pub(super) use reader::Image;
+pub use writer::{Options, Writer};
