@@ -12,7 +12,7 @@ declare -A package=(
 )
 declare -A more=(
   [bzip2]=bzip2 [lz4]=lz4 [bsdtar]=libarchive-tools [gpgv]=gpgv [setfacl]=acl [setfattr]=attr [setcap]=libcap2-bin
-  [mkfs.ext4]=e2fsprogs [mkfs.btrfs]=btrfs-progs [mkfs.xfs]=xfsprogs [qemu-img]=qemu-utils [dbus-daemon]=dbus
+  [mkfs.ext4]=e2fsprogs [filefrag]=e2fsprogs [losetup]=mount [mkfs.btrfs]=btrfs-progs [mkfs.xfs]=xfsprogs [qemu-img]=qemu-utils [dbus-daemon]=dbus
   [busctl]=systemd [machinectl]=systemd-container [debootstrap]=debootstrap [jq]=jq [script]=bsdutils
   [column]=bsdextrautils [setpriv]=util-linux [nm]=binutils
 )

@@ -7,10 +7,10 @@ use crate::tree::assert_same;
 use std::path::Path;
 
 /// A btrfs file system in the place of a test's image root; unmounted when dropped.
-struct Mounted<'a>(&'a Work);
+pub(crate) struct Mounted<'a>(&'a Work);
 
 impl<'a> Mounted<'a> {
-    fn new(work: &'a Work) -> Option<Self> {
+    pub(crate) fn new(work: &'a Work) -> Option<Self> {
         if !has("mkfs.btrfs") {
             return None;
         }

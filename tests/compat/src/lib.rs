@@ -38,6 +38,8 @@ mod distribution;
 #[cfg(test)]
 mod export;
 #[cfg(test)]
+mod export_raw;
+#[cfg(test)]
 mod hostile;
 #[cfg(test)]
 mod import_fs;

@@ -9,6 +9,7 @@ use crate::export::{self, ExportSource, Request};
 use importd_api::failure::Kind;
 use importd_api::format::Format;
 use importd_api::name::{ImageName, NameError};
+use importd_formats::disk;
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
@@ -26,6 +27,9 @@ pub struct Arguments {
     /// Compression: uncompressed, xz, gzip, bzip2, zstd or lz4
     #[arg(long, value_name = "FORMAT")]
     format: Option<String>,
+    /// How a disk stands in the file: raw or qcow2 (compressed with gzip or zstd, or not)
+    #[arg(long, value_name = "FORMAT")]
+    output_format: Option<String>,
     /// Verb, name and file
     #[arg(value_name = "VERB NAME [FILE]", hide = true)]
     words: Vec<OsString>,
@@ -51,6 +55,7 @@ impl Worker for Arguments {
         };
         let request = Request {
             source: source(self.words.get(1).map(OsString::as_os_str))?,
+            disk: disk_format(self.output_format.as_deref(), file.as_deref())?,
             file,
             format,
             places: self.place.places(environment)?,
@@ -59,6 +64,26 @@ impl Worker for Arguments {
             "tar" => export::tar::run(&request, context),
             _ => export::raw::run(&request, context),
         }
+    }
+}
+
+/// The format asked for, or what the ending of the file's name says.
+fn disk_format(given: Option<&str>, file: Option<&Path>) -> Result<disk::Format> {
+    match given {
+        None => {
+            let ending = file.and_then(Path::extension);
+            Ok(match ending.is_some_and(|ending| ending == "qcow2") {
+                true => disk::Format::Qcow2,
+                false => disk::Format::Raw,
+            })
+        }
+        Some(name) => disk::Format::parse(name)
+            .filter(|format| matches!(format, disk::Format::Raw | disk::Format::Qcow2))
+            .ok_or_else(|| {
+                let shown = name.escape_debug();
+                let text = format!("Unknown disk image format '{shown}'; known are raw and qcow2");
+                Error::new(Kind::InvalidArgument, text)
+            }),
     }
 }
 

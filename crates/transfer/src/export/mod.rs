@@ -2,6 +2,8 @@
 
 mod entry;
 pub mod output;
+mod picture;
+mod qcow2;
 pub mod raw;
 pub mod tar;
 mod walk;
@@ -13,6 +15,7 @@ use importd_api::failure::Kind;
 use importd_api::format::Format;
 use importd_api::name::ImageName;
 use importd_formats::codec::{Codec, EncodeOptions};
+use importd_formats::disk;
 use std::path::PathBuf;
 
 /// What to export, as checked by the command line.
@@ -24,6 +27,8 @@ pub struct Request {
     pub file: Option<PathBuf>,
     /// Compression.
     pub format: Format,
+    /// How a disk stands in the file: raw or qcow2.
+    pub disk: disk::Format,
     /// Where images are.
     pub places: Places,
 }

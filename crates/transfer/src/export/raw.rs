@@ -2,21 +2,24 @@
 
 use super::Request;
 use super::output::Output;
+use super::picture::{Picture, share_alike};
+use super::qcow2;
 use crate::cage;
 use crate::context::Context;
 use crate::error::{Doing, Error, Result};
 use crate::import::report_success;
+use crate::sink::raw::{carry, copy_pieces};
 use crate::stage::BUFFER_BYTES;
 use crate::stage::behind::Behind;
 use crate::stage::meter::percent;
 use importd_api::failure::Kind;
 use importd_api::format::Format;
 use importd_formats::codec;
+use importd_formats::disk;
+use importd_host::canvas::Canvas;
 use importd_host::copy;
-use rustix::fs::{FileType, Mode, OFlags};
 use std::io::{self, Write};
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::path::Path;
+use std::os::fd::BorrowedFd;
 
 /// Exports a disk image.
 ///
@@ -24,7 +27,7 @@ use std::path::Path;
 /// [`Kind::NotFound`], [`Kind::IsDirectory`] for a tree, what the source and the output say.
 pub fn run(request: &Request, context: &Context) -> Result<()> {
     let path = request.path()?;
-    let (source, size) = open(&path)?;
+    let picture = Picture::open(&path, &context.report)?;
     let output = match &request.file {
         Some(file) => Output::file(file, context)?,
         None => Output::standard()?,
@@ -32,56 +35,64 @@ pub fn run(request: &Request, context: &Context) -> Result<()> {
     request.announce(&path, context);
     cage::enter_export(&path, output.folder(), context)?;
 
-    let failed = || format!("Failed to write '{}'", output.label());
-    let progress = |bytes: u64| -> io::Result<()> {
-        context.cancel.check()?;
-        let now = percent(bytes, size);
+    let progress = |bytes: u64| {
+        let now = percent(bytes, picture.size);
         if now < 100 && context.report.progress(now) {
             context.report.info(format!("Exported {now}%."));
         }
-        Ok(())
     };
-    if request.format == Format::Uncompressed && output.is_fresh_file() {
-        if !copy::clone_file(source.as_fd(), output.fd()).doing(failed)? {
-            copy::copy_sparse(source.as_fd(), output.fd(), size, &mut |bytes| {
-                progress(bytes)
-            })
-            .doing(failed)?;
-        }
+    if request.disk == disk::Format::Qcow2 {
+        qcow2::write(&picture, &output, request, &progress, context)?;
+    } else if request.format == Format::Uncompressed && output.is_fresh_file() {
+        let failed = || format!("Failed to write '{}'", output.label());
+        write_file(&picture, &output, &progress, context).doing(failed)?;
     } else {
-        let behind = Behind::new(output.writer(context)?, context.cancel.clone()).doing(failed)?;
-        let mut encoder = codec::encoder(request.codec(), behind, Request::encode_options())
-            .map_err(|error| Error::caused(Kind::Unsupported, "Failed to set up packing", error))?;
-        stream(source.as_fd(), size, &mut encoder, progress).doing(failed)?;
-        let behind = encoder.finish().doing(failed)?;
-        behind.finish().doing(failed)?;
+        write_stream(&picture, &output, request, &progress, context)?;
     }
+    carry::adopt(output.fd(), picture.original());
     output.finish()?;
     report_success(context);
     Ok(())
 }
 
-fn open(path: &Path) -> Result<(OwnedFd, u64)> {
-    let failed = || format!("Failed to open raw image '{}' for export", path.display());
-    // Without waiting: a fifo has no reader's end to wait for here.
-    let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOCTTY | OFlags::NONBLOCK;
-    let fd = rustix::fs::open(path, flags, Mode::empty()).doing(failed)?;
-    let stat = rustix::fs::fstat(&fd).doing(failed)?;
-    match FileType::from_raw_mode(stat.st_mode) {
-        FileType::RegularFile => Ok((fd, u64::try_from(stat.st_size).unwrap_or(0))),
-        FileType::BlockDevice => {
-            let size = rustix::fs::seek(&fd, rustix::fs::SeekFrom::End(0)).doing(failed)?;
-            Ok((fd, size))
-        }
-        FileType::Directory => {
-            let text = format!("'{}' is a tree; export-tar exports trees", path.display());
-            Err(Error::new(Kind::IsDirectory, text))
-        }
-        _ => {
-            let text = format!("'{}' is no disk image", path.display());
-            Err(Error::new(Kind::BadDescriptor, text))
-        }
+/// Fills a new file: shared where the file systems can, else by all cores, holes kept.
+fn write_file(
+    picture: &Picture,
+    output: &Output,
+    progress: &(dyn Fn(u64) + Sync),
+    context: &Context,
+) -> io::Result<()> {
+    share_alike(picture.fd(), output.fd());
+    if copy::clone_file(picture.fd(), output.fd())? {
+        return Ok(());
     }
+    let canvas = Canvas::blank(output.fd())?;
+    let cancel = &context.cancel;
+    copy_pieces(picture.fd(), picture.size, &canvas, progress, cancel)?;
+    canvas.finish(picture.size)
+}
+
+/// Writes a stream, packed or not.
+fn write_stream(
+    picture: &Picture,
+    output: &Output,
+    request: &Request,
+    progress: &(dyn Fn(u64) + Sync),
+    context: &Context,
+) -> Result<()> {
+    let failed = || format!("Failed to write '{}'", output.label());
+    let tell = |bytes: u64| -> io::Result<()> {
+        context.cancel.check()?;
+        progress(bytes);
+        Ok(())
+    };
+    let behind = Behind::new(output.writer(context)?, context.cancel.clone()).doing(failed)?;
+    let mut encoder = codec::encoder(request.codec(), behind, Request::encode_options())
+        .map_err(|error| Error::caused(Kind::Unsupported, "Failed to set up packing", error))?;
+    stream(picture.fd(), picture.size, &mut encoder, tell).doing(failed)?;
+    let behind = encoder.finish().doing(failed)?;
+    behind.finish().doing(failed)?;
+    Ok(())
 }
 
 /// Writes the whole image; holes are not read.
@@ -89,7 +100,7 @@ fn stream(
     source: BorrowedFd<'_>,
     size: u64,
     sink: &mut dyn Write,
-    progress: impl Fn(u64) -> io::Result<()>,
+    tell: impl Fn(u64) -> io::Result<()>,
 ) -> io::Result<()> {
     let mut buffer = vec![0; BUFFER_BYTES];
     let zeros = vec![0; BUFFER_BYTES];
@@ -99,7 +110,7 @@ fn stream(
             let now = chunk(offset - position, zeros.len());
             sink.write_all(&zeros[..now])?;
             position += now as u64;
-            progress(position)?;
+            tell(position)?;
         }
         let end = offset + length;
         while position < end {
@@ -110,14 +121,14 @@ fn stream(
             }
             sink.write_all(&buffer[..got])?;
             position += got as u64;
-            progress(position)?;
+            tell(position)?;
         }
     }
     while position < size {
         let now = chunk(size - position, zeros.len());
         sink.write_all(&zeros[..now])?;
         position += now as u64;
-        progress(position)?;
+        tell(position)?;
     }
     Ok(())
 }

@@ -10,7 +10,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Copies `size` bytes: holes are not read, blocks of zeros not written to a new file.
-pub(super) fn copy_pieces(
+pub(crate) fn copy_pieces(
     source: BorrowedFd<'_>,
     size: u64,
     canvas: &Canvas,
@@ -59,7 +59,7 @@ pub(super) fn on_all_cores<E: Send>(work: &(dyn Fn() -> Result<(), E> + Sync)) -
 }
 
 /// Reads until the buffer is full or the file ends; says how much that was.
-pub(super) fn read_at(fd: BorrowedFd<'_>, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+pub(crate) fn read_at(fd: BorrowedFd<'_>, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
     let mut length = 0;
     while length < buffer.len() {
         match rustix::io::pread(fd, &mut buffer[length..], offset + length as u64) {
