@@ -32,6 +32,8 @@ mod btrfs;
 #[cfg(test)]
 mod bus;
 #[cfg(test)]
+mod command_line;
+#[cfg(test)]
 mod direct;
 #[cfg(test)]
 mod distribution;

@@ -2,7 +2,7 @@
 
 use super::target::PlaceOptions;
 use super::words::optional;
-use super::{Environment, Worker};
+use super::{Environment, Verb, Worker};
 use crate::context::Context;
 use crate::error::{Error, Result};
 use crate::export::{self, ExportSource, Request};
@@ -36,7 +36,16 @@ pub struct Arguments {
 }
 
 impl Worker for Arguments {
-    const VERBS: &'static [&'static str] = &["tar", "raw"];
+    const VERBS: &'static [Verb] = &[
+        Verb {
+            name: "tar",
+            about: "Export a tree as an archive",
+        },
+        Verb {
+            name: "raw",
+            about: "Export a disk image",
+        },
+    ];
 
     fn words(&self) -> &[OsString] {
         &self.words

@@ -3,7 +3,7 @@
 use super::disk::DiskOptions;
 use super::target::TargetOptions;
 use super::words::{destination, optional};
-use super::{Environment, Worker};
+use super::{Environment, Verb, Worker};
 use crate::context::Context;
 use crate::error::Result;
 use crate::import::{self, Request};
@@ -30,7 +30,16 @@ pub struct Arguments {
 }
 
 impl Worker for Arguments {
-    const VERBS: &'static [&'static str] = &["tar", "raw"];
+    const VERBS: &'static [Verb] = &[
+        Verb {
+            name: "tar",
+            about: "Import an archive",
+        },
+        Verb {
+            name: "raw",
+            about: "Import a disk image",
+        },
+    ];
 
     fn words(&self) -> &[OsString] {
         &self.words

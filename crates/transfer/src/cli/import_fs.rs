@@ -2,7 +2,7 @@
 
 use super::target::TargetOptions;
 use super::words::{destination, optional};
-use super::{Environment, Worker};
+use super::{Environment, Verb, Worker};
 use crate::context::Context;
 use crate::error::Result;
 use crate::import::{self, Request};
@@ -26,7 +26,10 @@ pub struct Arguments {
 }
 
 impl Worker for Arguments {
-    const VERBS: &'static [&'static str] = &["run"];
+    const VERBS: &'static [Verb] = &[Verb {
+        name: "run",
+        about: "Import a folder",
+    }];
 
     fn words(&self) -> &[OsString] {
         &self.words

@@ -6,6 +6,7 @@
 
 mod disk;
 mod environment;
+mod introspect;
 mod target;
 mod values;
 mod words;
@@ -29,10 +30,19 @@ use std::ffi::OsString;
 use std::io::Write;
 use std::process::ExitCode;
 
+/// What a worker can be told to do.
+#[derive(Clone, Copy, Debug)]
+pub struct Verb {
+    /// As typed.
+    pub name: &'static str,
+    /// What it does, in a few words.
+    pub about: &'static str,
+}
+
 /// A worker program.
 pub trait Worker: CommandFactory + FromArgMatches {
-    /// The verbs, for messages.
-    const VERBS: &'static [&'static str];
+    /// The verbs.
+    const VERBS: &'static [Verb];
 
     /// Positional arguments: the verb and what follows it.
     fn words(&self) -> &[OsString];
@@ -75,8 +85,8 @@ fn start<W: Worker>(
         Some(verb) => verb.to_owned(),
         None => return Err(verb_required::<W>()),
     };
-    if !W::VERBS.contains(&verb.as_str()) {
-        let near = W::VERBS.iter().find(|known| is_near(known, &verb));
+    if !names::<W>().any(|name| name == verb) {
+        let near = names::<W>().find(|known| is_near(known, &verb));
         let hint = near.map_or_else(String::new, |near| format!(", did you mean '{near}'?"));
         let text = format!("Unknown command verb '{}'{hint}", verb.escape_debug());
         return Err(Error::new(Kind::InvalidArgument, text));
@@ -113,6 +123,12 @@ fn parse<W: Worker>(arguments: Vec<OsString>) -> Result<Parsed<W>> {
                 .long("version")
                 .help("Show version and exit")
                 .action(clap::ArgAction::SetTrue),
+        )
+        .arg(
+            clap::Arg::new("introspect-cli")
+                .long("introspect-cli")
+                .hide(true)
+                .action(clap::ArgAction::SetTrue),
         );
     let help = command.render_help().to_string();
     let matches = match command.try_get_matches_from_mut(arguments) {
@@ -123,6 +139,9 @@ fn parse<W: Worker>(arguments: Vec<OsString>) -> Result<Parsed<W>> {
     if matches.get_flag("version") {
         return Ok(Parsed::Print(format!("{}\n", importd_api::VERSION)));
     }
+    if matches.get_flag("introspect-cli") {
+        return Ok(Parsed::Print(introspect::describe(&command, W::VERBS)));
+    }
     let worker = W::from_arg_matches(&matches).map_err(|error| usage(&error.to_string()))?;
     if worker.words().first().is_some_and(|verb| verb == "help") {
         return Ok(Parsed::Print(help));
@@ -130,10 +149,14 @@ fn parse<W: Worker>(arguments: Vec<OsString>) -> Result<Parsed<W>> {
     Ok(Parsed::Run(worker))
 }
 
+fn names<W: Worker>() -> impl Iterator<Item = &'static str> {
+    W::VERBS.iter().map(|verb| verb.name)
+}
+
 fn verb_required<W: Worker>() -> Error {
     usage(&format!(
         "Command verb required (one of {}, help)",
-        W::VERBS.join(", ")
+        names::<W>().collect::<Vec<_>>().join(", ")
     ))
 }
 

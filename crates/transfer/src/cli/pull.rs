@@ -4,7 +4,7 @@ use super::disk::DiskOptions;
 use super::target::TargetOptions;
 use super::values::switch;
 use super::words::given_name;
-use super::{Environment, Worker};
+use super::{Environment, Verb, Worker};
 use crate::context::Context;
 use crate::error::{Error, Result};
 use crate::pull::{self, Request, keys};
@@ -56,7 +56,16 @@ pub struct Arguments {
 }
 
 impl Worker for Arguments {
-    const VERBS: &'static [&'static str] = &["tar", "raw"];
+    const VERBS: &'static [Verb] = &[
+        Verb {
+            name: "tar",
+            about: "Download an archive",
+        },
+        Verb {
+            name: "raw",
+            about: "Download a disk image",
+        },
+    ];
 
     fn words(&self) -> &[OsString] {
         &self.words

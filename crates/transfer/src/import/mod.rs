@@ -9,12 +9,17 @@ use crate::context::Context;
 use crate::destination::Destination;
 use crate::error::Result;
 use crate::install::Root;
+use crate::report::size;
 use crate::source::file::Input;
 use crate::stage::ahead::Ahead;
 use crate::stage::meter::{Meter, Observer, percent};
 use crate::stage::sniff;
 use std::ffi::OsStr;
 use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+/// Least time between two lines about how much of a pipe has come.
+const LINE_INTERVAL: Duration = Duration::from_secs(1);
 
 /// What to import, as checked by the command line.
 #[derive(Clone, Debug)]
@@ -56,9 +61,16 @@ impl Request {
 /// Reports progress by the bytes of the source that were read.
 pub(crate) fn observer(context: &Context, length: Option<u64>) -> Observer {
     let report = context.report.clone();
+    let mut told = Instant::now();
     Box::new(move |bytes| {
-        // Of a pipe nobody knows how much is left.
-        let Some(length) = length else { return };
+        let Some(length) = length else {
+            // Of a pipe nobody knows how much is left, only how much has come.
+            if told.elapsed() >= LINE_INTERVAL {
+                told = Instant::now();
+                report.info(format!("Imported {}.", size(bytes)));
+            }
+            return;
+        };
         let now = percent(bytes, length);
         // The last report is made when the image is installed.
         if now < 100 && report.progress(now) {
