@@ -5,6 +5,7 @@ use importd_formats::disk::{Content, Disk, Error, Extent, Format, Limits, open};
 use std::fs::File;
 use std::io::Write;
 use std::ops::Range;
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 /// Numbers that are the same each time.
@@ -137,9 +138,13 @@ impl Made {
 
     /// The disk, as qemu-img reads it.
     pub(crate) fn theirs(&self) -> Vec<u8> {
+        self.theirs_to_file();
+        std::fs::read(self.path("raw")).unwrap()
+    }
+
+    fn theirs_to_file(&self) {
         let from = qemu_name(self.format);
         self.qemu_img(&["convert", "-f", from, "-O", "raw", "image", "raw"]);
-        std::fs::read(self.path("raw")).unwrap()
     }
 
     /// Where qemu-img sees that there is nothing.
@@ -162,12 +167,53 @@ impl Made {
             .collect()
     }
 
+    /// The disk, as we read it.
+    ///
+    /// # Errors
+    /// The reader's.
+    pub(crate) fn read(&self) -> Result<Read, Error> {
+        read(self.format, &self.bytes(), Limits::default())
+    }
+
     /// We read the same bytes as qemu-img.
     pub(crate) fn assert_same(&self, what: &str) -> Read {
-        let read = read(self.format, &self.bytes(), Limits::default());
+        let read = self.read();
         let read = read.unwrap_or_else(|error| panic!("{what}: {error}"));
         assert_bytes(&read.bytes, &self.theirs(), what);
         read
+    }
+
+    /// As [`Made::assert_same`], for a disk that is too large to hold: only what is stored, which
+    /// stands as it is in the image, is compared.
+    pub(crate) fn assert_same_in_pieces(&self, what: &str) {
+        let disk = open(self.format, Box::new(self.bytes()), Limits::default()).unwrap();
+        self.theirs_to_file();
+        let (raw, image) = (File::open(self.path("raw")).unwrap(), self.bytes());
+        assert_eq!(raw.metadata().unwrap().len(), disk.size());
+        let mut their_data = 0;
+        let mut at = 0;
+        // Where the file has data, we have.
+        while let Ok(start) = rustix::fs::seek(&raw, rustix::fs::SeekFrom::Data(at)) {
+            at = rustix::fs::seek(&raw, rustix::fs::SeekFrom::Hole(start)).unwrap();
+            their_data += at - start;
+        }
+        let mut our_data = 0;
+        for extent in disk.extents() {
+            let extent = extent.unwrap();
+            let Content::Stored { offset } = extent.content else {
+                assert_eq!(extent.content, Content::Hole);
+                continue;
+            };
+            let mut theirs = vec![0; narrow(extent.length)];
+            raw.read_exact_at(&mut theirs, extent.offset).unwrap();
+            let ours = &image[narrow(offset)..narrow(offset + extent.length)];
+            assert_bytes(ours, &theirs, what);
+            our_data += wide(theirs.iter().filter(|byte| **byte != 0).count());
+        }
+        assert!(
+            their_data > 0 && our_data == their_data,
+            "{what}: {our_data} of {their_data}"
+        );
     }
 
     /// As [`Made::assert_same`], and nothing that qemu-img sees as a hole is stored, but for what

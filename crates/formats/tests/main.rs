@@ -10,6 +10,8 @@ mod archives;
 #[cfg(test)]
 mod damaged;
 #[cfg(test)]
+mod disk_formats;
+#[cfg(test)]
 mod disk_image;
 #[cfg(test)]
 mod disk_qcow2;

@@ -1,6 +1,6 @@
 //! Why an image is refused.
 
-use super::Format;
+use super::{Format, Packed};
 use std::fmt::{self, Write as _};
 use std::io;
 
@@ -110,6 +110,14 @@ pub enum Error {
 }
 
 impl Error {
+    /// For formats without packed pieces.
+    pub(super) fn not_packed(packed: &Packed) -> Self {
+        Error::Misuse {
+            what: "A packed piece of an image that has none",
+            offset: packed.offset,
+        }
+    }
+
     /// What stands in the way.
     #[must_use]
     pub fn kind(&self) -> Kind {
@@ -146,6 +154,14 @@ impl ForeignName {
             text.push('…');
         }
         Self(text)
+    }
+
+    /// A name from an image, in UTF-16, up to its first zero.
+    pub(super) fn from_utf16(name: &[u8], order: fn([u8; 2]) -> u16) -> Self {
+        let (pairs, _) = name.as_chunks::<2>();
+        let units = pairs.iter().map(|pair| order(*pair));
+        let units: Vec<u16> = units.take_while(|unit| *unit != 0).collect();
+        Self::new(String::from_utf16_lossy(&units).as_bytes())
     }
 }
 

@@ -1,7 +1,7 @@
 //! Any image, opened.
 
 use super::source::Source;
-use super::{Error, Extent, Format, Packed, ReadAt, qcow2, raw};
+use super::{Error, Extent, Format, Packed, ReadAt, qcow2, raw, vdi, vhd, vhdx, vmdk};
 
 /// What one image may ask for.
 #[derive(Clone, Copy, Debug)]
@@ -60,8 +60,9 @@ pub fn open(format: Format, file: Box<dyn ReadAt>, limits: Limits) -> Result<Box
     Ok(match format {
         Format::Raw => Box::new(raw::Image::open(source, limits)?),
         Format::Qcow2 => Box::new(qcow2::Image::open(source, limits)?),
-        Format::Vmdk | Format::Vhd | Format::Vhdx | Format::Vdi => {
-            return Err(source.unsupported("a format that is not read yet", "use qemu-img convert"));
-        }
+        Format::Vmdk => Box::new(vmdk::Image::open(source, limits)?),
+        Format::Vhd => Box::new(vhd::Image::open(source, limits)?),
+        Format::Vhdx => Box::new(vhdx::Image::open(source, limits)?),
+        Format::Vdi => Box::new(vdi::Image::open(source, limits)?),
     })
 }

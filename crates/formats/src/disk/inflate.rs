@@ -1,6 +1,7 @@
 //! Packed pieces: each one stands alone, so that any thread may unpack any of them.
 
 use super::source::Source;
+use super::table::field;
 use super::{Error, Packed};
 use std::cell::RefCell;
 use zstd::stream::raw::{DParameter, Decoder, InBuffer, Operation as _, OutBuffer};
@@ -16,6 +17,11 @@ pub(super) enum Packing {
     Deflate,
     /// zstd frames (RFC 8878), which may be followed by anything.
     Zstd,
+    /// A zlib stream (RFC 1950), which may be followed by anything.
+    Zlib,
+    /// A zlib stream after its place on the disk, in sectors, and its length. The last of a disk may
+    /// be shorter than the others.
+    Grain { sector: u64 },
 }
 
 /// What a thread keeps from one piece to the next: making these costs as much as a small piece.
@@ -23,7 +29,7 @@ pub(super) enum Packing {
 struct Scratch {
     packed: Vec<u8>,
     unpacked: Vec<u8>,
-    deflate: Option<flate2::Decompress>,
+    inflate: Option<flate2::Decompress>,
     zstd: Option<Decoder<'static>>,
 }
 
@@ -43,14 +49,16 @@ pub(super) fn unpack(source: &Source, packed: &Packed, buffer: &mut [u8]) -> Res
     SCRATCH.with_borrow_mut(|scratch| {
         let mut out = std::mem::take(&mut scratch.unpacked);
         let outcome = if buffer.len() == whole {
-            scratch.unpack(source, packed, buffer)
+            scratch.fill(source, packed, buffer, whole)
         } else {
             out.resize(whole, 0);
-            scratch.unpack(source, packed, &mut out).map(|()| {
-                for (to, from) in buffer.iter_mut().zip(&out) {
-                    *to = *from;
-                }
-            })
+            scratch
+                .fill(source, packed, &mut out, buffer.len())
+                .map(|()| {
+                    for (to, from) in buffer.iter_mut().zip(&out) {
+                        *to = *from;
+                    }
+                })
         };
         scratch.unpacked = out;
         outcome
@@ -58,55 +66,57 @@ pub(super) fn unpack(source: &Source, packed: &Packed, buffer: &mut [u8]) -> Res
 }
 
 impl Scratch {
-    fn unpack(&mut self, source: &Source, packed: &Packed, buffer: &mut [u8]) -> Result<(), Error> {
-        let length = source.inside(packed.offset, packed.length);
-        self.packed
-            .resize(usize::try_from(length).unwrap_or(usize::MAX), 0);
+    /// Unpacks the whole piece, of which so many bytes are needed.
+    fn fill(
+        &mut self,
+        source: &Source,
+        packed: &Packed,
+        whole: &mut [u8],
+        needed: usize,
+    ) -> Result<(), Error> {
         let mut bytes = std::mem::take(&mut self.packed);
-        let outcome = source
-            .read_exact(&mut bytes, packed.offset, "a packed piece ends early")
-            .and_then(|()| {
-                match packed.packing {
-                    Packing::Deflate => self.deflate(&bytes, buffer),
-                    Packing::Zstd => self.zstd(&bytes, buffer),
-                }
-                .map_err(|trouble| match trouble {
-                    Trouble::Broken => {
-                        source.corrupt("a packed piece does not unpack", packed.offset)
-                    }
-                    Trouble::Length => source.corrupt(
-                        "a packed piece unpacks to another length than it should",
-                        packed.offset,
-                    ),
-                    Trouble::Window => source.unsupported(
-                        "a packed piece with a window of more than 8 MiB",
-                        "use qemu-img convert",
-                    ),
-                    Trouble::Library(error) => Error::Io(error),
-                })
-            });
+        let outcome = read_packed(source, packed, &mut bytes).and_then(|()| {
+            match packed.packing {
+                Packing::Deflate => self.inflate(&bytes, whole, false),
+                Packing::Zlib | Packing::Grain { .. } => self.inflate(&bytes, whole, true),
+                Packing::Zstd => self.zstd(&bytes, whole),
+            }
+            .map_err(|trouble| trouble.explain(source, packed.offset))
+        });
         self.packed = bytes;
-        outcome
+        let least = match packed.packing {
+            Packing::Deflate | Packing::Zstd => whole.len(),
+            Packing::Zlib | Packing::Grain { .. } => needed,
+        };
+        match outcome? {
+            length if length < least => Err(Trouble::Length.explain(source, packed.offset)),
+            _ => Ok(()),
+        }
     }
 
-    fn deflate(&mut self, bytes: &[u8], buffer: &mut [u8]) -> Result<(), Trouble> {
+    /// How many bytes came out; more than there is room for is an error.
+    fn inflate(
+        &mut self,
+        bytes: &[u8],
+        whole: &mut [u8],
+        has_header: bool,
+    ) -> Result<usize, Trouble> {
         let inflate = self
-            .deflate
-            .get_or_insert_with(|| flate2::Decompress::new(false));
-        inflate.reset(false);
+            .inflate
+            .get_or_insert_with(|| flate2::Decompress::new(has_header));
+        inflate.reset(has_header);
         let status = inflate
-            .decompress(bytes, buffer, flate2::FlushDecompress::Finish)
+            .decompress(bytes, whole, flate2::FlushDecompress::Finish)
             .map_err(|_broken| Trouble::Broken)?;
-        let length = u64::try_from(buffer.len()).unwrap_or(u64::MAX);
+        let length = usize::try_from(inflate.total_out()).unwrap_or(usize::MAX);
         match status {
-            flate2::Status::StreamEnd if inflate.total_out() == length => Ok(()),
-            flate2::Status::StreamEnd => Err(Trouble::Length),
-            _ if inflate.total_out() == length => Err(Trouble::Length),
+            flate2::Status::StreamEnd => Ok(length),
+            _ if length == whole.len() => Err(Trouble::Length),
             _ => Err(Trouble::Broken),
         }
     }
 
-    fn zstd(&mut self, bytes: &[u8], buffer: &mut [u8]) -> Result<(), Trouble> {
+    fn zstd(&mut self, bytes: &[u8], whole: &mut [u8]) -> Result<usize, Trouble> {
         let decoder = match &mut self.zstd {
             Some(decoder) => decoder,
             none => {
@@ -118,9 +128,9 @@ impl Scratch {
             }
         };
         decoder.reinit().map_err(Trouble::Library)?;
-        let length = buffer.len();
+        let length = whole.len();
         let mut input = InBuffer::around(bytes);
-        let mut output = OutBuffer::around(buffer);
+        let mut output = OutBuffer::around(whole);
         loop {
             let before = (input.pos(), output.pos());
             // The library tells by text only (ZSTD_error_frameParameter_windowTooLarge).
@@ -133,7 +143,7 @@ impl Scratch {
             })?;
             // At the end of a frame the hint is 0. There may be several frames.
             match (output.pos() == length, hint == 0) {
-                (true, true) => return Ok(()),
+                (true, true) => return Ok(length),
                 _ if (input.pos(), output.pos()) == before => {
                     return Err(if output.pos() == length {
                         Trouble::Length
@@ -147,10 +157,50 @@ impl Scratch {
     }
 }
 
+/// Reads the packed bytes of a piece, as far as the file goes.
+fn read_packed(source: &Source, packed: &Packed, bytes: &mut Vec<u8>) -> Result<(), Error> {
+    const MARKER: usize = 12;
+    const WHAT: &str = "a packed piece ends early";
+    let mut at = packed.offset;
+    let mut length = source.inside(at, packed.length);
+    if let Packing::Grain { sector } = packed.packing {
+        let mut marker = [0; MARKER];
+        source.read_exact(&mut marker, at, WHAT)?;
+        let own = u64::from(u32::from_le_bytes(field(&marker, 8)));
+        at = at.saturating_add(12);
+        if u64::from_le_bytes(field(&marker, 0)) != sector {
+            return Err(source.corrupt("a packed piece belongs elsewhere", packed.offset));
+        }
+        if own > source.inside(at, packed.length) {
+            return Err(source.corrupt(WHAT, packed.offset));
+        }
+        length = own;
+    }
+    bytes.resize(usize::try_from(length).unwrap_or(0), 0);
+    source.read_exact(bytes, at, WHAT)
+}
+
 /// Why bytes do not unpack.
 enum Trouble {
     Broken,
     Length,
     Window,
     Library(std::io::Error),
+}
+
+impl Trouble {
+    fn explain(self, source: &Source, at: u64) -> Error {
+        match self {
+            Trouble::Broken => source.corrupt("a packed piece does not unpack", at),
+            Trouble::Length => source.corrupt(
+                "a packed piece unpacks to another length than it should",
+                at,
+            ),
+            Trouble::Window => source.unsupported(
+                "a packed piece with a window of more than 8 MiB",
+                "make another of it with qemu-img convert",
+            ),
+            Trouble::Library(error) => Error::Io(error),
+        }
+    }
 }

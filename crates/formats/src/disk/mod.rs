@@ -19,6 +19,7 @@
 //! The work for an image is bounded by what stands in its file: tables are read piece by piece, must
 //! lie inside the file, and count as damage if there are more of them than the file has room for.
 
+mod blocks;
 mod error;
 mod extent;
 mod format;
@@ -29,6 +30,10 @@ mod raw;
 mod sink;
 mod source;
 mod table;
+mod vdi;
+mod vhd;
+mod vhdx;
+mod vmdk;
 mod walk;
 
 pub use error::{Error, ForeignName, Kind};

@@ -31,9 +31,6 @@ impl Disk for Image {
     }
 
     fn unpack(&self, packed: &Packed, _buffer: &mut [u8]) -> Result<(), Error> {
-        Err(Error::Misuse {
-            what: "A raw image has no packed pieces",
-            offset: packed.offset,
-        })
+        Err(Error::not_packed(packed))
     }
 }
