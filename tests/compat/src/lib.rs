@@ -36,6 +36,8 @@ mod command_line;
 #[cfg(test)]
 mod direct;
 #[cfg(test)]
+mod disk_images;
+#[cfg(test)]
 mod distribution;
 #[cfg(test)]
 mod export;

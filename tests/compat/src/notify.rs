@@ -2,6 +2,7 @@
 
 use crate::make::{archive, file, packed, plain_tree};
 use crate::subject::{Work, is_ours};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 #[test]
 fn the_end_is_always_told_last() {
@@ -95,3 +96,38 @@ fn help_and_version_are_answered() {
         }
     }
 }
+
+#[test]
+fn of_a_pipe_it_is_told_how_much_has_come() {
+    let Some(work) = Work::new() else { return };
+    if !is_ours() {
+        return println!("skipped: the original tells nothing before the end");
+    }
+    let (reader, writer) = std::io::pipe().unwrap();
+    let reader = std::fs::File::from(std::os::fd::OwnedFd::from(reader));
+    let run = work.run("systemd-import").args(["raw", "-", "piped"]);
+    let (mut child, _socket) = run.stdin(reader).start();
+    // Zeros take no room, so that as many can be written as it takes.
+    let feeder = std::thread::spawn(move || {
+        let mut writer = writer;
+        while std::io::Write::write_all(&mut writer, &[0; 65536]).is_ok() {
+            if TOLD.load(Ordering::Acquire) {
+                break;
+            }
+        }
+    });
+    let lines = std::io::BufReader::new(child.stderr.take().unwrap());
+    let mut seen = Vec::new();
+    for line in std::io::BufRead::lines(lines) {
+        let line = line.unwrap();
+        let is_amount = line.starts_with("Imported ") && !line.contains('%');
+        TOLD.fetch_or(is_amount, Ordering::AcqRel);
+        seen.push(line);
+    }
+    feeder.join().unwrap();
+    assert!(child.wait().unwrap().success(), "{seen:?}");
+    assert!(TOLD.load(Ordering::Acquire), "{seen:?}");
+}
+
+/// Whether the program has told how much has come.
+static TOLD: AtomicBool = AtomicBool::new(false);
