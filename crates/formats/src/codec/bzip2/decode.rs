@@ -6,12 +6,16 @@ use super::super::{Codec, Error, Limits, Source};
 use super::bits::{self, Sink};
 use super::split::{Block, Part, Splitter};
 use super::{CRC_BITS, END_MARK, MARK_BITS};
-use bzip2::read::BzDecoder;
+use bzip2::{Decompress, Status};
 use std::collections::VecDeque;
 use std::io::{self, Read};
 
 /// Most bytes of one block: 900 kB in which every run of 4 stands for up to 259.
-const BLOCK_MAX: u64 = 64 << 20;
+const BLOCK_MAX: usize = 64 << 20;
+/// What the digit of a stream's header counts, in bytes.
+const UNIT_BYTES: usize = 100_000;
+/// Room for the few bytes by which runs make most blocks longer.
+const SLACK_BYTES: usize = 16 << 10;
 /// How many pieces a block may have been cut into by bits that look like a mark and are none. One
 /// is a chance of one in 2^48 a bit; more is an attack.
 const FALSE_MARKS_MAX: usize = 3;
@@ -44,7 +48,7 @@ struct Decoded {
 
 impl Decoder {
     fn new(input: Input, limits: Limits) -> Self {
-        let room = limits.memory_bytes.checked_div(BLOCK_MAX);
+        let room = limits.memory_bytes.checked_div(BLOCK_MAX as u64);
         let room = usize::try_from(room.unwrap_or(1)).unwrap_or(usize::MAX);
         Self {
             parts: Splitter::new(input),
@@ -128,6 +132,7 @@ impl Decoder {
             bytes: sink.bytes,
             start: 0,
             end: bits.saturating_add(more),
+            level: first.level,
         })
     }
 }
@@ -149,22 +154,40 @@ fn decode(block: Block) -> Decoded {
     let crc = bits::read(&block.bytes, crc_at, CRC_BITS);
     let mut sink = Sink::default();
     sink.bytes.reserve(block.bytes.len().saturating_add(32));
-    // The largest level takes blocks of every size.
-    sink.bytes.extend_from_slice(b"BZh9");
+    sink.bytes.extend_from_slice(b"BZh");
+    sink.bytes.push(block.level);
     sink.extend(&block.bytes, block.start, block.end);
     sink.push(END_MARK, 48);
     sink.push(crc, 32);
     sink.align();
-    let mut bytes = Vec::with_capacity(1 << 20);
-    let result = BzDecoder::new(sink.bytes.as_slice())
-        .take(BLOCK_MAX)
-        .read_to_end(&mut bytes);
     Decoded {
         crc: u32::try_from(crc).unwrap_or(0),
-        result: match result {
-            Ok(length) if length as u64 != BLOCK_MAX => Ok(bytes),
-            Ok(_) | Err(_) => Err(block),
-        },
+        result: unpack(&sink.bytes, block.level).ok_or(block),
+    }
+}
+
+/// The bytes of a stream of one block; `None` if it is none.
+fn unpack(stream: &[u8], level: u8) -> Option<Vec<u8>> {
+    let units = usize::from(level.saturating_sub(b'0'));
+    let usual = units.saturating_mul(UNIT_BYTES).saturating_add(SLACK_BYTES);
+    let mut bytes = Vec::with_capacity(usual);
+    let mut unpacker = Decompress::new(false);
+    loop {
+        let taken = usize::try_from(unpacker.total_in()).unwrap_or(usize::MAX);
+        let rest = stream.get(taken..).unwrap_or(&[]);
+        let before = (taken, bytes.len());
+        match unpacker.decompress_vec(rest, &mut bytes).ok()? {
+            Status::StreamEnd => return Some(bytes),
+            Status::Ok | Status::FlushOk | Status::RunOk | Status::FinishOk | Status::MemNeeded => {
+            }
+        }
+        let taken = usize::try_from(unpacker.total_in()).unwrap_or(usize::MAX);
+        if bytes.len() == bytes.capacity() && bytes.len() < BLOCK_MAX {
+            // Runs of one byte, which are counted: a block holds more than its size then.
+            bytes.reserve(bytes.len().max(usual));
+        } else if (taken, bytes.len()) == before || bytes.len() >= BLOCK_MAX {
+            return None;
+        }
     }
 }
 

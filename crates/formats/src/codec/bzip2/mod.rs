@@ -6,12 +6,13 @@
 //! end    = 17 72 45 38 50 90 (48 bits)  combined CRC (32)  padding to a byte
 //! ```
 //!
-//! A block stands alone but for its position: [`split`] finds the marks, [`decode`] makes a stream
+//! A block stands alone but for its position: [`split`] finds the marks by [`marks`], [`decode`] makes a stream
 //! of its own of each block, [`encode`] joins blocks to one stream.
 
 mod bits;
 mod decode;
 mod encode;
+mod marks;
 mod split;
 
 pub(super) use decode::decoder;

@@ -3,6 +3,7 @@
 use super::super::source::Input;
 use super::super::{Codec, Error};
 use super::bits;
+use super::marks::Search;
 use super::{BLOCK_MARK, CRC_BITS, END_MARK, MARK_BITS};
 use std::io::{self, BufRead};
 
@@ -26,6 +27,8 @@ pub(super) struct Block {
     pub(super) start: u64,
     /// One past the last bit.
     pub(super) end: u64,
+    /// The digit of its stream's header: how large it may be, in units of 100 kB, as text.
+    pub(super) level: u8,
 }
 
 /// Reads a source part by part.
@@ -36,6 +39,8 @@ pub(super) struct Splitter {
     /// Where the current part begins, in bits of the window.
     position: u64,
     at_eof: bool,
+    /// The digit in the header of the current stream.
+    level: u8,
     state: State,
 }
 
@@ -57,6 +62,7 @@ impl Splitter {
             window: Vec::new(),
             position: 0,
             at_eof: false,
+            level: b'9',
             state: State::Header { first: true },
         }
     }
@@ -85,7 +91,8 @@ impl Splitter {
         self.forget();
         while self.window.len() < 4 && self.more()? {}
         match self.window.get(..4) {
-            Some([b'B', b'Z', b'h', b'1'..=b'9']) => {
+            Some([b'B', b'Z', b'h', level @ b'1'..=b'9']) => {
+                self.level = *level;
                 self.position = 32;
                 self.state = State::Mark;
                 Ok(true)
@@ -127,6 +134,7 @@ impl Splitter {
             bytes: self.window.get(first..last).unwrap_or(&[]).to_vec(),
             start: self.position % 8,
             end: end.saturating_sub(base),
+            level: self.level,
         };
         self.position = end;
         self.forget();
@@ -135,24 +143,10 @@ impl Splitter {
 
     /// The bit at which the next mark begins.
     fn find_mark(&mut self, from: u64) -> io::Result<u64> {
-        let mut at = usize::try_from(from / 8).unwrap_or(usize::MAX);
-        let mut recent = bits::read(&self.window, from, 0);
-        let mut seen = 0u64;
+        let mut search = Search::new(from);
         loop {
-            while let Some(byte) = self.window.get(at) {
-                recent = recent << 8 | u64::from(*byte);
-                at = at.saturating_add(1);
-                seen = seen.saturating_add(8);
-                if seen < MARK_BITS {
-                    continue;
-                }
-                if let Some(shift) = mark_in(recent) {
-                    let end = (at as u64).saturating_mul(8).saturating_sub(shift);
-                    let begin = end.saturating_sub(MARK_BITS);
-                    if begin >= from {
-                        return Ok(begin);
-                    }
-                }
+            if let Some(found) = search.next(&self.window) {
+                return Ok(found);
             }
             let start = usize::try_from(self.position / 8).unwrap_or(usize::MAX);
             if self.window.len().saturating_sub(start) > PACKED_MAX {
@@ -199,18 +193,6 @@ impl Splitter {
         self.window.drain(..done);
         self.position %= 8;
     }
-}
-
-/// How many bits follow a mark that lies in the last 56 bits; `None` if there is none.
-fn mark_in(recent: u64) -> Option<u64> {
-    const MASK: u64 = (1 << MARK_BITS) - 1;
-    // One of eight shifts; most bytes fail all of them after one compare each.
-    (0..8)
-        .find(|shift| {
-            let candidate = recent.checked_shr(*shift).unwrap_or(0) & MASK;
-            candidate == BLOCK_MARK || candidate == END_MARK
-        })
-        .map(u64::from)
 }
 
 fn corrupt() -> io::Error {
