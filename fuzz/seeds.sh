@@ -16,8 +16,19 @@ tar -c --format=posix --xattrs --acls -C "$work/tree" -f corpus/tar/attributes d
 data=$work/data; head -c 3000 /dev/urandom > "$data"; seq 2000 >> "$data"
 gzip -c "$data" > corpus/gzip/one; cat corpus/gzip/one corpus/gzip/one > corpus/gzip/two
 bzip2 -1c "$data" > corpus/bzip2/one; cat corpus/bzip2/one corpus/bzip2/one > corpus/bzip2/two
+# Members that state their length (BGZF), and frames with skippable ones between them.
+python3 - "$data" > corpus/gzip/bgzf <<'END'
+import struct, sys, zlib
+data = open(sys.argv[1], "rb").read()
+for part in [data[:2000], b"", data[2000:]]:
+    packer = zlib.compressobj(wbits=-15)
+    packed = packer.compress(part) + packer.flush()
+    header = bytes([31, 139, 8, 4, 0, 0, 0, 0, 0, 255, 6, 0]) + b"BC" + struct.pack("<HH", 2, len(packed) + 25)
+    sys.stdout.buffer.write(header + packed + struct.pack("<II", zlib.crc32(part), len(part)))
+END
 xz -c "$data" > corpus/xz/one; xz --block-size=4KiB -c "$data" > corpus/xz/blocks
 zstd -qc "$data" > corpus/zstd/one; cat corpus/zstd/one corpus/zstd/one > corpus/zstd/two
+for level in -1 -3 --fast=5; do zstd -qc $level "$data"; printf '\x50\x2a\x4d\x18\x03\0\0\0abc'; zstd -qc --no-check < "$data"; head -c 100000 /dev/zero | zstd -qc; done > corpus/zstd/frames
 lz4 -qc "$data" > corpus/lz4/one; cat corpus/lz4/one corpus/lz4/one > corpus/lz4/two
 (cd "$work/tree/d" && sha256sum f && sha256sum --tag f) > corpus/checksums/list
 cp fixtures/document.sig corpus/pgp_signature/one; cp fixtures/key.pgp corpus/pgp_keyring/one

@@ -1,8 +1,9 @@
 //! Compression, found by magic: decoders are `Read`, encoders `Write`.
 //!
 //! Decoding uses all cores where the format lets blocks be found without decoding: bzip2 always
-//! (`bzip2`), xz where it was written in blocks (`xz`). One gzip member and one zstd frame are
-//! sequential by their nature. Encoding uses all cores for every format but lz4, which needs none.
+//! (`bzip2`), xz where it was written in blocks (`xz`), zstd where there are many frames and gzip where
+//! members say how long they are (`frames`). One gzip member and one zstd frame are sequential by
+//! their nature. Encoding uses all cores for every format but lz4, which needs none.
 //!
 //! A decoder reads its source to the end: what follows the last member is another member, padding
 //! where the format has it, or [`Error::TrailingGarbage`].
@@ -12,6 +13,7 @@
 //! specification but its source's block layout.
 
 mod bzip2;
+mod frames;
 mod gzip;
 mod lz4;
 pub(crate) mod ordered;
@@ -169,7 +171,7 @@ impl Codec {
 pub fn decoder(codec: Codec, source: Source, limits: Limits) -> Result<Source, Error> {
     Ok(match codec {
         Codec::None => source,
-        Codec::Gzip => Guarded::wrap(source, codec, gzip::Decoder::new),
+        Codec::Gzip => gzip::decoder(source, limits),
         Codec::Bzip2 => bzip2::decoder(source, limits),
         Codec::Xz => Box::new(xz::Decoder::new(source, limits)?),
         Codec::Zstd => zstd::decoder(source, limits),

@@ -1,7 +1,7 @@
 //! Keeps errors of a source apart from errors of its decoder.
 
 use super::{Codec, Error, Source};
-use std::io::{self, BufReader, Read};
+use std::io::{self, BufRead, BufReader, Read};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// Size of the buffer in front of a decoder, in bytes.
@@ -73,8 +73,110 @@ pub(super) fn frame_follows(
     }
 }
 
-/// The buffered source of a decoder.
-pub(super) type Input = BufReader<Watched>;
+/// The buffered source of a decoder, which can look ahead.
+pub(super) struct Input {
+    reader: BufReader<Watched>,
+    /// Bytes that come before those of the reader.
+    ahead: Vec<u8>,
+    /// How many of them were taken.
+    taken: usize,
+}
+
+impl Input {
+    /// Up to `count` bytes that come next, without taking them; fewer only at the end.
+    pub(super) fn peek(&mut self, count: usize) -> io::Result<&[u8]> {
+        self.forget();
+        if self.ahead.is_empty() && self.reader.buffer().len() >= count {
+            return Ok(self.reader.buffer().get(..count).unwrap_or(&[]));
+        }
+        let missing = count.saturating_sub(self.ahead.len());
+        read_into(&mut self.reader, missing, &mut self.ahead)?;
+        Ok(self.ahead.get(..count).unwrap_or(&self.ahead))
+    }
+
+    /// Takes bytes and adds them to others; `false` if the end comes before.
+    pub(super) fn take_into(&mut self, count: usize, bytes: &mut Vec<u8>) -> io::Result<bool> {
+        let there = self.ahead.get(self.taken..).unwrap_or(&[]);
+        let now = there.get(..count).unwrap_or(there);
+        bytes.extend_from_slice(now);
+        let missing = count.saturating_sub(now.len());
+        self.taken = self.taken.saturating_add(now.len());
+        read_into(&mut self.reader, missing, bytes)
+    }
+
+    /// Takes bytes and drops them; `false` if the end comes before.
+    pub(super) fn skip(&mut self, count: u64) -> io::Result<bool> {
+        io::copy(&mut self.by_ref().take(count), &mut io::sink()).map(|length| length == count)
+    }
+
+    /// Puts bytes back, to be read again before all others.
+    pub(super) fn put_back(&mut self, mut bytes: Vec<u8>) {
+        bytes.extend_from_slice(self.ahead.get(self.taken..).unwrap_or(&[]));
+        self.ahead = bytes;
+        self.taken = 0;
+    }
+
+    /// Drops what was taken.
+    fn forget(&mut self) {
+        if self.taken >= self.ahead.len() {
+            // What was put back may be large.
+            self.ahead = Vec::new();
+        } else {
+            self.ahead.drain(..self.taken);
+        }
+        self.taken = 0;
+    }
+}
+
+/// Adds `count` bytes of a reader to others; `false` if its end comes before.
+fn read_into(reader: &mut impl BufRead, count: usize, bytes: &mut Vec<u8>) -> io::Result<bool> {
+    let mut missing = count;
+    while missing > 0 {
+        let new = reader.fill_buf()?;
+        let new = new.get(..missing).unwrap_or(new);
+        if new.is_empty() {
+            return Ok(false);
+        }
+        bytes.extend_from_slice(new);
+        let length = new.len();
+        reader.consume(length);
+        missing = missing.saturating_sub(length);
+    }
+    Ok(true)
+}
+
+impl BufRead for Input {
+    fn fill_buf(&mut self) -> io::Result<&[u8]> {
+        if self.taken >= self.ahead.len() {
+            if !self.ahead.is_empty() {
+                self.forget();
+            }
+            return self.reader.fill_buf();
+        }
+        Ok(self.ahead.get(self.taken..).unwrap_or(&[]))
+    }
+
+    fn consume(&mut self, amount: usize) {
+        if self.ahead.is_empty() {
+            self.reader.consume(amount);
+        } else {
+            self.taken = self.taken.saturating_add(amount);
+        }
+    }
+}
+
+impl Read for Input {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        match self.ahead.get(self.taken..) {
+            None | Some([]) => self.reader.read(buffer),
+            Some(mut there) => {
+                let length = there.read(buffer)?;
+                self.taken = self.taken.saturating_add(length);
+                Ok(length)
+            }
+        }
+    }
+}
 
 /// A watched source with a buffer, and where its error will be.
 pub(super) fn watch(source: Source) -> (Input, Failure) {
@@ -84,7 +186,12 @@ pub(super) fn watch(source: Source) -> (Input, Failure) {
         failure: failure.clone(),
         has_failed: false,
     };
-    (BufReader::with_capacity(BUFFER_BYTES, watched), failure)
+    let input = Input {
+        reader: BufReader::with_capacity(BUFFER_BYTES, watched),
+        ahead: Vec::new(),
+        taken: 0,
+    };
+    (input, failure)
 }
 
 /// A decoder whose errors are explained.
@@ -111,5 +218,46 @@ impl<D: Read> Read for Guarded<D> {
         self.decoder
             .read(buffer)
             .map_err(|error| self.failure.explain(&error, self.codec))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Gives few bytes at a time.
+    struct Drops(io::Cursor<Vec<u8>>);
+
+    impl Read for Drops {
+        fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+            let most = buffer.len().min(3);
+            self.0.read(&mut buffer[..most])
+        }
+    }
+
+    #[test]
+    fn bytes_looked_at_or_put_back_come_once_and_in_order() {
+        let bytes: Vec<u8> = (0..100).collect();
+        let (mut input, _) = watch(Box::new(Drops(io::Cursor::new(bytes.clone()))));
+        assert_eq!(input.peek(8).unwrap(), &bytes[..8]);
+        assert_eq!(input.peek(2).unwrap(), &bytes[..2]);
+        let mut taken = Vec::new();
+        assert!(input.take_into(5, &mut taken).unwrap());
+        assert_eq!(input.peek(4).unwrap(), &bytes[5..9]);
+        assert!(input.take_into(20, &mut taken).unwrap());
+        assert_eq!(taken, &bytes[..25]);
+        input.put_back(taken.split_off(10));
+        assert_eq!(input.fill_buf().unwrap()[0], 10);
+        input.consume(1);
+        assert!(input.skip(9).unwrap());
+        input.put_back(vec![18, 19]);
+        assert_eq!(input.peek(30).unwrap(), &bytes[18..48]);
+        let mut rest = Vec::new();
+        input.by_ref().take(32).read_to_end(&mut rest).unwrap();
+        assert_eq!(rest, &bytes[18..50]);
+        assert!(input.take_into(50, &mut taken).unwrap());
+        assert_eq!(input.peek(1).unwrap(), b"");
+        assert!(!input.take_into(1, &mut taken).unwrap());
+        assert!(!input.skip(1).unwrap());
     }
 }
