@@ -3,8 +3,10 @@
 //! | module | holds |
 //! |---|---|
 //! | [`codec`] | compression by magic: `Read` → `Read`, `Write` → `Write` |
-//! | [`tar`] | archives: `Read` → entries, entries → `Write` |
 //! | [`disk`] | disk images: `ReadAt` → extents |
+//! | [`archive`] | archives of whatever kind: `Read` → entries |
+//! | [`tar`] | tar archives: `Read` → entries, entries → `Write` |
+//! | [`cpio`] | cpio archives: `Read` → entries |
 //! | [`checksums`] | `SHA256SUMS` and `NAME.sha256` files |
 //! | [`pgp`] | detached OpenPGP signatures → verdict |
 //!
@@ -22,8 +24,10 @@
     )
 )]
 
+pub mod archive;
 pub mod checksums;
 pub mod codec;
+pub mod cpio;
 pub mod disk;
 pub mod pgp;
 pub mod tar;

@@ -41,7 +41,7 @@ fn read(archive: &[u8], what: &str) -> Tree {
 }
 
 fn normal(path: &[u8]) -> Vec<u8> {
-    let parts = importd_formats::tar::path::components(path).unwrap();
+    let parts = importd_formats::tar::path::components(path, usize::MAX).unwrap();
     parts.join(&b'/')
 }
 
@@ -265,6 +265,7 @@ fn entry(name: &[u8], found: &Found) -> Entry {
         acl_default: text(DEFAULT),
         file_flags: flags::to_text(found.flags),
         sparse: !is_second && found.extents.is_some(),
+        lost_nfs4_acl: false,
     }
 }
 

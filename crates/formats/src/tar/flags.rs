@@ -10,17 +10,27 @@ const NAMES: [(&str, u32); 6] = [
     ("projinherit", 0x2000_0000),
 ];
 
-/// The bits of the names in a text; names of other flags mean nothing here.
+/// The bits of the names in a text. Names of other flags mean nothing here: immutable and
+/// append-only files could be neither moved, replaced nor removed with the image.
 #[must_use]
 pub fn from_text(text: &[u8]) -> u32 {
-    text.split(|byte| *byte == b',')
-        .filter_map(|name| {
-            let known = NAMES
-                .iter()
-                .find(|(known, _)| known.as_bytes() == name.trim_ascii());
-            known.map(|(_, bit)| *bit)
-        })
-        .fold(0, |all, bit| all | bit)
+    names(text).filter_map(bit).fold(0, |all, bit| all | bit)
+}
+
+/// Whether a text has names that [`from_text`] leaves out.
+#[must_use]
+pub fn has_unknown(text: &[u8]) -> bool {
+    names(text).any(|name| bit(name).is_none())
+}
+
+fn names(text: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let names = text.split(|byte| *byte == b',').map(<[u8]>::trim_ascii);
+    names.filter(|name| !name.is_empty())
+}
+
+fn bit(name: &[u8]) -> Option<u32> {
+    let known = NAMES.iter().find(|(known, _)| known.as_bytes() == name);
+    known.map(|(_, bit)| *bit)
 }
 
 /// The names of bits, `None` if there is none to name.
@@ -40,7 +50,8 @@ mod tests {
 
     #[test]
     fn known_names_round_trip_and_others_are_dropped() {
-        assert_eq!(from_text(b"nodump,schg,noatime"), 0xc0);
+        assert_eq!(from_text(b"nodump,schg, noatime"), 0xc0);
+        assert!(has_unknown(b"nodump,schg") && !has_unknown(b"nodump, noatime,"));
         assert_eq!(
             to_text(0xc0 | 0x10).as_deref(),
             Some(&b"nodump,noatime"[..])

@@ -150,9 +150,10 @@ pub(super) fn looks_like(start: &[u8]) -> &'static str {
         [b'B', b'Z', b'h', ..] => "it is bzip2 data inside",
         [b'P', b'K', 3, 4, ..] => "it is a zip file",
         [b'7', b'z', 0xbc, 0xaf, ..] => "it is a 7z file",
-        [b'0', b'7', b'0', b'7', b'0', ..] | [0xc7, 0x71, ..] | [0x71, 0xc7, ..] => {
-            "it is a cpio archive"
-        }
+        [b'!', b'<', b'a', b'r', b'c', b'h', b'>', ..] => "it is an ar archive, as .deb files are",
+        [b'R', b'a', b'r', b'!', ..] => "it is a rar file",
+        [b'x', b'a', b'r', b'!', ..] => "it is a xar file",
+        [0x04, 0x22, 0x4d, 0x18, ..] => "it is lz4 data inside",
         [b'Q', b'F', b'I', 0xfb, ..] => "it is a qcow2 disk image",
         [b'h', b's', b'q', b's', ..] => "it is a squashfs image",
         [b'<', ..] => "it is a web page",

@@ -31,8 +31,14 @@ pub use writer::Writer;
 
 use std::io;
 
+/// Whether a block is a header: its checksum holds.
+pub(crate) fn is_header(start: &[u8]) -> bool {
+    let block = start.first_chunk::<BLOCK_BYTES>();
+    block.is_some_and(|block| header::Header::new(*block).is_some())
+}
+
 /// Size of a block, in bytes.
-const BLOCK_BYTES: usize = 512;
+pub(crate) const BLOCK_BYTES: usize = 512;
 
 /// What an entry is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,6 +57,8 @@ pub enum Kind {
     BlockDevice,
     /// A fifo.
     Fifo,
+    /// A socket: only cpio archives have them.
+    Socket,
 }
 
 /// A point in time.
@@ -101,7 +109,8 @@ pub struct Entry {
     pub mtime: Timestamp,
     /// Where a link leads; empty for others.
     pub link: Vec<u8>,
-    /// Length of a regular file, holes included, in bytes.
+    /// Length of a regular file, holes included, in bytes. A hard link with a size brings the
+    /// contents of the file that it names: only cpio archives have them.
     pub size: u64,
     /// Numbers of a device, major and minor.
     pub device: (u32, u32),
@@ -115,6 +124,37 @@ pub struct Entry {
     pub file_flags: Option<Vec<u8>>,
     /// Whether the file has holes.
     pub sparse: bool,
+    /// Whether an access list of NFSv4 was left out, which no file system of Linux takes.
+    pub lost_nfs4_acl: bool,
+}
+
+impl Entry {
+    /// An entry of which only path and kind are known; the numbers are zero, the rest is empty.
+    #[must_use]
+    pub const fn new(path: Vec<u8>, kind: Kind) -> Self {
+        Self {
+            path,
+            kind,
+            mode: 0,
+            uid: 0,
+            gid: 0,
+            user: Vec::new(),
+            group: Vec::new(),
+            mtime: Timestamp {
+                seconds: 0,
+                nanoseconds: 0,
+            },
+            link: Vec::new(),
+            size: 0,
+            device: (0, 0),
+            xattrs: Vec::new(),
+            acl_access: None,
+            acl_default: None,
+            file_flags: None,
+            sparse: false,
+            lost_nfs4_acl: false,
+        }
+    }
 }
 
 /// What one archive may make a reader hold in memory.
@@ -167,7 +207,13 @@ pub enum Error {
     /// A header does not fit its checksum.
     #[error("Damaged archive: bad header checksum at byte {0}")]
     Checksum(u64),
-    /// A number cannot be read, or is out of range.
+    /// Contents do not fit the sum that their header tells.
+    #[error("Damaged archive: the contents of an entry do not have the checksum they should")]
+    ContentsChecksum,
+    /// There is no header where a cpio archive should have one.
+    #[error("Damaged archive: no cpio header at byte {0}")]
+    BadCpio(u64),
+    /// A number or text cannot be read, or is out of range.
     #[error("Damaged archive: bad {0}")]
     BadNumber(&'static str),
     /// A pax header contradicts its own form.

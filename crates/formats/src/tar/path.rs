@@ -1,7 +1,5 @@
 //! Paths of archives: what may be unpacked.
 
-/// Most components of a path, as in the reference: 128 levels with the root.
-pub const DEPTH_MAX: usize = 127;
 /// Longest component, in bytes: the limit of a directory entry.
 pub const COMPONENT_MAX: usize = 255;
 
@@ -17,19 +15,20 @@ pub enum PathError {
     /// A component longer than [`COMPONENT_MAX`].
     #[error("A component of the path is longer than 255 bytes")]
     ComponentTooLong,
-    /// More components than [`DEPTH_MAX`].
-    #[error("The path is more than 127 folders deep")]
-    TooDeep,
+    /// More components than so many.
+    #[error("The path has more than {0} components")]
+    TooDeep(usize),
     /// Nothing in it.
     #[error("The path is empty")]
     Empty,
 }
 
-/// The components of a path: leading slashes, empty ones and `.` vanish. None for the top.
+/// The components of a path, at most `depth_max`: leading slashes, empty ones and `.` vanish. None
+/// for the top.
 ///
 /// # Errors
 /// [`PathError`] by the first rule that is broken.
-pub fn components(path: &[u8]) -> Result<Vec<Vec<u8>>, PathError> {
+pub fn components(path: &[u8], depth_max: usize) -> Result<Vec<Vec<u8>>, PathError> {
     if path.is_empty() {
         return Err(PathError::Empty);
     }
@@ -42,7 +41,7 @@ pub fn components(path: &[u8]) -> Result<Vec<Vec<u8>>, PathError> {
             b"" | b"." => {}
             b".." => return Err(PathError::Parent),
             long if long.len() > COMPONENT_MAX => return Err(PathError::ComponentTooLong),
-            _ if found.len() >= DEPTH_MAX => return Err(PathError::TooDeep),
+            _ if found.len() >= depth_max => return Err(PathError::TooDeep(depth_max)),
             name => found.push(name.to_vec()),
         }
     }
@@ -56,7 +55,7 @@ mod tests {
     #[test]
     fn paths_stay_inside_or_are_refused() {
         let parts = |path: &str| {
-            components(path.as_bytes()).map(|all| {
+            components(path.as_bytes(), 127).map(|all| {
                 all.iter()
                     .map(|part| String::from_utf8_lossy(part).into_owned())
                     .collect::<Vec<_>>()
@@ -73,7 +72,7 @@ mod tests {
         assert_eq!(parts(""), Err(PathError::Empty));
         assert_eq!(parts("a\0b"), Err(PathError::Nul));
         assert_eq!(parts(&"x".repeat(256)), Err(PathError::ComponentTooLong));
-        assert_eq!(parts(&"d/".repeat(128)), Err(PathError::TooDeep));
+        assert_eq!(parts(&"d/".repeat(128)), Err(PathError::TooDeep(127)));
         assert!(parts(&"d/".repeat(127)).is_ok());
     }
 }

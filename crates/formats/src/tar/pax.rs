@@ -30,6 +30,8 @@ pub(super) struct Pax {
     pub(super) acl_access: Option<Vec<u8>>,
     pub(super) acl_default: Option<Vec<u8>>,
     pub(super) file_flags: Option<Vec<u8>>,
+    /// Whether there is an access list of NFSv4, which is of no use here.
+    pub(super) has_nfs4_acl: bool,
     pub(super) sparse: Sparse,
 }
 
@@ -56,7 +58,9 @@ impl Pax {
         let inherited = std::mem::take(&mut pax.xattrs);
         pax.add(bytes, limits)?;
         for (name, value) in inherited {
-            pax.add_xattr(name, value, limits)?;
+            if !pax.xattrs.iter().any(|(own, _)| *own == name) {
+                pax.add_xattr(name, value, limits)?;
+            }
         }
         Ok(pax)
     }
@@ -92,6 +96,18 @@ impl Pax {
             b"SCHILY.acl.access" => self.acl_access = Some(value.to_vec()),
             b"SCHILY.acl.default" => self.acl_default = Some(value.to_vec()),
             b"SCHILY.fflags" => self.file_flags = Some(value.to_vec()),
+            b"SCHILY.acl.ace" => self.has_nfs4_acl = !value.is_empty(),
+            // star's own sparse files have their map where only it looks.
+            b"SCHILY.realsize" => return Err(Error::Unsupported("a sparse file in star's form")),
+            b"RHT.security.selinux" => {
+                // GNU tar leaves out the NUL that the attribute ends with.
+                let label = [value, b"\0"].concat();
+                return self.add_xattr(b"security.selinux".to_vec(), label, limits);
+            }
+            b"GNU.volume.filename" | b"GNU.volume.size" | b"GNU.volume.offset" => {
+                let what = "a part of a file from another volume";
+                return Err(Error::Unsupported(what));
+            }
             b"hdrcharset" | b"comment" | b"atime" | b"ctime" => {}
             _ => return self.set_other(key, value, limits),
         }
@@ -120,11 +136,18 @@ impl Pax {
         Ok(())
     }
 
-    /// The first of several equal names wins: writers store each twice in two forms.
+    /// Writers store each attribute twice, in two forms. Of two values readers take either.
     fn add_xattr(&mut self, name: Vec<u8>, value: Vec<u8>, limits: Limits) -> Result<(), Error> {
-        let is_name = !name.is_empty() && !name.contains(&0);
-        if !is_name || self.xattrs.iter().any(|(old, _)| *old == name) {
+        if name.is_empty() || name.contains(&0) {
             return Ok(());
+        }
+        match self.xattrs.iter().find(|(old, _)| *old == name) {
+            Some((_, old)) if *old == value => return Ok(()),
+            Some(_) => {
+                let what = "two different values of one attribute";
+                return Err(Error::Unsupported(what));
+            }
+            None => {}
         }
         if self.xattrs.len() >= limits.attributes {
             return Err(Error::TooLong {
@@ -478,16 +501,44 @@ mod tests {
     }
 
     #[test]
-    fn the_first_of_two_equal_attributes_wins() {
+    fn an_attribute_has_one_value() {
         let mut pax = Pax::default();
         let mut text = Vec::new();
         push_record(&mut text, b"SCHILY.xattr.user.a", b"1");
-        push_record(&mut text, b"LIBARCHIVE.xattr.user.a", b"Mg==");
+        push_record(&mut text, b"LIBARCHIVE.xattr.user.a", b"MQ==");
         pax.add(&text, Limits::default()).unwrap();
         assert_eq!(pax.xattrs, [(b"user.a".to_vec(), b"1".to_vec())]);
-        assert!(
-            pax.add(b"27 LIBARCHIVE.xattr.a=?!?!\n", Limits::default())
-                .is_err()
-        );
+        for other in [
+            &b"LIBARCHIVE.xattr.a=?!?!"[..],
+            b"LIBARCHIVE.xattr.user.a=Mg==",
+            b"SCHILY.xattr.user.a=2",
+        ] {
+            let equals = other.iter().position(|byte| *byte == b'=').unwrap();
+            let mut text = Vec::new();
+            push_record(&mut text, &other[..equals], &other[equals + 1..]);
+            let added = pax.add(&text, Limits::default());
+            assert!(added.is_err(), "{}", other.escape_ascii());
+        }
+        // What is said of all entries gives way.
+        let own = Pax::of_entry(b"25 SCHILY.xattr.user.a=2\n", &pax, Limits::default());
+        assert_eq!(own.unwrap().xattrs, [(b"user.a".to_vec(), b"2".to_vec())]);
+    }
+
+    #[test]
+    fn what_only_others_can_hold_is_told_or_refused() {
+        let mut pax = Pax::default();
+        let mut text = Vec::new();
+        push_record(&mut text, b"SCHILY.acl.ace", b"owner@:rwx::allow");
+        push_record(&mut text, b"RHT.security.selinux", b"u:r:t");
+        push_record(&mut text, b"NOBODY.knows", b"x");
+        pax.add(&text, Limits::default()).unwrap();
+        assert!(pax.has_nfs4_acl);
+        let label = (b"security.selinux".to_vec(), b"u:r:t\0".to_vec());
+        assert_eq!(pax.xattrs, [label]);
+        for key in [&b"SCHILY.realsize"[..], b"GNU.volume.filename"] {
+            let mut text = Vec::new();
+            push_record(&mut text, key, b"1");
+            assert!(pax.add(&text, Limits::default()).is_err());
+        }
     }
 }

@@ -102,6 +102,7 @@ impl<R: Read> Reader<R> {
                     continue;
                 }
                 b'M' => return Err(Error::Unsupported("a part of a file from another volume")),
+                b'A' => return Err(Error::Unsupported("an access list in a form of Solaris")),
                 b'N' => return Err(Error::Unsupported("a list of names in an old GNU form")),
                 _ => return self.entry(&header, said).map(Some),
             }
@@ -275,40 +276,18 @@ impl<R: Read> Reader<R> {
         } else if size != 0 && header.type_letter() != b'D' {
             return Err(Error::Unsupported("contents for an entry that is no file"));
         }
-        let device = header.device()?;
-        Ok(Entry {
-            path: pax.sparse.name.unwrap_or(path),
-            kind,
-            mode: header.mode()?,
-            uid: narrow(pax.uid.map_or_else(|| header.uid(), Ok)?, "owner")?,
-            gid: narrow(pax.gid.map_or_else(|| header.gid(), Ok)?, "group")?,
-            user: pax.user.unwrap_or_else(|| header.user()),
-            group: pax.group.unwrap_or_else(|| header.group()),
-            mtime: match pax.mtime {
-                Some(time) => time,
-                None => Timestamp {
-                    seconds: header.mtime()?,
-                    nanoseconds: 0,
-                },
-            },
-            link: match kind {
-                Kind::Symlink | Kind::HardLink => link,
-                _ => Vec::new(),
-            },
-            size: length,
-            device: match kind {
-                Kind::CharDevice | Kind::BlockDevice => (
-                    narrow(pax.device_major.unwrap_or(device.0), "device number")?,
-                    narrow(pax.device_minor.unwrap_or(device.1), "device number")?,
-                ),
-                _ => (0, 0),
-            },
-            xattrs: pax.xattrs,
-            acl_access: pax.acl_access,
-            acl_default: pax.acl_default,
-            file_flags: pax.file_flags,
-            sparse: is_sparse,
-        })
+        let mut entry = described(header, pax)?;
+        if entry.path.is_empty() {
+            entry.path = path;
+        }
+        if matches!(kind, Kind::Symlink | Kind::HardLink) {
+            entry.link = link;
+        }
+        if !matches!(kind, Kind::CharDevice | Kind::BlockDevice) {
+            entry.device = (0, 0);
+        }
+        (entry.kind, entry.size, entry.sparse) = (kind, length, is_sparse);
+        Ok(entry)
     }
 
     fn whole(&mut self, size: u64) -> u64 {
@@ -414,6 +393,34 @@ fn padding(size: u64) -> u64 {
     let block = BLOCK_BYTES as u64;
     size.checked_next_multiple_of(block)
         .map_or(0, |end| end.saturating_sub(size))
+}
+
+/// What header and records say beside path, kind and contents; the path only of a sparse file.
+fn described(header: &Header, pax: Pax) -> Result<Entry, Error> {
+    let mut entry = Entry::new(pax.sparse.name.unwrap_or_default(), Kind::File);
+    entry.mode = header.mode()?;
+    entry.uid = narrow(pax.uid.map_or_else(|| header.uid(), Ok)?, "owner")?;
+    entry.gid = narrow(pax.gid.map_or_else(|| header.gid(), Ok)?, "group")?;
+    entry.user = pax.user.unwrap_or_else(|| header.user());
+    entry.group = pax.group.unwrap_or_else(|| header.group());
+    entry.mtime = match pax.mtime {
+        Some(time) => time,
+        None => Timestamp {
+            seconds: header.mtime()?,
+            nanoseconds: 0,
+        },
+    };
+    let device = header.device()?;
+    entry.device = (
+        narrow(pax.device_major.unwrap_or(device.0), "device number")?,
+        narrow(pax.device_minor.unwrap_or(device.1), "device number")?,
+    );
+    entry.xattrs = pax.xattrs;
+    entry.acl_access = pax.acl_access;
+    entry.acl_default = pax.acl_default;
+    entry.file_flags = pax.file_flags;
+    entry.lost_nfs4_acl = pax.has_nfs4_acl;
+    Ok(entry)
 }
 
 fn narrow(value: u64, what: &'static str) -> Result<u32, Error> {

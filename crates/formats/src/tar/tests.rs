@@ -10,22 +10,8 @@ use std::process::{Command, Stdio};
 
 fn entry(path: &str, kind: Kind) -> Entry {
     Entry {
-        path: path.into(),
-        kind,
         mode: 0o644,
-        uid: 0,
-        gid: 0,
-        user: Vec::new(),
-        group: Vec::new(),
-        mtime: Timestamp::default(),
-        link: Vec::new(),
-        size: 0,
-        device: (0, 0),
-        xattrs: Vec::new(),
-        acl_access: None,
-        acl_default: None,
-        file_flags: None,
-        sparse: false,
+        ..Entry::new(path.into(), kind)
     }
 }
 
@@ -319,6 +305,11 @@ fn what_readers_disagree_about_is_refused() {
         ("contents of a hard link", letter(b'1')),
         ("contents of a folder", letter(b'5')),
         ("another volume", letter(b'M')),
+        ("a Solaris access list", letter(b'A')),
+        (
+            "another volume in pax words",
+            pax(b"24 GNU.volume.offset=512\n", &plain),
+        ),
         ("two sizes", pax(b"12 size=512\n", &plain)),
         ("a number too large", pax(b"18 uid=4294967296\n", &plain)),
         (

@@ -40,8 +40,15 @@ impl<W: Write> Writer<W> {
     /// [`write_data`](Self::write_data) takes the bytes of the extents only.
     ///
     /// # Errors
-    /// [`Error::Io`] where the sink fails, [`Error::BadSparse`] for extents outside the file.
+    /// [`Error::Io`] where the sink fails, [`Error::BadSparse`] for extents outside the file,
+    /// [`Error::Unsupported`] for a socket, and for contents of anything but a file.
     pub fn begin(&mut self, entry: &Entry, extents: Option<&[Extent]>) -> Result<(), Error> {
+        if entry.kind == Kind::Socket {
+            return Err(Error::Unsupported("a socket"));
+        }
+        if entry.kind != Kind::File && (entry.size != 0 || extents.is_some()) {
+            return Err(Error::Unsupported("contents for an entry that is no file"));
+        }
         let map = extents
             .map(|extents| map(extents, entry.size))
             .transpose()?;
@@ -179,7 +186,8 @@ impl Header {
 
     fn new(entry: &Entry, stored: u64) -> Self {
         let mut header = Self::empty(match entry.kind {
-            Kind::File => b'0',
+            // Sockets do not come here.
+            Kind::File | Kind::Socket => b'0',
             Kind::HardLink => b'1',
             Kind::Symlink => b'2',
             Kind::CharDevice => b'3',

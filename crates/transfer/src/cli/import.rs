@@ -1,6 +1,7 @@
 //! `systemd-import tar|raw FILE [NAME]`
 
 use super::disk::DiskOptions;
+use super::limits::LimitOptions;
 use super::target::TargetOptions;
 use super::words::{destination, optional};
 use super::{Environment, Verb, Worker};
@@ -24,6 +25,8 @@ pub struct Arguments {
     target: TargetOptions,
     #[command(flatten)]
     disk: DiskOptions,
+    #[command(flatten)]
+    limits: LimitOptions,
     /// Verb, file and name
     #[arg(value_name = "VERB FILE [NAME]", hide = true)]
     words: Vec<OsString>,
@@ -50,6 +53,7 @@ impl Worker for Arguments {
         let source = optional(self.words.get(1).map(OsString::as_os_str)).map(PathBuf::from);
         let target = self.target.target(environment)?;
         let (bounds, range) = self.disk.checked(target.direct)?;
+        let limits = self.limits.limits(bounds.size_max)?;
         let given = self.words.get(2).map(OsString::as_os_str);
         let request = Request {
             destination: destination(given, source.as_deref(), &target, |file| {
@@ -59,7 +63,7 @@ impl Worker for Arguments {
             target,
         };
         match form {
-            Form::Tar => import::tar::run(&request, context),
+            Form::Tar => import::tar::run(&request, limits, context),
             Form::Raw => import::raw::run(&request, range, bounds, context),
         }
     }

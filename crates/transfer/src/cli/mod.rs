@@ -7,6 +7,7 @@
 mod disk;
 mod environment;
 mod introspect;
+mod limits;
 mod target;
 mod values;
 mod words;

@@ -1,6 +1,7 @@
 //! `systemd-pull tar|raw URL [NAME]`
 
 use super::disk::DiskOptions;
+use super::limits::LimitOptions;
 use super::target::TargetOptions;
 use super::values::switch;
 use super::words::given_name;
@@ -50,6 +51,8 @@ pub struct Arguments {
     verity: Option<String>,
     #[command(flatten)]
     disk: DiskOptions,
+    #[command(flatten)]
+    limits: LimitOptions,
     /// Verb, address and name
     #[arg(value_name = "VERB URL [NAME]", hide = true)]
     words: Vec<OsString>,
@@ -78,9 +81,10 @@ impl Worker for Arguments {
             let text = "--direct is not supported yet; without it the image is installed by name";
             return Err(Error::new(Kind::Unsupported, text));
         }
+        let limits = self.limits.limits(bounds.size_max)?;
         let request = self.request(form, environment)?;
         match form {
-            Form::Tar => pull::tar::run(&request, bounds, context),
+            Form::Tar => pull::tar::run(&request, limits, context),
             Form::Raw => pull::raw::run(&request, bounds, context),
         }
     }

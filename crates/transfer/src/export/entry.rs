@@ -31,40 +31,30 @@ pub(super) fn describe(inode: Inode<'_>, path: &[u8], stat: &Stat) -> Result<Opt
         FileType::Fifo => Kind::Fifo,
         FileType::Socket | FileType::Unknown => return Ok(None),
     };
-    let is_device = matches!(kind, Kind::CharDevice | Kind::BlockDevice);
-    let mut entry = Entry {
-        path: path.to_vec(),
-        kind,
-        mode: stat.st_mode & 0o7777,
-        uid: stat.st_uid,
-        gid: stat.st_gid,
-        user: Vec::new(),
-        group: Vec::new(),
-        mtime: Timestamp {
-            seconds: stat.st_mtime,
-            nanoseconds: u32::try_from(stat.st_mtime_nsec).unwrap_or(0),
-        },
-        link: Vec::new(),
-        size: match kind {
-            Kind::File => u64::try_from(stat.st_size).unwrap_or(0),
-            _ => 0,
-        },
-        device: if is_device {
-            (
-                rustix::fs::major(stat.st_rdev),
-                rustix::fs::minor(stat.st_rdev),
-            )
-        } else {
-            (0, 0)
-        },
-        xattrs: Vec::new(),
-        acl_access: None,
-        acl_default: None,
-        file_flags: None,
-        sparse: false,
-    };
+    let mut entry = bare(path, kind, stat);
+    if kind == Kind::File {
+        entry.size = u64::try_from(stat.st_size).unwrap_or(0);
+    }
+    if matches!(kind, Kind::CharDevice | Kind::BlockDevice) {
+        entry.device = (
+            rustix::fs::major(stat.st_rdev),
+            rustix::fs::minor(stat.st_rdev),
+        );
+    }
     add_attributes(inode, &mut entry)?;
     Ok(Some(entry))
+}
+
+/// An entry with what every inode has.
+pub(super) fn bare(path: &[u8], kind: Kind, stat: &Stat) -> Entry {
+    let mut entry = Entry::new(path.to_vec(), kind);
+    entry.mode = stat.st_mode & 0o7777;
+    (entry.uid, entry.gid) = (stat.st_uid, stat.st_gid);
+    entry.mtime = Timestamp {
+        seconds: stat.st_mtime,
+        nanoseconds: u32::try_from(stat.st_mtime_nsec).unwrap_or(0),
+    };
+    entry
 }
 
 fn add_attributes(inode: Inode<'_>, entry: &mut Entry) -> Result<()> {

@@ -1,11 +1,13 @@
 //! An image becomes bytes: `systemd-export tar|raw`.
 
 mod entry;
+mod levels;
 pub mod output;
 mod picture;
 mod qcow2;
 pub mod raw;
 pub mod tar;
+mod total;
 mod walk;
 
 use crate::context::Context;

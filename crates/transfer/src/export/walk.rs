@@ -1,10 +1,11 @@
 //! Walks a tree in a fixed order and writes its entries.
 //!
 //! A folder before its contents, entries of a folder by the bytes of their names: two exports of
-//! equal trees are equal. The walk stays on one mount; a mount point is an empty folder. It
-//! keeps its own stack, so depth costs memory and descriptors, never the thread's stack.
+//! equal trees are equal. The walk stays on one mount; a mount point is an empty folder.
 
-use super::entry::{Inode, describe};
+use super::entry::{Inode, bare, describe};
+use super::levels::Levels;
+use super::total::Total;
 use crate::context::Context;
 use crate::error::{Doing, Error, Result};
 use importd_api::failure::Kind;
@@ -13,17 +14,14 @@ use importd_host::copy;
 use importd_host::dir::Dir;
 use rustix::fs::{FileType, Mode, OFlags, Stat};
 use std::collections::HashMap;
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsStr;
 use std::io::Write;
 use std::os::fd::{AsFd, BorrowedFd};
-use std::os::unix::ffi::OsStrExt;
 
 /// Size of the buffer for contents, in bytes.
 const CONTENT_BYTES: usize = 256 << 10;
 /// A file is written with its holes if they make up at least this many bytes: a map costs a block.
 const HOLES_BYTES_MIN: u64 = 4096;
-/// Deepest folder exported, so that descriptors suffice; imports refuse more than 128 levels.
-const DEPTH_MAX: usize = 512;
 
 /// What was written.
 #[derive(Clone, Copy, Debug, Default)]
@@ -36,18 +34,19 @@ pub(super) struct Written {
 pub(super) struct Walk<'a, W: Write> {
     writer: Writer<W>,
     context: &'a Context,
-    levels: Vec<Level>,
+    levels: Levels,
     mount: u64,
-    /// First path of each inode with several names.
-    first_names: HashMap<(u64, u64), Vec<u8>>,
+    /// Inodes of which more names are to come.
+    first_names: HashMap<(u64, u64), FirstName>,
+    total: Total,
     buffer: Vec<u8>,
     written: Written,
 }
 
-struct Level {
-    folder: Dir,
+struct FirstName {
     path: Vec<u8>,
-    entries: std::vec::IntoIter<OsString>,
+    /// How many more names the inode has; they may lie outside the tree.
+    left: u64,
 }
 
 impl<'a, W: Write> Walk<'a, W> {
@@ -58,31 +57,29 @@ impl<'a, W: Write> Walk<'a, W> {
         let mount = tree
             .mount_id()
             .doing(|| "Failed to look at the tree".into())?;
+        let total = Total::start(&tree).doing(|| "Failed to start a counting thread".into())?;
         let mut walk = Self {
             writer,
             context,
-            levels: Vec::new(),
+            levels: Levels::default(),
             mount,
             first_names: HashMap::new(),
+            total,
             buffer: vec![0; CONTENT_BYTES],
             written: Written::default(),
         };
-        walk.folder(tree, b"./".to_vec(), &stat)?;
+        walk.folder(tree, b"./", &stat)?;
         Ok(walk)
     }
 
     pub(super) fn run(&mut self) -> Result<()> {
-        while let Some(level) = self.levels.last_mut() {
+        while let Some((folder, name)) = self.levels.next()? {
             self.context
                 .cancel
                 .check()
                 .map_err(|error| Error::io("Cancelled", error))?;
-            match level.entries.next() {
-                Some(name) => self.entry(&name)?,
-                None => {
-                    self.levels.pop();
-                }
-            }
+            self.entry(&folder, &name)?;
+            self.tell();
         }
         Ok(())
     }
@@ -91,14 +88,18 @@ impl<'a, W: Write> Walk<'a, W> {
         (self.writer, self.written)
     }
 
-    fn entry(&mut self, name: &OsStr) -> Result<()> {
-        let Some(level) = self.levels.last() else {
-            return Ok(());
+    fn tell(&self) {
+        let Some(now) = self.total.percent() else {
+            return;
         };
-        let mut path = level.path.clone();
-        path.extend_from_slice(name.as_bytes());
+        if self.context.report.progress(now) {
+            self.context.report.info(format!("Exported {now}%."));
+        }
+    }
+
+    fn entry(&mut self, folder: &Dir, name: &OsStr) -> Result<()> {
+        let path = self.levels.path_of(name)?;
         let failed = || format!("Failed to open '{}'", String::from_utf8_lossy(&path));
-        let folder = level.folder.try_clone().doing(failed)?;
         let stat = folder.stat(name).doing(failed)?;
         if self.second_name(&path, &stat)? {
             return Ok(());
@@ -107,8 +108,7 @@ impl<'a, W: Write> Walk<'a, W> {
             FileType::Directory => {
                 let child = folder.open_dir(name).doing(failed)?;
                 let stat = child.stat_self().doing(failed)?;
-                path.push(b'/');
-                self.folder(child, path, &stat)
+                self.folder(child, &[&path[..], b"/"].concat(), &stat)
             }
             FileType::RegularFile => {
                 let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY;
@@ -117,7 +117,7 @@ impl<'a, W: Write> Walk<'a, W> {
                 self.file(file.as_fd(), &path, &stat)
             }
             kind => {
-                let Some(mut entry) = describe(Inode::Named(&folder, name), &path, &stat)? else {
+                let Some(mut entry) = describe(Inode::Named(folder, name), &path, &stat)? else {
                     self.context.report.notice(format!(
                         "'{}' is a socket, which archives cannot hold; left out.",
                         String::from_utf8_lossy(&path)
@@ -125,7 +125,7 @@ impl<'a, W: Write> Walk<'a, W> {
                     return Ok(());
                 };
                 if kind == FileType::Symlink {
-                    entry.link = rustix::fs::readlinkat(&folder, name, Vec::new())
+                    entry.link = rustix::fs::readlinkat(folder, name, Vec::new())
                         .doing(failed)?
                         .into_bytes();
                 }
@@ -143,37 +143,37 @@ impl<'a, W: Write> Walk<'a, W> {
             return Ok(false);
         }
         let inode = (stat.st_dev, stat.st_ino);
-        let Some(first) = self.first_names.get(&inode) else {
-            self.first_names.insert(inode, path.to_vec());
+        let Some(first) = self.first_names.get_mut(&inode) else {
+            let first = FirstName {
+                path: path.to_vec(),
+                left: stat.st_nlink - 1,
+            };
+            self.first_names.insert(inode, first);
             return Ok(false);
         };
-        let mut entry = bare(path, stat);
-        entry.link.clone_from(first);
+        first.left = first.left.saturating_sub(1);
+        let link = first.path.clone();
+        if first.left == 0 {
+            self.first_names.remove(&inode);
+        }
+        // The attributes stand with the first name.
+        let mut entry = bare(path, tar::Kind::HardLink, stat);
+        entry.link = link;
         self.begin(&entry, None)?;
         self.end()?;
         Ok(true)
     }
 
-    fn folder(&mut self, folder: Dir, path: Vec<u8>, stat: &Stat) -> Result<()> {
-        let failed = || format!("Failed to read '{}'", String::from_utf8_lossy(&path));
-        if self.levels.len() >= DEPTH_MAX {
-            let text = format!("{}: deeper than {DEPTH_MAX} folders", failed());
-            return Err(Error::new(Kind::Unsupported, text));
-        }
-        if let Some(entry) = describe(Inode::Open(folder.as_fd()), &path, stat)? {
+    fn folder(&mut self, folder: Dir, path: &[u8], stat: &Stat) -> Result<()> {
+        let failed = || format!("Failed to read '{}'", String::from_utf8_lossy(path));
+        if let Some(entry) = describe(Inode::Open(folder.as_fd()), path, stat)? {
             self.begin(&entry, None)?;
             self.end()?;
         }
         if folder.mount_id().doing(failed)? != self.mount {
             return Ok(());
         }
-        let entries = folder.entries().doing(failed)?.into_iter();
-        self.levels.push(Level {
-            folder,
-            path,
-            entries,
-        });
-        Ok(())
+        self.levels.enter(folder, path, stat)
     }
 
     fn file(&mut self, file: BorrowedFd<'_>, path: &[u8], stat: &Stat) -> Result<()> {
@@ -242,12 +242,15 @@ impl<'a, W: Write> Walk<'a, W> {
                 .map_err(write_error)?;
             position += got as u64;
             self.written.bytes += got as u64;
+            self.total.add_bytes(got as u64);
+            self.tell();
         }
         Ok(())
     }
 
     fn begin(&mut self, entry: &Entry, extents: Option<&[Extent]>) -> Result<()> {
         self.written.entries += 1;
+        self.total.add_entry();
         self.writer.begin(entry, extents).map_err(write_error)
     }
 
@@ -260,30 +263,5 @@ fn write_error(error: tar::Error) -> Error {
     match error {
         tar::Error::Io(error) => Error::io("Failed to write the archive", error),
         error => Error::caused(Kind::Archive, "Failed to write the archive", error),
-    }
-}
-
-/// A link entry: the attributes stand with the first name.
-fn bare(path: &[u8], stat: &Stat) -> Entry {
-    Entry {
-        path: path.to_vec(),
-        kind: tar::Kind::HardLink,
-        mode: stat.st_mode & 0o7777,
-        uid: stat.st_uid,
-        gid: stat.st_gid,
-        user: Vec::new(),
-        group: Vec::new(),
-        mtime: tar::Timestamp {
-            seconds: stat.st_mtime,
-            nanoseconds: u32::try_from(stat.st_mtime_nsec).unwrap_or(0),
-        },
-        link: Vec::new(),
-        size: 0,
-        device: (0, 0),
-        xattrs: Vec::new(),
-        acl_access: None,
-        acl_default: None,
-        file_flags: None,
-        sparse: false,
     }
 }

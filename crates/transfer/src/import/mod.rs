@@ -12,7 +12,7 @@ use crate::install::Root;
 use crate::report::size;
 use crate::source::file::Input;
 use crate::stage::ahead::Ahead;
-use crate::stage::meter::{Meter, Observer, percent};
+use crate::stage::meter::{Count, Meter, Observer, percent};
 use crate::stage::sniff;
 use std::ffi::OsStr;
 use std::path::PathBuf;
@@ -81,14 +81,22 @@ pub(crate) fn observer(context: &Context, length: Option<u64>) -> Observer {
 
 /// The decoded bytes of an input, read ahead.
 pub(crate) fn unpacked(input: Input, context: &Context) -> Result<Ahead> {
+    unpacked_and_counted(input, context).map(|(unpacked, _)| unpacked)
+}
+
+/// The decoded bytes of an input, read ahead, and how many bytes of the input were read.
+fn unpacked_and_counted(input: Input, context: &Context) -> Result<(Ahead, Count)> {
     let observer = observer(context, input.length);
     let reader = input.into_reader(context.cancel.clone());
     let meter = Meter::new(reader, context.cancel.clone(), observer);
+    let packed = meter.count();
     let (codec, source) = sniff::unpacked(Box::new(meter))?;
     context
         .report
         .debug(format!("The source is {}.", codec.name()));
-    Ahead::new(source).map_err(|error| crate::Error::io("Failed to start reading", error))
+    let unpacked =
+        Ahead::new(source).map_err(|error| crate::Error::io("Failed to start reading", error))?;
+    Ok((unpacked, packed))
 }
 
 /// The last lines of a transfer that went well.

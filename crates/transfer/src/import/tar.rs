@@ -1,18 +1,18 @@
 //! An archive becomes a tree.
 
-use super::{Request, report_success, unpacked};
+use super::{Request, report_success, unpacked_and_counted};
 use crate::cage;
 use crate::context::Context;
 use crate::destination::{Hidden, Site};
 use crate::error::{Error, Result};
-use crate::sink::tree::TreeSink;
+use crate::sink::tree::{Limits, TreeSink};
 use importd_api::failure::Kind;
 
 /// Imports an archive.
 ///
 /// # Errors
 /// By kind as [`TreeSink`] and [`crate::install`] say; nothing is left then.
-pub fn run(request: &Request, context: &Context) -> Result<()> {
+pub fn run(request: &Request, limits: Limits, context: &Context) -> Result<()> {
     request.destination.check_free(&request.target)?;
     let input = request.open(None, context)?;
     let Site::Hidden(Hidden {
@@ -31,7 +31,8 @@ pub fn run(request: &Request, context: &Context) -> Result<()> {
         context.umask,
         (&context.report, &context.cancel),
     )?;
-    let (staged, done) = sink.fill(unpacked(input, context)?)?;
+    let (source, packed) = unpacked_and_counted(input, context)?;
+    let (staged, done) = sink.fill(source, limits, Some(packed))?;
     context.report.debug(format!(
         "Unpacked {} entries with {} of contents.",
         done.entries,

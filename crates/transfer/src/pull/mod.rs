@@ -19,7 +19,7 @@ use crate::source::remote::{Fetcher, Remote};
 use crate::stage::Source;
 use crate::stage::ahead::Ahead;
 use crate::stage::digest::{Digest, Pending, Received};
-use crate::stage::meter::{Meter, Observer, percent};
+use crate::stage::meter::{Count, Meter, Observer, percent};
 use crate::stage::sniff;
 use importd_api::failure::Kind;
 use importd_api::job::Local;
@@ -61,6 +61,8 @@ pub struct Request {
 /// A body on its way, unpacked, and what is known of it.
 struct Download {
     body: Ahead,
+    /// How many bytes came so far.
+    packed: Count,
     pending: Pending,
     etag: Option<String>,
     last_modified: Option<SystemTime>,
@@ -111,12 +113,14 @@ impl Request {
         }
         let observer = observer(&context.report, self.url.to_string(), length);
         let meter = Meter::new(body, context.cancel.clone(), observer);
+        let packed = meter.count();
         let failed = || "Failed to start the download".to_owned();
         let (digest, pending) = Digest::new(meter).doing(failed)?;
         let source: Source = Box::new(digest);
         let (_, unpacked) = sniff::unpacked(source)?;
         Ok(Download {
             body: Ahead::new(unpacked).doing(failed)?,
+            packed,
             pending,
             etag,
             last_modified,

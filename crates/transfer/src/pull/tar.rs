@@ -5,9 +5,7 @@ use super::keep;
 use crate::context::Context;
 use crate::error::Result;
 use crate::import::report_success;
-use crate::sink::raw::Bounds;
-use crate::sink::tree::TreeSink;
-use crate::stage::limit::Limit;
+use crate::sink::tree::{Limits, TreeSink};
 use importd_api::job::Local;
 use std::ffi::OsString;
 
@@ -15,11 +13,10 @@ use std::ffi::OsString;
 ///
 /// # Errors
 /// By kind as the stages say; nothing is left then.
-pub fn run(request: &Request, bounds: Bounds, context: &Context) -> Result<()> {
+pub fn run(request: &Request, limits: Limits, context: &Context) -> Result<()> {
     request.begin(context)?;
     let (root, fetcher) = request.enter(context)?;
     let expected = request.expectation(&fetcher, context)?;
-    let size_max = bounds.size_max.unwrap_or(u64::MAX);
     let download = request.download(&fetcher, context)?;
 
     let pristine = keep::pristine_name(request, download.etag.as_deref(), &root);
@@ -36,7 +33,7 @@ pub fn run(request: &Request, bounds: Bounds, context: &Context) -> Result<()> {
         (&context.report, &context.cancel),
     )?;
     let (staged, _) = sink
-        .fill(Limit::new(download.body, size_max))
+        .fill(download.body, limits, Some(download.packed))
         .map_err(|error| request.failed_body(error))?;
     let received = request.received(download.pending, context)?;
     let proven = staged.prove(&request.url.to_string(), &expected, &received)?;

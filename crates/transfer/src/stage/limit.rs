@@ -1,38 +1,86 @@
-//! Ends a source that is longer than it may be.
+//! Ends a source that is longer than it may be, or far longer than what it was unpacked from.
 
-use crate::error::Error;
+use super::meter::Count;
+use crate::error::{Error, Result};
 use importd_api::failure::Kind;
 use std::io::{self, Read};
+use std::sync::Arc;
 
-/// A source that fails after so many bytes.
+/// Unpacked bytes from which on the ratio counts: little is lost before, and short files of little
+/// content are packed to almost nothing.
+const RATIO_FROM_BYTES: u64 = 64 << 20;
+
+/// How many bytes something packed may become; shared by whoever takes from it.
+#[derive(Clone, Debug)]
+pub struct Budget(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    most: Option<u64>,
+    ratio: u64,
+    packed: Option<Count>,
+    taken: Count,
+}
+
+impl Budget {
+    /// Bytes up to `most`, and up to `ratio` times the `packed` bytes that were read, where those
+    /// are counted.
+    #[must_use]
+    pub fn new(most: Option<u64>, ratio: u64, packed: Option<Count>) -> Self {
+        Self(Arc::new(Inner {
+            most,
+            ratio,
+            packed,
+            taken: Count::default(),
+        }))
+    }
+
+    /// Takes bytes.
+    ///
+    /// # Errors
+    /// [`Kind::SizeLimit`] if that is more than is left, with the option that sets the limit.
+    pub fn take(&self, bytes: u64) -> Result<()> {
+        let inner = &self.0;
+        inner.taken.add(bytes);
+        let taken = inner.taken.bytes();
+        if let Some(most) = inner.most.filter(|most| taken > *most) {
+            return Err(too_large(most));
+        }
+        let Some(packed) = &inner.packed else {
+            return Ok(());
+        };
+        let fair = packed.bytes().saturating_mul(inner.ratio);
+        if taken > RATIO_FROM_BYTES && taken > fair {
+            let text = format!(
+                "The image is more than {} times as large as its packed form; --ratio-max= sets \
+                 another limit",
+                inner.ratio
+            );
+            return Err(Error::new(Kind::SizeLimit, text));
+        }
+        Ok(())
+    }
+}
+
+/// A source whose bytes are taken from a budget.
 #[derive(Debug)]
 pub struct Limit<R> {
     source: R,
-    left: u64,
-    most: u64,
+    budget: Budget,
 }
 
 impl<R: Read> Limit<R> {
-    /// Lets `most` bytes through.
-    pub const fn new(source: R, most: u64) -> Self {
-        Self {
-            source,
-            left: most,
-            most,
-        }
+    /// Lets bytes through as long as the budget lasts.
+    pub const fn new(source: R, budget: Budget) -> Self {
+        Self { source, budget }
     }
 }
 
 impl<R: Read> Read for Limit<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let length = self.source.read(buffer)?;
-        match self.left.checked_sub(length as u64) {
-            Some(left) => {
-                self.left = left;
-                Ok(length)
-            }
-            None => Err(too_large(self.most).into_io()),
-        }
+        self.budget.take(length as u64).map_err(Error::into_io)?;
+        Ok(length)
     }
 }
 
@@ -49,11 +97,27 @@ mod tests {
 
     #[test]
     fn as_many_bytes_pass_as_may_and_not_one_more() {
+        let limited = |most| Limit::new(&b"12345"[..], Budget::new(Some(most), 1, None));
         let mut out = Vec::new();
-        Limit::new(&b"12345"[..], 5).read_to_end(&mut out).unwrap();
+        limited(5).read_to_end(&mut out).unwrap();
         assert_eq!(out, b"12345");
-        let error = Limit::new(&b"12345"[..], 4).read_to_end(&mut out);
+        let error = limited(4).read_to_end(&mut out);
         let error = Error::io("Reading", error.unwrap_err());
         assert_eq!(error.kind, Kind::SizeLimit);
+    }
+
+    #[test]
+    fn a_ratio_counts_only_after_the_start() {
+        let packed = Count::default();
+        packed.add(1 << 20);
+        let budget = Budget::new(None, 100, Some(packed.clone()));
+        budget.take(100 << 20).unwrap();
+        let error = budget.take(1).unwrap_err();
+        assert!(error.doing.contains("--ratio-max="), "{}", error.doing);
+        packed.add(1);
+        budget.take(1).unwrap();
+        let small = Budget::new(None, 1, Some(Count::default()));
+        small.take(RATIO_FROM_BYTES).unwrap();
+        assert_eq!(small.take(1).unwrap_err().kind, Kind::SizeLimit);
     }
 }

@@ -1,4 +1,4 @@
-//! Gives an inode its metadata: owner, access lists, mode, flags, attributes, times, in this order.
+//! Gives an inode its metadata: owner, access lists, mode, attributes, flags, times, in this order.
 //!
 //! The owner comes first because changing it clears set-user-id bits and capabilities; the mode
 //! after the access lists because setting those rewrites it; times last. What the file system
@@ -55,6 +55,20 @@ impl Wardrobe {
         }
     }
 
+    /// Gives a new, empty file what must be there before its contents: on btrfs the flag against
+    /// copying on write has no effect later.
+    pub(super) fn prepare(&self, file: BorrowedFd<'_>, entry: &Entry) -> Result<()> {
+        let text = entry.file_flags.as_deref().unwrap_or_default();
+        if flags::from_text(text) & attributes::NO_COPY_ON_WRITE == 0 {
+            return Ok(());
+        }
+        let result = attributes::set_no_copy_on_write(file);
+        self.tolerate(result).doing(|| {
+            let path = String::from_utf8_lossy(&entry.path).into_owned();
+            format!("Failed to set the file flags of '{path}'")
+        })
+    }
+
     /// Dresses an inode as its entry says. `made_mode` is the mode it was made with.
     pub(super) fn dress(&self, inode: Inode<'_>, entry: &Entry, made_mode: u32) -> Result<()> {
         let failed = |what: &str| {
@@ -73,10 +87,6 @@ impl Wardrobe {
         if !is_link && (mode != made_mode || chowned || has_acl) {
             inode.chmod(mode).doing(|| failed("the mode"))?;
         }
-        if let (Inode::Open(fd), Some(text)) = (inode, &entry.file_flags) {
-            let result = attributes::set_flags(fd, flags::from_text(text));
-            self.tolerate(result).doing(|| failed("the file flags"))?;
-        }
         for (name, value) in &entry.xattrs {
             if name == SELINUX && !self.has_selinux {
                 continue;
@@ -85,7 +95,26 @@ impl Wardrobe {
             self.tolerate(inode.set_attribute(name, value))
                 .doing(|| failed(&format!("attribute '{}'", name.display())))?;
         }
+        if let (Inode::Open(fd), Some(text)) = (inode, &entry.file_flags) {
+            self.flags(fd, text).doing(|| failed("the file flags"))?;
+        }
         inode.set_time(entry.mtime).doing(|| failed("the time"))
+    }
+
+    /// Sets file flags; those that the file system refuses must not cost the others.
+    fn flags(&self, fd: BorrowedFd<'_>, text: &[u8]) -> io::Result<()> {
+        if flags::has_unknown(text) {
+            self.tell_once();
+        }
+        let wanted = flags::from_text(text);
+        match attributes::set_flags(fd, wanted) {
+            Err(error) if is_unsupported(&error) => {}
+            other => return other,
+        }
+        for bit in (0..u32::BITS).map(|shift| 1 << shift) {
+            self.tolerate(attributes::set_flags(fd, wanted & bit))?;
+        }
+        Ok(())
     }
 
     fn access_lists(&self, inode: Inode<'_>, entry: &Entry) -> Result<bool> {
@@ -93,6 +122,9 @@ impl Wardrobe {
             (ACL_ACCESS, &entry.acl_access),
             (ACL_DEFAULT, &entry.acl_default),
         ];
+        if entry.lost_nfs4_acl {
+            self.tell_once();
+        }
         let mut any = false;
         for (name, text) in lists {
             let Some(text) = text else { continue };
@@ -119,15 +151,19 @@ impl Wardrobe {
     fn tolerate(&self, result: io::Result<()>) -> io::Result<()> {
         match result {
             Err(error) if is_unsupported(&error) => {
-                if !self.told.swap(true, Ordering::Relaxed) {
-                    self.report.warning(
-                        "The file system cannot hold all attributes, flags or access lists of \
-                         this archive; they are left out",
-                    );
-                }
+                self.tell_once();
                 Ok(())
             }
             other => other,
+        }
+    }
+
+    fn tell_once(&self) {
+        if !self.told.swap(true, Ordering::Relaxed) {
+            self.report.warning(
+                "The file system cannot hold all attributes, flags or access lists of this \
+                 archive; they are left out",
+            );
         }
     }
 }

@@ -4,12 +4,16 @@ use super::dress::{Inode, Wardrobe};
 use super::folders::Folders;
 use super::places::{Components, Missing, Places, shown};
 use super::pool::{Pool, SmallFile, made_mode};
-use super::{ENTRIES_MAX, SMALL_FILE_BYTES, flatten, inode};
+use super::{Limits, SMALL_FILE_BYTES, flatten, inode};
 use crate::error::{Doing, Error, Result};
 use crate::proof::Staged;
 use crate::report::Report;
+use crate::stage::limit::{Budget, Limit};
+use crate::stage::meter::Count;
 use importd_api::failure::Kind;
-use importd_formats::tar::{self, Entry, Reader, path};
+use importd_formats::archive::Archive;
+use importd_formats::tar::path::{self, PathError};
+use importd_formats::tar::{self, Entry};
 use importd_host::cancel::Cancel;
 use importd_host::dir::Dir;
 use importd_host::staging::{Shape, Staging};
@@ -17,13 +21,15 @@ use importd_host::{copy, sparse};
 use rustix::fs::{FileType, Mode};
 use std::ffi::OsStr;
 use std::io::Read;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::ffi::OsStrExt;
 
 /// Mode of a tree whose archive does not say, before the umask.
 const TOP_MODE: u32 = 0o755;
 /// Size of the buffer for contents of large files, in bytes.
 const CONTENT_BYTES: usize = 1 << 20;
+/// What data in a sparse file takes on the disk at least, in bytes: a block of common file systems.
+const DISK_BLOCK_BYTES: u64 = 4096;
 /// Written bytes of a large file after which writing back to the disk is started.
 const WRITEBACK_BYTES: u64 = 8 << 20;
 
@@ -70,17 +76,25 @@ impl TreeSink {
         })
     }
 
-    /// Unpacks an archive, to its very end.
+    /// Unpacks an archive, to its very end. `packed` counts the bytes that the source was unpacked
+    /// from.
     ///
     /// # Errors
-    /// [`Kind::Archive`] for what is no archive, is damaged, or must not be unpacked; what the
-    /// source and the file system say. The tree is removed then.
-    pub fn fill<R: Read>(self, source: R) -> Result<(Staged, Extracted)> {
+    /// [`Kind::Archive`] for what is no archive, is damaged, or must not be unpacked;
+    /// [`Kind::SizeLimit`] for one that is too large; what the source and the file system say. The
+    /// tree is removed then.
+    pub fn fill<R: Read>(
+        self,
+        source: R,
+        limits: Limits,
+        packed: Option<Count>,
+    ) -> Result<(Staged, Extracted)> {
         let top = self
             .staging
             .folder()
             .doing(|| "Failed to open the hidden image folder".into())?;
         let wardrobe = Wardrobe::new(self.report.clone());
+        let budget = Budget::new(limits.bytes, limits.ratio, packed);
         let mut extraction = Extraction {
             places: Places::new(top),
             pool: Pool::start(&wardrobe)?,
@@ -88,8 +102,11 @@ impl TreeSink {
             wardrobe,
             content: vec![0; CONTENT_BYTES],
             done: Extracted::default(),
+            limits,
+            budget: budget.clone(),
         };
-        let mut reader = Reader::new(source, tar::Limits::default());
+        let source = Limit::new(source, budget);
+        let mut reader = Archive::new(source, tar::Limits::default())?;
         while let Some(entry) = reader.next_entry()? {
             self.cancel
                 .check()
@@ -109,22 +126,27 @@ struct Extraction {
     wardrobe: Wardrobe,
     content: Vec<u8>,
     done: Extracted,
+    limits: Limits,
+    budget: Budget,
 }
 
 impl Extraction {
-    fn add<R: Read>(&mut self, entry: Entry, reader: &mut Reader<R>) -> Result<()> {
+    fn add<R: Read>(&mut self, entry: Entry, reader: &mut Archive<R>) -> Result<()> {
         self.done.entries += 1;
-        if self.done.entries > ENTRIES_MAX {
-            let text = format!("The archive has more than {ENTRIES_MAX} entries");
+        if self.done.entries > self.limits.entries {
+            let text = format!(
+                "The archive has more than {} entries; --entries-max= sets another limit",
+                self.limits.entries
+            );
             return Err(Error::new(Kind::Archive, text));
         }
-        let path = checked(&entry.path, &entry)?;
+        let path = self.checked(&entry.path, &entry)?;
         let Some((name, parents)) = path.split_last() else {
             if entry.kind != tar::Kind::Directory {
                 let text = "The archive's top entry is not a directory, refusing";
                 return Err(Error::new(Kind::Archive, text));
             }
-            return self.folders.note(path, entry);
+            return self.folders.note(&path, entry);
         };
         let parent = self.places.folder(parents, Missing::Create)?;
         let name = OsStr::from_bytes(name);
@@ -141,27 +163,38 @@ impl Extraction {
             });
         }
         self.pool.wait_for(&path)?;
-        let failed = || format!("Failed to create {} '{}'", noun(entry.kind), shown(&path));
         match entry.kind {
-            tar::Kind::File => return self.large_file(&parent, name, &entry, reader),
+            tar::Kind::File => self.large_file(&parent, name, &entry, reader),
+            tar::Kind::HardLink => self.hard_link(&parent, name, &entry, reader),
             tar::Kind::Directory => {
+                let failed = || format!("Failed to create directory '{}'", shown(&path));
                 inode::folder(&parent, name).doing(failed)?;
-                return self.folders.note(path, entry);
+                self.folders.note(&path, entry)
             }
-            tar::Kind::HardLink => return self.hard_link(&parent, name, &entry),
-            tar::Kind::Symlink => {
-                inode::symlink(&parent, name, OsStr::from_bytes(&entry.link)).doing(failed)?;
-            }
-            tar::Kind::CharDevice | tar::Kind::BlockDevice | tar::Kind::Fifo => {
-                let kind = (node_type(entry.kind), entry.mode);
-                inode::node(&parent, name, kind, entry.device).doing(failed)?;
-            }
+            _ => self.node(&parent, name, &entry),
         }
-        let inode = Inode::Named(&parent, name);
-        self.wardrobe.dress(inode, &entry, entry.mode & 0o777)
     }
 
-    fn read_small<R: Read>(&mut self, entry: &Entry, reader: &mut Reader<R>) -> Result<Vec<u8>> {
+    /// Makes what has no contents.
+    fn node(&self, parent: &Dir, name: &OsStr, entry: &Entry) -> Result<()> {
+        let failed = || {
+            let path = String::from_utf8_lossy(&entry.path);
+            format!("Failed to create {} '{path}'", noun(entry.kind))
+        };
+        match entry.kind {
+            tar::Kind::Symlink => {
+                inode::symlink(parent, name, OsStr::from_bytes(&entry.link)).doing(failed)?;
+            }
+            kind => {
+                let kind = (node_type(kind), entry.mode);
+                inode::node(parent, name, kind, entry.device).doing(failed)?;
+            }
+        }
+        let inode = Inode::Named(parent, name);
+        self.wardrobe.dress(inode, entry, entry.mode & 0o777)
+    }
+
+    fn read_small<R: Read>(&mut self, entry: &Entry, reader: &mut Archive<R>) -> Result<Vec<u8>> {
         let mut content = self.pool.buffer();
         content.resize(usize::try_from(entry.size).unwrap_or(0), 0);
         let mut filled = 0;
@@ -180,32 +213,59 @@ impl Extraction {
         parent: &Dir,
         name: &OsStr,
         entry: &Entry,
-        reader: &mut Reader<R>,
+        reader: &mut Archive<R>,
     ) -> Result<()> {
         let failed = || {
             let path = String::from_utf8_lossy(&entry.path).into_owned();
             format!("Failed to create regular file '{path}'")
         };
         let fd = inode::file(parent, name, entry.mode).doing(failed)?;
-        let mut written_back = 0u64;
-        while let Some(piece) = reader.read_data(&mut self.content)? {
-            let data = &self.content[..piece.length];
-            copy::write_at(fd.as_fd(), data, piece.offset).doing(failed)?;
-            self.done.bytes += data.len() as u64;
-            let end = piece.offset + data.len() as u64;
-            if end >= written_back + WRITEBACK_BYTES {
-                // What is on its way to the disk need not be waited for at the end.
-                sparse::start_writeback(fd.as_fd(), written_back, end - written_back);
-                written_back = end;
-            }
-        }
-        // A hole at the end has no data that would make the file long enough.
-        rustix::fs::ftruncate(&fd, entry.size).doing(failed)?;
+        self.wardrobe.prepare(fd.as_fd(), entry)?;
+        self.content(fd.as_fd(), entry, reader)?;
         self.wardrobe
             .dress(Inode::Open(fd.as_fd()), entry, made_mode(entry))
     }
 
-    fn hard_link(&mut self, parent: &Dir, name: &OsStr, entry: &Entry) -> Result<()> {
+    /// Writes the contents of a file that is empty.
+    fn content<R: Read>(
+        &mut self,
+        fd: BorrowedFd<'_>,
+        entry: &Entry,
+        reader: &mut Archive<R>,
+    ) -> Result<()> {
+        let failed = || {
+            let path = String::from_utf8_lossy(&entry.path).into_owned();
+            format!("Failed to write regular file '{path}'")
+        };
+        let mut written_back = 0u64;
+        while let Some(piece) = reader.read_data(&mut self.content)? {
+            let data = &self.content[..piece.length];
+            copy::write_at(fd, data, piece.offset).doing(failed)?;
+            let length = data.len() as u64;
+            self.done.bytes += length;
+            if entry.sparse {
+                // A byte of an archive must not become a block of the disk for nothing.
+                let taken = length.next_multiple_of(DISK_BLOCK_BYTES);
+                self.budget.take(taken - length)?;
+            }
+            let end = piece.offset + length;
+            if end >= written_back + WRITEBACK_BYTES {
+                // What is on its way to the disk need not be waited for at the end.
+                sparse::start_writeback(fd, written_back, end - written_back);
+                written_back = end;
+            }
+        }
+        // A hole at the end has no data that would make the file long enough.
+        rustix::fs::ftruncate(fd, entry.size).doing(failed)
+    }
+
+    fn hard_link<R: Read>(
+        &mut self,
+        parent: &Dir,
+        name: &OsStr,
+        entry: &Entry,
+        reader: &mut Archive<R>,
+    ) -> Result<()> {
         let failed = || {
             format!(
                 "Failed to create hard link '{}' to '{}'",
@@ -213,14 +273,36 @@ impl Extraction {
                 String::from_utf8_lossy(&entry.link)
             )
         };
-        let target = checked(&entry.link, entry)?;
+        let target = self.checked(&entry.link, entry)?;
         let Some((target_name, parents)) = target.split_last() else {
-            return Err(Error::new(Kind::Archive, failed()));
+            let text = format!("{}: it is the top directory", failed());
+            return Err(Error::new(Kind::Archive, text));
         };
         self.pool.wait_for(&target)?;
         let folder = self.places.folder(parents, Missing::Fail)?;
         let old = (folder.as_ref(), OsStr::from_bytes(target_name));
-        inode::hard_link(old, (parent, name)).doing(failed)
+        inode::hard_link(old, (parent, name)).doing(failed)?;
+        if entry.size == 0 {
+            return Ok(());
+        }
+        let fd = inode::emptied(parent, name).doing(failed)?;
+        self.content(fd.as_fd(), entry, reader)?;
+        // Writing has cleared the set-user-id bit, and the time is another.
+        self.wardrobe
+            .dress(Inode::Open(fd.as_fd()), entry, u32::MAX)
+    }
+
+    /// The components of a path in an archive, or why it must not be unpacked.
+    fn checked(&self, bytes: &[u8], entry: &Entry) -> Result<Components> {
+        path::components(bytes, self.limits.depth).map_err(|error| {
+            let shown = String::from_utf8_lossy(&entry.path);
+            let hint = match error {
+                PathError::TooDeep(_) => " (--depth-max= sets another limit)",
+                _ => "",
+            };
+            let text = format!("Refusing entry '{shown}'{hint}");
+            Error::caused(Kind::Archive, text, error)
+        })
     }
 
     fn finish(mut self, report: &Report, top_mode: u32) -> Result<Extracted> {
@@ -240,14 +322,6 @@ impl Extraction {
     }
 }
 
-/// The components of a path in an archive, or why it must not be unpacked.
-fn checked(bytes: &[u8], entry: &Entry) -> Result<Components> {
-    path::components(bytes).map_err(|error| {
-        let shown = String::from_utf8_lossy(&entry.path);
-        Error::caused(Kind::Archive, format!("Refusing entry '{shown}'"), error)
-    })
-}
-
 fn noun(kind: tar::Kind) -> &'static str {
     match kind {
         tar::Kind::File => "regular file",
@@ -256,6 +330,7 @@ fn noun(kind: tar::Kind) -> &'static str {
         tar::Kind::HardLink => "hard link",
         tar::Kind::CharDevice | tar::Kind::BlockDevice => "device node",
         tar::Kind::Fifo => "fifo",
+        tar::Kind::Socket => "socket",
     }
 }
 
@@ -263,6 +338,7 @@ fn node_type(kind: tar::Kind) -> FileType {
     match kind {
         tar::Kind::CharDevice => FileType::CharacterDevice,
         tar::Kind::BlockDevice => FileType::BlockDevice,
+        tar::Kind::Socket => FileType::Socket,
         _ => FileType::Fifo,
     }
 }

@@ -1,6 +1,7 @@
 //! An operating system tree inside a single top folder is moved up one level.
 //!
-//! A tree with `/etc/os-release` or `/usr/lib/os-release` stays. One that holds exactly one entry, a
+//! A tree with `/etc/os-release` or `/usr/lib/os-release` stays, and so does one with a folder of
+//! extension releases: a system or configuration extension. One that holds exactly one entry, a
 //! folder that is such a tree, becomes that folder. Everything else stays.
 
 use super::folders::Folders;
@@ -13,8 +14,13 @@ use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-/// Where os-release(5) may be.
-const RELEASE_FILES: [&str; 2] = ["etc/os-release", "usr/lib/os-release"];
+/// Where os-release(5) may be, and what extensions have in its place.
+const RELEASES: [&str; 4] = [
+    "etc/os-release",
+    "usr/lib/os-release",
+    "etc/extension-release.d",
+    "usr/lib/extension-release.d",
+];
 
 /// Moves the tree up if it is of that shape, what is known of its folders with it.
 pub(super) fn flatten(top: &Dir, folders: &mut Folders, report: &Report) -> Result<()> {
@@ -53,7 +59,7 @@ pub(crate) fn single_tree(top: &Dir) -> io::Result<Option<OsString>> {
 }
 
 fn is_os_tree(folder: &Dir) -> bool {
-    RELEASE_FILES.iter().any(|file| {
+    RELEASES.iter().any(|file| {
         folder
             .open_in_root(Path::new(file), OFlags::PATH | OFlags::CLOEXEC)
             .is_ok()

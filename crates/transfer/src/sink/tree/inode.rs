@@ -16,12 +16,23 @@ pub(super) fn file(parent: &Dir, name: &OsStr, mode: u32) -> io::Result<OwnedFd>
     })
 }
 
+/// Opens a regular file that is there for writing anew. The tree is hidden: what was looked at is
+/// what is opened.
+pub(super) fn emptied(parent: &Dir, name: &OsStr) -> io::Result<OwnedFd> {
+    let there = rustix::fs::statat(parent, name, AtFlags::SYMLINK_NOFOLLOW)?;
+    if FileType::from_raw_mode(there.st_mode) != FileType::RegularFile {
+        return Err(Errno::INVAL.into());
+    }
+    let flags = OFlags::WRONLY | OFlags::TRUNC;
+    parent.open_file(name, flags, Mode::empty())
+}
+
 /// Makes a symbolic link; its target may be any text and is never followed.
 pub(super) fn symlink(parent: &Dir, name: &OsStr, target: &OsStr) -> io::Result<()> {
     replacing(parent, name, || rustix::fs::symlinkat(target, parent, name))
 }
 
-/// Makes a device node or fifo.
+/// Makes a device node, fifo or socket.
 pub(super) fn node(
     parent: &Dir,
     name: &OsStr,

@@ -14,15 +14,15 @@ mod extract;
 mod flatten;
 mod folders;
 mod inode;
+mod limits;
 mod places;
 mod pool;
 
 pub use extract::{Extracted, TreeSink};
 pub(crate) use flatten::single_tree;
-
-/// Most entries of one archive: each folder costs memory until the end. A whole distribution with
-/// every package has about a tenth.
-const ENTRIES_MAX: u64 = 10_000_000;
+pub use limits::{
+    DEPTH_MAX_DEFAULT, DEPTH_MAX_POSSIBLE, ENTRIES_MAX_DEFAULT, Limits, RATIO_MAX_DEFAULT,
+};
 
 /// Contents up to this many bytes are read whole and handed to the pool.
 const SMALL_FILE_BYTES: u64 = 256 << 10;

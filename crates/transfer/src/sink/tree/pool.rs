@@ -175,6 +175,7 @@ fn write(file: &SmallFile, wardrobe: &Wardrobe) -> Result<()> {
         format!("Failed to create regular file '{path}'")
     };
     let fd = inode::file(&file.parent, OsStr::from_bytes(name), entry.mode).doing(failed)?;
+    wardrobe.prepare(fd.as_fd(), entry)?;
     write_content(fd.as_fd(), &file.content).doing(failed)?;
     wardrobe.dress(Inode::Open(fd.as_fd()), entry, made_mode(entry))
 }

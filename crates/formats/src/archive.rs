@@ -1,0 +1,81 @@
+//! An archive of whatever kind: `Read` → entries.
+
+use crate::{cpio, tar};
+use std::io::{self, Chain, Cursor, Read};
+use tar::{Entry, Error, Limits, Piece};
+
+/// A source whose first bytes were looked at.
+type Whole<R> = Chain<Cursor<Vec<u8>>, R>;
+
+/// Reads a tar or cpio archive; which of them it is, its first bytes say.
+#[derive(Debug)]
+pub struct Archive<R>(Inner<R>);
+
+#[derive(Debug)]
+enum Inner<R> {
+    Tar(tar::Reader<Whole<R>>),
+    Cpio(cpio::Reader<Whole<R>>),
+}
+
+impl<R: Read> Archive<R> {
+    /// Looks at the start of a source.
+    ///
+    /// # Errors
+    /// [`Error::Io`] where the source fails. What is no archive is found by the first entry.
+    pub fn new(mut source: R, limits: Limits) -> Result<Self, Error> {
+        let mut start = vec![0; tar::BLOCK_BYTES];
+        let mut filled = 0usize;
+        while let Some(rest) = start.get_mut(filled..)
+            && !rest.is_empty()
+        {
+            match source.read(rest) {
+                Ok(0) => break,
+                Ok(length) => filled = filled.saturating_add(length),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(Error::Io(error)),
+            }
+        }
+        start.truncate(filled);
+        // The name of a tar archive's first entry may look like any magic number; the checksum
+        // behind it decides.
+        let is_cpio = cpio::is_cpio(&start) && !tar::is_header(&start);
+        let whole = Cursor::new(start).chain(source);
+        Ok(Self(match is_cpio {
+            true => Inner::Cpio(cpio::Reader::new(whole, limits)),
+            false => Inner::Tar(tar::Reader::new(whole, limits)),
+        }))
+    }
+
+    /// The next entry, as [`tar::Reader::next_entry`] and [`cpio::Reader::next_entry`].
+    ///
+    /// # Errors
+    /// As theirs.
+    pub fn next_entry(&mut self) -> Result<Option<Entry>, Error> {
+        match &mut self.0 {
+            Inner::Tar(reader) => reader.next_entry(),
+            Inner::Cpio(reader) => reader.next_entry(),
+        }
+    }
+
+    /// Contents of the current entry, as [`tar::Reader::read_data`].
+    ///
+    /// # Errors
+    /// As [`tar::Reader::read_data`] and [`cpio::Reader::read_data`].
+    pub fn read_data(&mut self, buffer: &mut [u8]) -> Result<Option<Piece>, Error> {
+        match &mut self.0 {
+            Inner::Tar(reader) => reader.read_data(buffer),
+            Inner::Cpio(reader) => reader.read_data(buffer),
+        }
+    }
+
+    /// Reads to the source's end, which must follow the archive's.
+    ///
+    /// # Errors
+    /// [`Error::TrailingData`] if something follows; the others as for an entry.
+    pub fn finish(self) -> Result<(), Error> {
+        match self.0 {
+            Inner::Tar(reader) => reader.finish(),
+            Inner::Cpio(reader) => reader.finish(),
+        }
+    }
+}

@@ -1,0 +1,296 @@
+//! `Read` → entries.
+
+use super::header::{Form, Header};
+use super::links::Links;
+use crate::tar::{Entry, Error, Kind, Limits, Piece, Timestamp};
+use std::io::{self, Read};
+
+/// The name of the entry that ends an archive.
+const TRAILER: &[u8] = b"TRAILER!!!";
+/// Size of the buffer for bytes that are skipped.
+const SKIP_BYTES: usize = 64 << 10;
+/// The bits of a mode that say what an inode is, stat(2).
+const TYPE_BITS: u32 = 0o170_000;
+
+/// Reads an archive from its start to its end.
+#[derive(Debug)]
+pub struct Reader<R> {
+    source: R,
+    limits: Limits,
+    /// Bytes of the source that were read.
+    position: u64,
+    links: Links,
+    contents: Contents,
+    at_end: bool,
+}
+
+/// What is left of the current entry.
+#[derive(Debug, Default)]
+struct Contents {
+    offset: u64,
+    left: u64,
+    padding: u64,
+    /// The sum that the header told, and what it is so far.
+    told: Option<u32>,
+    sum: u32,
+}
+
+impl<R: Read> Reader<R> {
+    /// Reads from a source that stands at the archive's start.
+    pub fn new(source: R, limits: Limits) -> Self {
+        Self {
+            source,
+            limits,
+            position: 0,
+            links: Links::default(),
+            contents: Contents::default(),
+            at_end: false,
+        }
+    }
+
+    /// The next entry; what was not read of the last one's contents is skipped. `None` after the
+    /// last one. A hard link with a size brings contents for the inode that it names.
+    ///
+    /// # Errors
+    /// [`Error::Io`] where the source fails; the others by what is wrong with the archive.
+    pub fn next_entry(&mut self) -> Result<Option<Entry>, Error> {
+        if self.at_end {
+            return Ok(None);
+        }
+        self.skip_contents()?;
+        let start = self.position;
+        let Some((form, header)) = self.header()? else {
+            return Err(match start {
+                0 => Error::NotAnArchive("it is empty"),
+                _ => Error::MissingEnd,
+            });
+        };
+        let path = self.name(form, &header)?;
+        if path == TRAILER {
+            self.at_end = true;
+            self.contents = Contents {
+                left: header.size,
+                ..Contents::default()
+            };
+            self.skip_contents()?;
+            return Ok(None);
+        }
+        self.entry(form, &header, path).map(Some)
+    }
+
+    /// Reads contents of the current entry into the buffer; `None` at their end.
+    ///
+    /// # Errors
+    /// [`Error::Truncated`] where the source ends, [`Error::ContentsChecksum`] where they are
+    /// damaged, [`Error::Io`] where it fails.
+    pub fn read_data(&mut self, buffer: &mut [u8]) -> Result<Option<Piece>, Error> {
+        let wanted = usize::try_from(self.contents.left).unwrap_or(usize::MAX);
+        let room = wanted.min(buffer.len());
+        let Some(buffer) = buffer.get_mut(..room).filter(|buffer| !buffer.is_empty()) else {
+            return Ok(None);
+        };
+        let length = self.read(buffer)?;
+        if length == 0 {
+            return Err(Error::Truncated);
+        }
+        let contents = &mut self.contents;
+        for byte in buffer.get(..length).unwrap_or(&[]) {
+            contents.sum = contents.sum.wrapping_add(u32::from(*byte));
+        }
+        let count = length as u64;
+        let piece = Piece {
+            offset: contents.offset,
+            length,
+        };
+        contents.offset = contents.offset.saturating_add(count);
+        contents.left = contents.left.saturating_sub(count);
+        if contents.left == 0 && contents.told.is_some_and(|told| told != contents.sum) {
+            return Err(Error::ContentsChecksum);
+        }
+        Ok(Some(piece))
+    }
+
+    /// Reads what follows the last entry, up to the source's end.
+    ///
+    /// # Errors
+    /// [`Error::TrailingData`] if that is not zeros; the others as for an entry.
+    pub fn finish(mut self) -> Result<(), Error> {
+        while self.next_entry()?.is_some() {}
+        let mut buffer = vec![0; SKIP_BYTES];
+        loop {
+            let length = self.read(&mut buffer)?;
+            match buffer.get(..length) {
+                None | Some([]) => return Ok(()),
+                Some(bytes) if bytes.iter().any(|byte| *byte != 0) => {
+                    return Err(Error::TrailingData);
+                }
+                Some(_) => {}
+            }
+        }
+    }
+
+    /// The next header; `None` where the source ends before it.
+    fn header(&mut self) -> Result<Option<(Form, Header)>, Error> {
+        let start = self.position;
+        let mut magic = [0; 6];
+        match self.fill(&mut magic)? {
+            0 => return Ok(None),
+            6 => {}
+            _ => return Err(Error::Truncated),
+        }
+        let Some(form) = Form::of(&magic) else {
+            return Err(Error::BadCpio(start));
+        };
+        let mut bytes = vec![0; form.header_bytes()];
+        let (head, rest) = bytes
+            .split_at_mut_checked(magic.len())
+            .ok_or(Error::Truncated)?;
+        head.copy_from_slice(&magic);
+        if self.fill(rest)? != rest.len() {
+            return Err(Error::Truncated);
+        }
+        let header = Header::parse(form, &bytes)?;
+        Ok(Some((form, header)))
+    }
+
+    fn name(&mut self, form: Form, header: &Header) -> Result<Vec<u8>, Error> {
+        let limit = self.limits.path_bytes;
+        if header.name_bytes > limit {
+            let what = "path";
+            return Err(Error::TooLong { what, limit });
+        }
+        let length = usize::try_from(header.name_bytes).unwrap_or(0);
+        let mut name = vec![0; length];
+        if self.fill(&mut name)? != length {
+            return Err(Error::Truncated);
+        }
+        // One NUL ends it; another inside would be read in two ways.
+        if name.pop() != Some(0) || name.is_empty() || name.contains(&0) {
+            return Err(Error::BadNumber("name in a cpio header"));
+        }
+        let whole = (form.header_bytes() as u64).saturating_add(header.name_bytes);
+        self.skip(padding(whole, form.alignment()))?;
+        Ok(name)
+    }
+
+    fn entry(&mut self, form: Form, header: &Header, path: Vec<u8>) -> Result<Entry, Error> {
+        let mut entry = Entry::new(path, kind(header.mode)?);
+        entry.mode = header.mode & 0o7777;
+        (entry.uid, entry.gid) = (header.uid, header.gid);
+        entry.mtime = Timestamp {
+            seconds: header.mtime.into(),
+            nanoseconds: 0,
+        };
+        if matches!(entry.kind, Kind::CharDevice | Kind::BlockDevice) {
+            entry.device = header.device;
+        }
+        self.contents = Contents {
+            offset: 0,
+            left: header.size,
+            padding: padding(header.size, form.alignment()),
+            // The sum stands with the contents, not with the other names.
+            told: header.sum.filter(|_| header.size > 0),
+            sum: 0,
+        };
+        match entry.kind {
+            Kind::File => entry.size = header.size,
+            Kind::Symlink => entry.link = self.target()?,
+            _ if header.size != 0 => {
+                return Err(Error::Unsupported("contents for an entry that is no file"));
+            }
+            _ => {}
+        }
+        if header.links > 1 && entry.kind != Kind::Directory {
+            let (inode, count) = (header.inode, header.links);
+            if let Some(first) = self.links.first_name(inode, count, &entry.path)? {
+                entry.kind = Kind::HardLink;
+                entry.link = first;
+            }
+        }
+        Ok(entry)
+    }
+
+    /// The contents of a symbolic link: where it leads.
+    fn target(&mut self) -> Result<Vec<u8>, Error> {
+        let (size, limit) = (self.contents.left, self.limits.path_bytes);
+        if size > limit {
+            let what = "path";
+            return Err(Error::TooLong { what, limit });
+        }
+        let mut target = vec![0; usize::try_from(size).unwrap_or(0)];
+        let mut rest = target.as_mut_slice();
+        while let Some(piece) = self.read_data(rest)? {
+            rest = rest.get_mut(piece.length..).unwrap_or(&mut []);
+        }
+        if target.contains(&0) {
+            return Err(Error::BadNumber("target of a link in a cpio archive"));
+        }
+        Ok(target)
+    }
+
+    fn skip_contents(&mut self) -> Result<(), Error> {
+        if self.contents.left > 0 {
+            let mut buffer = vec![0; SKIP_BYTES];
+            while self.read_data(&mut buffer)?.is_some() {}
+        }
+        let padding = std::mem::take(&mut self.contents).padding;
+        self.skip(padding)
+    }
+
+    /// Skips a few bytes that only fill up.
+    fn skip(&mut self, count: u64) -> Result<(), Error> {
+        let mut bytes = [0; 4];
+        let wanted = usize::try_from(count).unwrap_or(0).min(bytes.len());
+        let bytes = bytes.get_mut(..wanted).unwrap_or(&mut []);
+        match self.fill(bytes)? {
+            length if length == wanted => Ok(()),
+            _ => Err(Error::Truncated),
+        }
+    }
+
+    /// Reads as much as the buffer holds, or the source has.
+    fn fill(&mut self, buffer: &mut [u8]) -> Result<usize, Error> {
+        let mut filled = 0usize;
+        while let Some(rest) = buffer.get_mut(filled..)
+            && !rest.is_empty()
+        {
+            match self.read(rest)? {
+                0 => break,
+                length => filled = filled.saturating_add(length),
+            }
+        }
+        Ok(filled)
+    }
+
+    /// Reads once, again where a signal came between.
+    fn read(&mut self, buffer: &mut [u8]) -> Result<usize, Error> {
+        loop {
+            match self.source.read(buffer) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Ok(length) => {
+                    self.position = self.position.saturating_add(length as u64);
+                    return Ok(length);
+                }
+                Err(error) => return Err(Error::Io(error)),
+            }
+        }
+    }
+}
+
+fn padding(length: u64, alignment: u64) -> u64 {
+    let end = length.checked_next_multiple_of(alignment);
+    end.map_or(0, |end| end.saturating_sub(length))
+}
+
+fn kind(mode: u32) -> Result<Kind, Error> {
+    match mode & TYPE_BITS {
+        0o100_000 => Ok(Kind::File),
+        0o040_000 => Ok(Kind::Directory),
+        0o120_000 => Ok(Kind::Symlink),
+        0o020_000 => Ok(Kind::CharDevice),
+        0o060_000 => Ok(Kind::BlockDevice),
+        0o010_000 => Ok(Kind::Fifo),
+        0o140_000 => Ok(Kind::Socket),
+        _ => Err(Error::BadNumber("type of an inode")),
+    }
+}
