@@ -12,7 +12,7 @@ use importd_api::failure::Kind;
 use importd_formats::tar::{self, Entry, Extent, Writer};
 use importd_host::copy;
 use importd_host::dir::Dir;
-use rustix::fs::{FileType, Mode, OFlags, Stat};
+use rustix::fs::{FileType, Mode, OFlags, SeekFrom, Stat};
 use std::collections::HashMap;
 use std::ffi::OsStr;
 use std::io::Write;
@@ -20,8 +20,9 @@ use std::os::fd::{AsFd, BorrowedFd};
 
 /// Size of the buffer for contents, in bytes.
 const CONTENT_BYTES: usize = 256 << 10;
-/// A file is written with its holes if they make up at least this many bytes: a map costs a block.
-const HOLES_BYTES_MIN: u64 = 4096;
+/// Only files of more than this many bytes, or without any block, can have holes: the block size of
+/// common file systems.
+const BLOCK_BYTES: u64 = 4096;
 
 /// What was written.
 #[derive(Clone, Copy, Debug, Default)]
@@ -181,12 +182,10 @@ impl<'a, W: Write> Walk<'a, W> {
         let Some(mut entry) = describe(Inode::Open(file), path, stat)? else {
             return Ok(());
         };
-        let allocated = u64::try_from(stat.st_blocks)
-            .unwrap_or(0)
-            .saturating_mul(512);
         let whole = [(0, entry.size)];
         let mut extents = Vec::new();
-        if allocated.saturating_add(HOLES_BYTES_MIN) <= entry.size {
+        let may_have_holes = entry.size > BLOCK_BYTES || (entry.size > 0 && stat.st_blocks == 0);
+        if may_have_holes && !is_whole(file, entry.size) {
             extents = copy::data_extents(file, entry.size)
                 .doing(|| format!("Failed to look for holes in '{shown}'"))?;
             entry.sparse = extents != whole;
@@ -257,6 +256,12 @@ impl<'a, W: Write> Walk<'a, W> {
     fn end(&mut self) -> Result<()> {
         self.writer.end_entry().map_err(write_error)
     }
+}
+
+/// Whether a file certainly has no hole. The number of its blocks does not tell: attributes and maps
+/// take some, too.
+fn is_whole(file: BorrowedFd<'_>, size: u64) -> bool {
+    rustix::fs::seek(file, SeekFrom::Hole(0)) == Ok(size)
 }
 
 fn write_error(error: tar::Error) -> Error {

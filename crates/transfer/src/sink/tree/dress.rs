@@ -1,7 +1,8 @@
-//! Gives an inode its metadata: owner, access lists, mode, attributes, flags, times, in this order.
+//! Gives an inode its metadata: owner, mode, access lists, attributes, flags, times, in this order.
 //!
-//! The owner comes first because changing it clears set-user-id bits and capabilities; the mode
-//! after the access lists because setting those rewrites it; times last. What the file system
+//! The owner comes first because changing it clears set-user-id bits and capabilities; the access
+//! lists after the mode because their mask decides, and setting the mode would rewrite it: libarchive
+//! stores the group's own rights in a mode, GNU tar the mask. Times come last. What the file system
 //! cannot hold (`EOPNOTSUPP`) is told once and left out; everything else is a failure.
 
 use crate::error::{Doing, Error, Result};
@@ -82,11 +83,11 @@ impl Wardrobe {
                 .chown(entry.uid, entry.gid)
                 .doing(|| failed("the owner"))?;
         }
-        let has_acl = self.access_lists(inode, entry)?;
         let mode = entry.mode & 0o7777;
-        if !is_link && (mode != made_mode || chowned || has_acl) {
+        if !is_link && (mode != made_mode || chowned) {
             inode.chmod(mode).doing(|| failed("the mode"))?;
         }
+        self.access_lists(inode, entry)?;
         for (name, value) in &entry.xattrs {
             if name == SELINUX && !self.has_selinux {
                 continue;
@@ -117,7 +118,7 @@ impl Wardrobe {
         Ok(())
     }
 
-    fn access_lists(&self, inode: Inode<'_>, entry: &Entry) -> Result<bool> {
+    fn access_lists(&self, inode: Inode<'_>, entry: &Entry) -> Result<()> {
         let lists = [
             (ACL_ACCESS, &entry.acl_access),
             (ACL_DEFAULT, &entry.acl_default),
@@ -125,7 +126,6 @@ impl Wardrobe {
         if entry.lost_nfs4_acl {
             self.tell_once();
         }
-        let mut any = false;
         for (name, text) in lists {
             let Some(text) = text else { continue };
             let path = || String::from_utf8_lossy(&entry.path).into_owned();
@@ -142,9 +142,8 @@ impl Wardrobe {
             let set = inode.set_attribute(OsStr::new(name), &list.bytes);
             self.tolerate(set)
                 .doing(|| format!("Failed to set the access list of '{}'", path()))?;
-            any = true;
         }
-        Ok(any)
+        Ok(())
     }
 
     /// Lets pass what the file system cannot hold, and says so once.
