@@ -11,13 +11,19 @@
 //! | `server` | an HTTP server that misbehaves on request |
 //! | `make` | archives, disk images, signatures, by the tools people make them with |
 //! | `tree` | a folder as a comparable table |
+//! | `everything` | a tree with all that an image can hold |
+//! | `mounted` | a file system of its own for a test |
 //! | `bus` | the service on a private bus, with its real workers |
 //! | the others | the tests, one file a subject of the manual |
 
 #![forbid(unsafe_code)]
 
 #[cfg(test)]
+mod everything;
+#[cfg(test)]
 mod make;
+#[cfg(test)]
+mod mounted;
 #[cfg(test)]
 mod server;
 #[cfg(test)]
@@ -43,6 +49,7 @@ mod distribution;
 mod export;
 #[cfg(test)]
 mod export_raw;
+mod faithful;
 #[cfg(test)]
 mod hostile;
 #[cfg(test)]
