@@ -7,10 +7,10 @@ use crate::tree::assert_same;
 use std::path::Path;
 
 /// A btrfs file system in the place of a test's image root; unmounted when dropped.
-pub(crate) struct Mounted<'a>(&'a Work);
+struct Mounted<'a>(&'a Work);
 
 impl<'a> Mounted<'a> {
-    pub(crate) fn new(work: &'a Work) -> Option<Self> {
+    fn new(work: &'a Work) -> Option<Self> {
         if !has("mkfs.btrfs") {
             return None;
         }

@@ -49,6 +49,7 @@ mod distribution;
 mod export;
 #[cfg(test)]
 mod export_raw;
+#[cfg(test)]
 mod faithful;
 #[cfg(test)]
 mod hostile;
