@@ -1,5 +1,7 @@
 //! Compression of an export, as clients name it.
 
+use std::ops::RangeInclusive;
+
 /// How an export is compressed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Format {
@@ -21,6 +23,26 @@ pub enum Format {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("Unknown format: {0}")]
 pub struct UnknownFormat(pub String);
+
+/// A text that is no level of a format.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum LevelError {
+    /// The format has no levels.
+    #[error("Compression '{0}' has no levels")]
+    None(&'static str),
+    /// It is no number, or none of this format.
+    #[error("Level '{text}' of {format} is not a number from {least} to {most}")]
+    Range {
+        /// The text.
+        text: String,
+        /// The format.
+        format: &'static str,
+        /// Its fastest level.
+        least: u8,
+        /// Its slowest level.
+        most: u8,
+    },
+}
 
 impl Format {
     /// All formats.
@@ -62,6 +84,36 @@ impl Format {
             .ok_or_else(|| UnknownFormat(text.to_owned()))
     }
 
+    /// The levels of the format, from fast to small; `None` if it has none. Those of zstd end where
+    /// its tool wants `--ultra`: beyond, packing takes gigabytes, and unpacking up to 128 MiB.
+    #[must_use]
+    pub const fn levels(self) -> Option<RangeInclusive<u8>> {
+        match self {
+            Format::Uncompressed | Format::Lz4 => None,
+            Format::Xz => Some(0..=9),
+            Format::Gzip | Format::Bzip2 => Some(1..=9),
+            Format::Zstd => Some(1..=19),
+        }
+    }
+
+    /// Reads a level of the format.
+    ///
+    /// # Errors
+    /// [`LevelError`] for everything but a number in [`Format::levels`].
+    pub fn parse_level(self, text: &str) -> Result<u8, LevelError> {
+        let format = self.as_str();
+        let levels = self.levels().ok_or(LevelError::None(format))?;
+        text.parse()
+            .ok()
+            .filter(|level| levels.contains(level))
+            .ok_or_else(|| LevelError::Range {
+                text: text.escape_debug().to_string(),
+                format,
+                least: *levels.start(),
+                most: *levels.end(),
+            })
+    }
+
     /// The format that the ending of a file name asks for; unknown endings mean uncompressed.
     /// Takes the short archive endings (`.tgz` …) too, which the reference writes uncompressed.
     #[must_use]
@@ -95,5 +147,32 @@ mod tests {
         assert_eq!(Format::from_file_name("a.tgz"), Format::Gzip);
         assert_eq!(Format::from_file_name("a.GZ"), Format::Uncompressed);
         assert_eq!(Format::from_file_name("gz"), Format::Uncompressed);
+    }
+
+    #[test]
+    fn levels_are_those_of_the_tools() {
+        for (format, text, level) in [
+            (Format::Gzip, "1", Some(1)),
+            (Format::Gzip, "0", None),
+            (Format::Bzip2, "9", Some(9)),
+            (Format::Bzip2, "10", None),
+            (Format::Xz, "0", Some(0)),
+            (Format::Zstd, "19", Some(19)),
+            (Format::Zstd, "20", None),
+            (Format::Zstd, "-1", None),
+            (Format::Xz, "", None),
+            (Format::Xz, "6e", None),
+            (Format::Lz4, "1", None),
+        ] {
+            assert_eq!(format.parse_level(text).ok(), level, "{format:?} {text}");
+        }
+        assert_eq!(
+            Format::Xz.parse_level("300").unwrap_err().to_string(),
+            "Level '300' of xz is not a number from 0 to 9"
+        );
+        assert_eq!(
+            Format::Lz4.parse_level("1").unwrap_err().to_string(),
+            "Compression 'lz4' has no levels"
+        );
     }
 }

@@ -67,7 +67,13 @@ pub struct EncodeOptions {
     pub level: Option<i32>,
     /// Most threads; `None` is as many as there are cores.
     pub threads: Option<NonZeroUsize>,
+    /// Most memory for all threads of xz and zstd, in bytes; one thread works in any case, and may
+    /// need up to 1.1 GiB (xz, level 9). The others need 8 MiB a thread at most. `None` is 1 GiB.
+    pub memory_bytes: Option<u64>,
 }
+
+/// Most memory of an encoder by default, in bytes: seven threads of xz -6.
+const ENCODE_MEMORY_BYTES: u64 = 1 << 30;
 
 /// Why a stream cannot be decoded.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -125,6 +131,14 @@ fn cores() -> NonZeroUsize {
 impl EncodeOptions {
     fn threads(self) -> NonZeroUsize {
         self.threads.unwrap_or_else(cores)
+    }
+
+    /// How many threads have room in the memory, at least one, if each needs so many bytes.
+    fn threads_of(self, bytes_a_thread: u64) -> u32 {
+        let memory = self.memory_bytes.unwrap_or(ENCODE_MEMORY_BYTES);
+        let room = memory.checked_div(bytes_a_thread).unwrap_or(u64::MAX);
+        let threads = self.threads().get() as u64;
+        u32::try_from(threads.min(room).max(1)).unwrap_or(1)
     }
 }
 

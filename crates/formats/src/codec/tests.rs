@@ -210,3 +210,45 @@ fn an_empty_lz4_block_is_no_end() {
     packed.extend_from_slice(&end);
     assert_eq!(unpack(Codec::Lz4, packed).unwrap(), data);
 }
+
+#[test]
+fn packed_bytes_do_not_depend_on_threads_and_memory_and_obey_the_level() {
+    let data = sample(3_000_000);
+    for codec in PACKED {
+        let pack = |level, threads, memory_bytes| {
+            let options = EncodeOptions {
+                level,
+                threads: NonZeroUsize::new(threads),
+                memory_bytes: Some(memory_bytes),
+            };
+            let mut encoder = encoder(codec, Vec::new(), options).unwrap();
+            encoder.write_all(&data).unwrap();
+            encoder.finish().unwrap()
+        };
+        let packed = pack(Some(1), 1, 1);
+        assert!(packed == pack(Some(1), 3, 1 << 30), "{codec:?}");
+        assert!(unpack(codec, packed.clone()).unwrap() == data, "{codec:?}");
+        let small = pack(Some(9), 2, 1 << 30);
+        assert!(unpack(codec, small.clone()).unwrap() == data, "{codec:?}");
+        assert!(
+            small.len() < packed.len() || codec == Codec::Lz4,
+            "{codec:?}"
+        );
+    }
+}
+
+#[test]
+fn memory_bounds_the_threads_and_one_works_in_any_case() {
+    let threads = |memory_bytes, bytes_a_thread| {
+        let options = EncodeOptions {
+            threads: NonZeroUsize::new(8),
+            memory_bytes,
+            ..EncodeOptions::default()
+        };
+        options.threads_of(bytes_a_thread)
+    };
+    assert_eq!(threads(Some(100), 1000), 1);
+    assert_eq!(threads(Some(3500), 1000), 3);
+    assert_eq!(threads(Some(u64::MAX), 1000), 8);
+    assert_eq!(threads(None, 300 << 20), 3);
+}

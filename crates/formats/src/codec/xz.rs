@@ -11,8 +11,9 @@ use std::io::{self, BufRead, Read, Write};
 
 /// Default preset.
 const PRESET: u32 = 6;
-/// Bytes that one thread packs. Preset 6 has a dictionary of 8 MiB; three times that is liblzma's
-/// own choice, which loses little and leaves blocks that can be unpacked in parallel.
+/// Bytes that one thread packs with preset 6 and below. Preset 6 has a dictionary of 8 MiB, which
+/// doubles with each preset above; three times that is liblzma's own choice, which loses little and
+/// leaves blocks that can be unpacked in parallel.
 const BLOCK_BYTES: u64 = 24 << 20;
 /// How long one call of the library may wait for its threads, in milliseconds.
 const TIMEOUT_MS: u32 = 300;
@@ -145,15 +146,23 @@ fn explain(error: liblzma::stream::Error, limits: Limits) -> Error {
 }
 
 pub(super) fn encoder<W: Write>(sink: W, options: EncodeOptions) -> Result<XzEncoder<W>, Error> {
+    let setup = |_refused| Error::Setup(Codec::Xz.name());
     let preset = options.level.and_then(|level| u32::try_from(level).ok());
-    let threads = u32::try_from(options.threads().get()).unwrap_or(1);
-    let stream = MtStreamBuilder::new()
-        .preset(preset.unwrap_or(PRESET))
+    let preset = preset.unwrap_or(PRESET);
+    let mut builder = MtStreamBuilder::new();
+    builder
+        .preset(preset)
         .check(Check::Crc64)
-        .threads(threads)
-        .block_size(BLOCK_BYTES)
-        .timeout_ms(TIMEOUT_MS)
-        .encoder()
-        .map_err(|_refused| Error::Setup(Codec::Xz.name()))?;
+        .block_size(block_bytes(preset))
+        .timeout_ms(TIMEOUT_MS);
+    // One thread's share, since the library's own threads need the same each.
+    let one = builder.threads(1).memusage();
+    builder.threads(options.threads_of(one));
+    let stream = builder.encoder().map_err(setup)?;
     Ok(XzEncoder::new_stream(sink, stream))
+}
+
+/// Bytes that one thread packs: three times the dictionary, but not less than for preset 6.
+fn block_bytes(preset: u32) -> u64 {
+    BLOCK_BYTES.unbounded_shl(preset.saturating_sub(PRESET))
 }

@@ -252,9 +252,17 @@ pub(super) fn encoder<W: Write>(
     let level = options.level.unwrap_or(LEVEL);
     let mut encoder = write::Encoder::new(sink, level).map_err(setup)?;
     encoder.include_checksum(true).map_err(setup)?;
-    let threads = u32::try_from(options.threads().get()).unwrap_or(1);
-    if threads > 1 {
-        encoder.multithread(threads).map_err(setup)?;
-    }
+    // With one thread too: without any, other bytes come out.
+    let threads = options.threads_of(bytes_a_thread(level));
+    encoder.multithread(threads).map_err(setup)?;
     Ok(encoder)
+}
+
+/// Memory of one thread, in bytes: tables, and two jobs of four windows (measured).
+const fn bytes_a_thread(level: i32) -> u64 {
+    match level {
+        ..=9 => 96 << 20,
+        10..=15 => 160 << 20,
+        _ => 256 << 20,
+    }
 }

@@ -27,6 +27,10 @@ pub struct Arguments {
     /// Compression: uncompressed, xz, gzip, bzip2, zstd or lz4
     #[arg(long, value_name = "FORMAT")]
     format: Option<String>,
+    /// Level of the compression: gzip and bzip2 1 to 9 (default 6 and 9), xz 0 to 9 (default 6),
+    /// zstd 1 to 19 (default 3)
+    #[arg(long, value_name = "LEVEL", allow_hyphen_values = true)]
+    level: Option<String>,
     /// How a disk stands in the file: raw or qcow2 (compressed with gzip or zstd, or not)
     #[arg(long, value_name = "FORMAT")]
     output_format: Option<String>,
@@ -62,11 +66,17 @@ impl Worker for Arguments {
                 .and_then(OsStr::to_str)
                 .map_or(Format::Uncompressed, Format::from_file_name),
         };
+        let level = self.level.as_deref().map(|text| format.parse_level(text));
+        let level = level
+            .transpose()
+            .map_err(|error| Error::new(Kind::InvalidArgument, error.to_string()))?;
         let request = Request {
             source: source(self.words.get(1).map(OsString::as_os_str))?,
             disk: disk_format(self.output_format.as_deref(), file.as_deref())?,
             file,
             format,
+            level,
+            memory_bytes: export::compression_memory(),
             places: self.place.places(environment)?,
         };
         match verb {

@@ -29,6 +29,10 @@ pub struct Request {
     pub file: Option<PathBuf>,
     /// Compression.
     pub format: Format,
+    /// Its level; `None` is the format's default.
+    pub level: Option<u8>,
+    /// Most memory for compression, in bytes; see [`compression_memory`].
+    pub memory_bytes: u64,
     /// How a disk stands in the file: raw or qcow2.
     pub disk: disk::Format,
     /// Where images are.
@@ -86,7 +90,25 @@ impl Request {
         }
     }
 
-    fn encode_options() -> EncodeOptions {
-        EncodeOptions::default()
+    fn encode_options(&self) -> EncodeOptions {
+        EncodeOptions {
+            level: self.level.map(i32::from),
+            memory_bytes: Some(self.memory_bytes),
+            ..EncodeOptions::default()
+        }
     }
+}
+
+/// Share of the machine's memory that compression may have: a quarter, as `xz -T0` takes.
+const MEMORY_SHARE: u64 = 4;
+/// Most memory for compression on any machine, in bytes.
+const MEMORY_MAX: u64 = 4 << 30;
+
+/// How much memory compression may have on this machine, in bytes. Must be asked before the cage
+/// is closed.
+#[must_use]
+pub fn compression_memory() -> u64 {
+    let machine = rustix::system::sysinfo();
+    let all = machine.totalram.saturating_mul(u64::from(machine.mem_unit));
+    (all / MEMORY_SHARE).min(MEMORY_MAX)
 }

@@ -50,6 +50,7 @@ pub(super) fn write(
     }
     let options = Options {
         compression: compression(request.format)?,
+        level: request.level.map(i32::from),
         ..Options::default()
     };
     let file = File(output.fd().try_clone_to_owned().doing(failed)?);

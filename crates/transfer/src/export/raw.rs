@@ -87,7 +87,7 @@ fn write_stream(
         Ok(())
     };
     let behind = Behind::new(output.writer(context)?, context.cancel.clone()).doing(failed)?;
-    let mut encoder = codec::encoder(request.codec(), behind, Request::encode_options())
+    let mut encoder = codec::encoder(request.codec(), behind, request.encode_options())
         .map_err(|error| Error::caused(Kind::Unsupported, "Failed to set up packing", error))?;
     stream(picture.fd(), picture.size, &mut encoder, tell).doing(failed)?;
     let behind = encoder.finish().doing(failed)?;

@@ -39,7 +39,7 @@ pub fn run(request: &Request, context: &Context) -> Result<()> {
 
     let failed = || format!("Failed to write '{}'", output.label());
     let behind = Behind::new(output.writer(context)?, context.cancel.clone()).doing(failed)?;
-    let encoder = codec::encoder(request.codec(), behind, Request::encode_options())
+    let encoder = codec::encoder(request.codec(), behind, request.encode_options())
         .map_err(|error| Error::caused(Kind::Unsupported, "Failed to set up packing", error))?;
     let mut walk = Walk::new(tree, Writer::new(encoder), context)?;
     walk.run()?;
