@@ -13,6 +13,7 @@
 //! specification but its source's block layout.
 
 mod bzip2;
+mod foreign;
 mod frames;
 mod gzip;
 mod lz4;
@@ -21,6 +22,7 @@ mod source;
 mod xz;
 mod zstd;
 
+pub use foreign::Foreign;
 use source::Guarded;
 use std::io::{self, Read, Write};
 use std::num::NonZeroUsize;

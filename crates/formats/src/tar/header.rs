@@ -1,6 +1,7 @@
 //! One header block: raw fields, and what they mean.
 
 use super::{BLOCK_BYTES, Error, number};
+use crate::codec::Foreign;
 
 /// A block that is a header: its checksum holds.
 #[derive(Clone, Debug)]
@@ -157,6 +158,6 @@ pub(super) fn looks_like(start: &[u8]) -> &'static str {
         [b'Q', b'F', b'I', 0xfb, ..] => "it is a qcow2 disk image",
         [b'h', b's', b'q', b's', ..] => "it is a squashfs image",
         [b'<', ..] => "it is a web page",
-        _ => "unrecognized format",
+        _ => Foreign::sniff(start).map_or("unrecognized format", Foreign::advice),
     }
 }

@@ -261,8 +261,8 @@ fn what_is_no_archive_is_named() {
         (b"<!DOCTYPE html>", "it is a web page"),
         (&[b'x'; 2000], "unrecognized format"),
         (
-            &[b"PK\x03\x04".as_slice(), &[1; 2000]].concat(),
-            "it is a zip file",
+            &[b"PK\x03\x04\x14\0".as_slice(), &[1; 2000]].concat(),
+            "it is a zip file; unpack it first with 'unzip'",
         ),
     ] {
         let error = read_all(bytes).unwrap_err();
