@@ -3,7 +3,7 @@
 set -euo pipefail
 cd "$(dirname "$0")"
 work=$(mktemp -d); trap 'rm -rf "$work"' EXIT
-mkdir -p corpus/{tar,checksums,pgp_signature,pgp_keyring,gzip,bzip2,xz,zstd,lz4,acl,texts} "$work/tree/d"
+mkdir -p corpus/{tar,checksums,pgp_signature,pgp_keyring,gzip,bzip2,xz,zstd,lz4,acl,texts,qcow2,vmdk,vhd,vhdx,vdi} "$work/tree/d"
 printf 'hello' > "$work/tree/d/f"; ln "$work/tree/d/f" "$work/tree/l"; ln -s d/f "$work/tree/s"; mkfifo "$work/tree/p"
 truncate -s 40K "$work/tree/hole"; printf x | dd of="$work/tree/hole" bs=1 seek=20000 conv=notrunc status=none
 touch "$work/tree/$(printf 'n%.0s' {1..120})"; setfattr -n user.a -v b "$work/tree/d/f" 2>/dev/null || true; setfacl -m u:5:r "$work/tree/d/f" 2>/dev/null || true
@@ -34,3 +34,34 @@ lz4 -qc "$data" > corpus/lz4/one; cat corpus/lz4/one corpus/lz4/one > corpus/lz4
 cp fixtures/document.sig corpus/pgp_signature/one; cp fixtures/key.pgp corpus/pgp_keyring/one
 printf 'user::rw-,user:root:r--:0,group::r--,mask::r--,other::---' > corpus/acl/text
 printf 'https://user:word@example.org:8/a/b.tar.xz?q#f' > corpus/texts/url; printf 'a/../b' > corpus/texts/path
+
+if command -v qemu-img >/dev/null; then
+  disk=$work/disk; head -c 9000 "$data" > "$disk"; truncate -s 1M "$disk"; head -c 70000 /dev/urandom >> "$disk"; truncate -s 3M "$disk"
+  image() { # target, name, format of qemu-img, its options, more
+    qemu-img convert -q -f raw -O "$3" ${4:+-o "$4"} "${@:5}" "$disk" "corpus/$1/$2"
+  }
+  image qcow2 plain qcow2 cluster_size=4k; image qcow2 v2 qcow2 compat=0.10,cluster_size=512; image qcow2 parts qcow2 extended_l2=on,cluster_size=16k
+  image qcow2 zlib qcow2 cluster_size=4k -c; image qcow2 zstd qcow2 cluster_size=16k,compression_type=zstd -c
+  qemu-img create -q -f qcow2 -b plain -F qcow2 corpus/qcow2/child; qemu-img create -q -f qcow2 -o preallocation=metadata,cluster_size=4k corpus/qcow2/empty 64K
+  image vmdk sparse vmdk zeroed_grain=on; image vmdk stream vmdk subformat=streamOptimized
+  # Large formats as few pieces: fuzz/src/image.rs says how.
+  truncate -s 0 "$disk"; printf hello > "$disk"; truncate -s 2100000 "$disk"
+  pieces() { # target, name, format of qemu-img, its options
+    qemu-img convert -q -f raw -O "$3" ${4:+-o "$4"} "$disk" "$work/image"
+    python3 - "$work/image" "corpus/$1/$2" <<'END'
+import sys
+image = open(sys.argv[1], "rb").read()
+image += bytes(-len(image) % 4096)
+out = (len(image) // 4096).to_bytes(2, "little")
+for unit in range(len(image) // 4096):
+    piece = image[unit * 4096:][:4096].rstrip(b"\0")
+    if piece:
+        out += unit.to_bytes(2, "little") + len(piece).to_bytes(2, "little") + piece
+open(sys.argv[2], "wb").write(out)
+END
+  }
+  if command -v python3 >/dev/null; then
+    pieces vhd dynamic vpc force_size=on; pieces vhd fixed vpc subformat=fixed; pieces vdi dynamic vdi; pieces vdi static vdi static=on
+    pieces vhdx dynamic vhdx block_size=1M,log_size=1M; pieces vhdx fixed vhdx block_size=1M,log_size=1M,subformat=fixed
+  fi
+fi

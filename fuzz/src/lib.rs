@@ -1,4 +1,6 @@
-//! What the targets of decoders share.
+//! What the targets of decoders, and those of disk images, share.
+
+pub mod image;
 
 use importd_formats::codec::{self, Codec, Limits};
 use std::io::{Cursor, Read};

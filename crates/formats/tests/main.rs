@@ -10,9 +10,19 @@ mod archives;
 #[cfg(test)]
 mod damaged;
 #[cfg(test)]
+mod disk_flips;
+#[cfg(test)]
 mod disk_formats;
 #[cfg(test)]
+mod disk_hostile;
+#[cfg(test)]
+mod disk_hostile_formats;
+#[cfg(test)]
+mod disk_hostile_vmdk;
+#[cfg(test)]
 mod disk_image;
+#[cfg(test)]
+mod disk_patch;
 #[cfg(test)]
 mod disk_qcow2;
 #[cfg(test)]

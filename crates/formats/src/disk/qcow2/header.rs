@@ -96,6 +96,8 @@ impl Header {
         }
         let raw = RawHeader::new(&bytes);
         let needed = match raw.version {
+            // The version itself is not all there.
+            _ if length < 8 => BYTES_V2,
             2 => BYTES_V2,
             3 => BYTES_V3,
             version => {
@@ -110,10 +112,10 @@ impl Header {
             return Err(source.corrupt("it ends inside the header", 0));
         }
         raw.refuse_unsupported(source)?;
-        let header = raw.check(source)?;
-        if header.size > limits.size_bytes {
-            return Err(source.too_large("disk", header.size, limits.size_bytes));
+        if raw.size > limits.size_bytes {
+            return Err(source.too_large("disk", raw.size, limits.size_bytes));
         }
+        let header = raw.check(source)?;
         // The longest packed cluster takes twice the room of one.
         let piece = 2u64 << header.cluster_bits;
         if piece > limits.piece_bytes {

@@ -3,17 +3,25 @@
 /// The polynomial of Castagnoli, bits reversed.
 const POLYNOMIAL: u32 = 0x82f6_3b78;
 
+/// What a byte does to the checksum.
+fn step(byte: u8) -> u32 {
+    (0..8).fold(u32::from(byte), |crc, _| {
+        let mask = 0u32.wrapping_sub(crc & 1);
+        (crc >> 1) ^ (POLYNOMIAL & mask)
+    })
+}
+
 /// The checksum of bytes, of which the four at an offset count as zeros: there it stands itself.
 pub(super) fn crc32c(bytes: &[u8], own: usize) -> u32 {
+    let steps: [u32; 256] = std::array::from_fn(|byte| u8::try_from(byte).map_or(0, step));
     let own = own..own.saturating_add(4);
     let mut crc = u32::MAX;
     for (at, byte) in bytes.iter().enumerate() {
         let byte = if own.contains(&at) { 0 } else { *byte };
-        crc ^= u32::from(byte);
-        for _ in 0..8 {
-            let mask = 0u32.wrapping_sub(crc & 1);
-            crc = (crc >> 1) ^ (POLYNOMIAL & mask);
-        }
+        let [low, ..] = crc.to_le_bytes();
+        // There is a step for every byte.
+        let step = steps.get(usize::from(low ^ byte)).copied();
+        crc = (crc >> 8) ^ step.unwrap_or_default();
     }
     !crc
 }

@@ -2,7 +2,7 @@
 
 use super::super::source::Source;
 use super::super::table::field;
-use super::super::{Error, Format, Limits};
+use super::super::{Error, Format, Limits, SNIFF_BYTES, sniff};
 use super::description;
 
 /// The unit of the file, in bytes.
@@ -96,21 +96,20 @@ pub(super) struct Header {
 
 impl Header {
     pub(super) fn read(source: &Source, limits: Limits) -> Result<Self, Error> {
-        let mut start = [0; 4];
-        source.read(&mut start, 0)?;
-        match &start {
-            b"KDMV" => {}
-            b"COWD" => {
-                return Err(source.unsupported(
-                    "the form of old ESX servers",
-                    "make another of it with qemu-img convert",
-                ));
-            }
-            // A text, or nothing that is known.
-            _ => {
+        let mut start = [0; SNIFF_BYTES];
+        let length = source.read(&mut start, 0)?;
+        let start = start.get(..length).unwrap_or(&[]);
+        if start.starts_with(b"COWD") {
+            return Err(source.unsupported(
+                "the form of old ESX servers",
+                "make another of it with qemu-img convert",
+            ));
+        }
+        if !start.starts_with(b"KDMV") {
+            if sniff(start) == Format::Vmdk {
                 description::check(source, (0, source.size()), true)?;
-                return Err(source.corrupt("it does not begin with the magic", 0));
             }
+            return Err(source.corrupt("it does not begin with the magic", 0));
         }
         let first = RawHeader::read(source, 0)?;
         first.check_ours(source)?;
