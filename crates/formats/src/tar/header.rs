@@ -18,6 +18,8 @@ pub(super) enum Dialect {
     Ustar,
     /// GNU: `ustar` and two blanks.
     Gnu,
+    /// `ustar` and something else: libarchive takes it for POSIX, GNU tar for none.
+    Unclear,
 }
 
 impl Header {
@@ -51,9 +53,9 @@ impl Header {
 
     pub(super) fn dialect(&self) -> Dialect {
         match self.field(257, 8) {
-            b"ustar\x0000" => Dialect::Ustar,
             b"ustar  \0" => Dialect::Gnu,
-            field if field.starts_with(b"ustar") => Dialect::Ustar,
+            field if field.starts_with(b"ustar\0") => Dialect::Ustar,
+            field if field.starts_with(b"ustar") => Dialect::Unclear,
             _ => Dialect::V7,
         }
     }
@@ -63,13 +65,13 @@ impl Header {
     }
 
     /// Prefix and name, where the dialect has a prefix.
-    pub(super) fn path(&self) -> Vec<u8> {
+    pub(super) fn path(&self) -> Result<Vec<u8>, Error> {
         let name = self.text(0, 100);
-        let prefix = self.text(345, 155);
-        if self.dialect() == Dialect::Ustar && !prefix.is_empty() {
-            return [prefix, b"/", name].concat();
+        match (self.dialect(), self.text(345, 155)) {
+            (_, b"") | (Dialect::V7 | Dialect::Gnu, _) => Ok(name.to_vec()),
+            (Dialect::Ustar, prefix) => Ok([prefix, b"/", name].concat()),
+            (Dialect::Unclear, _) => Err(Error::Unsupported("a header of an unknown dialect")),
         }
-        name.to_vec()
     }
 
     pub(super) fn link(&self) -> Vec<u8> {
@@ -102,14 +104,14 @@ impl Header {
     pub(super) fn user(&self) -> Vec<u8> {
         match self.dialect() {
             Dialect::V7 => Vec::new(),
-            Dialect::Ustar | Dialect::Gnu => self.text(265, 32).to_vec(),
+            Dialect::Ustar | Dialect::Gnu | Dialect::Unclear => self.text(265, 32).to_vec(),
         }
     }
 
     pub(super) fn group(&self) -> Vec<u8> {
         match self.dialect() {
             Dialect::V7 => Vec::new(),
-            Dialect::Ustar | Dialect::Gnu => self.text(297, 32).to_vec(),
+            Dialect::Ustar | Dialect::Gnu | Dialect::Unclear => self.text(297, 32).to_vec(),
         }
     }
 

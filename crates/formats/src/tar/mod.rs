@@ -23,6 +23,7 @@ mod number;
 pub mod path;
 mod pax;
 mod reader;
+mod records;
 mod sparse;
 mod writer;
 

@@ -256,7 +256,7 @@ impl<R: Read> Reader<R> {
     fn entry(&mut self, header: &Header, said: Said) -> Result<Entry, Error> {
         let pax = said.pax.unwrap_or_else(|| self.global.clone());
         let size = stored_size(header.size()?, pax.size)?;
-        let path = one_of(said.long_path, pax.path.as_ref())?.unwrap_or_else(|| header.path());
+        let path = one_of(said.long_path, pax.path.as_ref())?.map_or_else(|| header.path(), Ok)?;
         let link = one_of(said.long_link, pax.link.as_ref())?.unwrap_or_else(|| header.link());
         let kind = kind(header, &path);
         self.contents = Contents {
@@ -276,17 +276,14 @@ impl<R: Read> Reader<R> {
         } else if size != 0 && header.type_letter() != b'D' {
             return Err(Error::Unsupported("contents for an entry that is no file"));
         }
-        let mut entry = described(header, pax)?;
+        let mut entry = described(header, kind, pax)?;
         if entry.path.is_empty() {
             entry.path = path;
         }
         if matches!(kind, Kind::Symlink | Kind::HardLink) {
             entry.link = link;
         }
-        if !matches!(kind, Kind::CharDevice | Kind::BlockDevice) {
-            entry.device = (0, 0);
-        }
-        (entry.kind, entry.size, entry.sparse) = (kind, length, is_sparse);
+        (entry.size, entry.sparse) = (length, is_sparse);
         Ok(entry)
     }
 
@@ -396,8 +393,8 @@ fn padding(size: u64) -> u64 {
 }
 
 /// What header and records say beside path, kind and contents; the path only of a sparse file.
-fn described(header: &Header, pax: Pax) -> Result<Entry, Error> {
-    let mut entry = Entry::new(pax.sparse.name.unwrap_or_default(), Kind::File);
+fn described(header: &Header, kind: Kind, pax: Pax) -> Result<Entry, Error> {
+    let mut entry = Entry::new(pax.sparse.name.unwrap_or_default(), kind);
     entry.mode = header.mode()?;
     entry.uid = narrow(pax.uid.map_or_else(|| header.uid(), Ok)?, "owner")?;
     entry.gid = narrow(pax.gid.map_or_else(|| header.gid(), Ok)?, "group")?;
@@ -410,11 +407,14 @@ fn described(header: &Header, pax: Pax) -> Result<Entry, Error> {
             nanoseconds: 0,
         },
     };
-    let device = header.device()?;
-    entry.device = (
-        narrow(pax.device_major.unwrap_or(device.0), "device number")?,
-        narrow(pax.device_minor.unwrap_or(device.1), "device number")?,
-    );
+    // Some programs leave junk there for what is no device.
+    if matches!(kind, Kind::CharDevice | Kind::BlockDevice) {
+        let device = header.device()?;
+        entry.device = (
+            narrow(pax.device_major.unwrap_or(device.0), "device number")?,
+            narrow(pax.device_minor.unwrap_or(device.1), "device number")?,
+        );
+    }
     entry.xattrs = pax.xattrs;
     entry.acl_access = pax.acl_access;
     entry.acl_default = pax.acl_default;

@@ -1,10 +1,16 @@
 //! Maps of sparse files.
 
 use super::pax::decimal;
-use super::{Error, Extent, Limits, number};
+use super::{BLOCK_BYTES, Error, Extent, Limits, number};
 
-/// Checks that extents are in order, apart, inside the file, and as long together as the stored
-/// contents. Empty ones only mark the end, and are dropped.
+/// Whether so many stored bytes end with a block. GNU tar begins each extent with a new one,
+/// libarchive where the last ended: only the last extent may be anything but whole blocks.
+pub(super) fn is_whole_blocks(stored: u64) -> bool {
+    stored.checked_rem(BLOCK_BYTES as u64) == Some(0)
+}
+
+/// Checks that extents are in order, apart, inside the file, of whole blocks, and as long together
+/// as the stored contents. Empty ones only mark the end, and are dropped.
 pub(super) fn checked(map: Vec<Extent>, size: u64, stored: u64) -> Result<Vec<Extent>, Error> {
     let (mut end, mut sum) = (0u64, 0u64);
     for extent in &map {
@@ -15,6 +21,11 @@ pub(super) fn checked(map: Vec<Extent>, size: u64, stored: u64) -> Result<Vec<Ex
             .offset
             .checked_add(extent.length)
             .ok_or(Error::BadSparse)?;
+        if extent.length > 0 && !is_whole_blocks(sum) {
+            return Err(Error::Unsupported(
+                "data of a sparse file in parts of blocks",
+            ));
+        }
         sum = sum.checked_add(extent.length).ok_or(Error::BadSparse)?;
     }
     if end > size || sum != stored {

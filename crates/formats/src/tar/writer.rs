@@ -4,8 +4,8 @@
 //! that differs between two equal trees is written: no change time, no names of users, no process
 //! number.
 
-use super::pax::Records;
-use super::{BLOCK_BYTES, Entry, Error, Extent, Kind};
+use super::records::Records;
+use super::{BLOCK_BYTES, Entry, Error, Extent, Kind, sparse};
 use std::io::Write;
 
 /// Archives are filled up to whole records, as every tar does.
@@ -37,10 +37,11 @@ impl<W: Write> Writer<W> {
     }
 
     /// Writes an entry's headers. With extents the file has holes between them, and
-    /// [`write_data`](Self::write_data) takes the bytes of the extents only.
+    /// [`write_data`](Self::write_data) takes the bytes of the extents only; all but the last are
+    /// whole blocks of 512 bytes.
     ///
     /// # Errors
-    /// [`Error::Io`] where the sink fails, [`Error::BadSparse`] for extents outside the file,
+    /// [`Error::Io`] where the sink fails, [`Error::BadSparse`] for extents that are none,
     /// [`Error::Unsupported`] for a socket, and for contents of anything but a file.
     pub fn begin(&mut self, entry: &Entry, extents: Option<&[Extent]>) -> Result<(), Error> {
         if entry.kind == Kind::Socket {
@@ -150,7 +151,7 @@ fn map(extents: &[Extent], size: u64) -> Result<(Vec<u8>, u64), Error> {
     let (mut end, mut sum) = (0, 0u64);
     let mut lines = Vec::new();
     for extent in extents {
-        if extent.offset < end {
+        if extent.offset < end || !sparse::is_whole_blocks(sum) {
             return Err(Error::BadSparse);
         }
         end = extent

@@ -186,8 +186,9 @@ impl<'a, W: Write> Walk<'a, W> {
         let mut extents = Vec::new();
         let may_have_holes = entry.size > BLOCK_BYTES || (entry.size > 0 && stat.st_blocks == 0);
         if may_have_holes && !is_whole(file, entry.size) {
-            extents = copy::data_extents(file, entry.size)
+            let found = copy::data_extents(file, entry.size)
                 .doing(|| format!("Failed to look for holes in '{shown}'"))?;
+            extents = in_whole_blocks(&found, entry.size);
             entry.sparse = extents != whole;
         }
         if entry.sparse {
@@ -264,9 +265,46 @@ fn is_whole(file: BorrowedFd<'_>, size: u64) -> bool {
     rustix::fs::seek(file, SeekFrom::Hole(0)) == Ok(size)
 }
 
+/// Extents grown to whole blocks of the file, those that touch joined: readers want that, and not
+/// every file system tells of holes in blocks.
+fn in_whole_blocks(extents: &[(u64, u64)], size: u64) -> Vec<(u64, u64)> {
+    let mut grown: Vec<(u64, u64)> = Vec::new();
+    for (offset, length) in extents {
+        let start = offset / BLOCK_BYTES * BLOCK_BYTES;
+        let end = (offset + length).next_multiple_of(BLOCK_BYTES).min(size);
+        match grown.last_mut() {
+            Some((before, length)) if *before + *length >= start => *length = end - *before,
+            _ => grown.push((start, end - start)),
+        }
+    }
+    grown
+}
+
 fn write_error(error: tar::Error) -> Error {
     match error {
         tar::Error::Io(error) => Error::io("Failed to write the archive", error),
         error => Error::caused(Kind::Archive, "Failed to write the archive", error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn extents_grow_to_blocks_and_join() {
+        for (extents, size, grown) in [
+            (&[][..], 100, &[][..]),
+            (&[(0, 4096)], 9000, &[(0, 4096)]),
+            (&[(5000, 10)], 9000, &[(4096, 4096)]),
+            (
+                &[(1, 1), (4000, 200), (20_000, 5)],
+                20_005,
+                &[(0, 8192), (16_384, 3621)],
+            ),
+            (&[(4096, 4096), (8192, 10)], 8202, &[(4096, 4106)]),
+        ] {
+            assert_eq!(in_whole_blocks(extents, size), grown);
+        }
     }
 }
