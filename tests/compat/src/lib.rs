@@ -10,6 +10,8 @@
 //! | `subject` | runs a program, collects what it says |
 //! | `server` | an HTTP server that misbehaves on request |
 //! | `make` | archives, disk images, signatures, by the tools people make them with |
+//! | `tarball` | archives byte by byte |
+//! | `arena` | an archive unpacked by ours, GNU tar and bsdtar |
 //! | `tree` | a folder as a comparable table |
 //! | `everything` | a tree with all that an image can hold |
 //! | `mounted` | a file system of its own for a test |
@@ -32,6 +34,8 @@ mod subject;
 mod tree;
 
 #[cfg(test)]
+mod arena;
+#[cfg(test)]
 mod bad_input;
 #[cfg(test)]
 mod btrfs;
@@ -40,11 +44,17 @@ mod bus;
 #[cfg(test)]
 mod command_line;
 #[cfg(test)]
+mod cuts;
+#[cfg(test)]
 mod direct;
+#[cfg(test)]
+mod disagreement;
 #[cfg(test)]
 mod disk_images;
 #[cfg(test)]
 mod distribution;
+#[cfg(test)]
+mod escapes;
 #[cfg(test)]
 mod export;
 #[cfg(test)]
@@ -69,5 +79,7 @@ mod notify;
 mod pull;
 #[cfg(test)]
 mod replace;
+#[cfg(test)]
+mod tarball;
 #[cfg(test)]
 mod verify;
