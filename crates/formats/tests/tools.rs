@@ -35,6 +35,7 @@ fn assert_tool_reads_every_size(codec: Codec) {
                 // xz's default takes seconds for the largest.
                 level: (codec == Codec::Xz && size > 1_000_000).then_some(1),
                 threads: Some(threads(count)),
+                ..EncodeOptions::default()
             };
             let packed = pack(codec, &data, options);
             let what = format!("{size} bytes, {count} threads");
@@ -86,6 +87,7 @@ fn the_tools_read_every_level_of_ours() {
             let options = EncodeOptions {
                 level: Some(*level),
                 threads: Some(threads(2)),
+                ..EncodeOptions::default()
             };
             let packed = pack(codec, &data, options);
             assert_read_by_tool(codec, &packed, &data, &format!("level {level}"));
@@ -100,6 +102,7 @@ fn a_preset_that_xz_does_not_have_is_refused() {
     let options = EncodeOptions {
         level: Some(10),
         threads: None,
+        ..EncodeOptions::default()
     };
     let result = encoder(Codec::Xz, Vec::new(), options);
     assert_eq!(result.err(), Some(Error::Setup("xz")));

@@ -1,84 +1,103 @@
-//! Killed at any point: nothing is visible, the next try succeeds and leaves nothing.
+//! Killed or stopped at any point: nothing half made is visible, the next try succeeds and leaves
+//! nothing.
 
-use crate::make::{archive, disk, file, packed, plain_tree};
+use crate::make::disk;
 use crate::server::{Answer, Fault, Server};
-use crate::subject::{Run, Work, collect, is_ours};
-use crate::tree::assert_same;
+use crate::subject::{Work, collect, is_ours};
+use crate::verbs::{Prepared, Verb};
+use rustix::process::Signal;
 use std::os::unix::net::UnixDatagram;
-use std::os::unix::process::ExitStatusExt;
 use std::process::Child;
 use std::time::{Duration, Instant};
 
-/// How often each transfer is killed.
-const ROUNDS: u32 = 50;
+/// How often each transfer is cut short, unless `ROUNDS` says otherwise.
+const ROUNDS: u32 = 8;
 
-/// Runs it for its time, then kills it at points spread over that time, each time running it again.
-fn killed_anywhere(work: &Work, name: &str, start: impl Fn() -> Run, check: impl Fn()) {
-    let whole = (0..5).map(|_| {
+fn rounds() -> u32 {
+    let text = std::env::var("ROUNDS").unwrap_or_default();
+    text.parse().unwrap_or(ROUNDS)
+}
+
+/// Runs a transfer for its time, then sends it a signal at points spread over that time.
+/// `interrupted` looks at what each one that did not get to its end has left.
+fn cut_anywhere(prepared: &Prepared, signal: Signal, interrupted: impl Fn()) {
+    let whole = (0..3).map(|_| {
         let before = Instant::now();
-        let (mut child, _socket) = start().arg("--force").start();
-        assert!(child.wait().unwrap().success());
+        prepared.start().succeed();
         before.elapsed()
     });
     let whole = whole.min().unwrap_or_default();
-    check();
-    let (mut killed, mut round) = (0, 0);
-    while killed < ROUNDS {
-        assert!(round < 10 * ROUNDS, "only {killed} rounds were cut short");
-        crate::make::run("rm", &["-rf", "images"], &work.path(""));
-        let (mut child, _socket) = start().start();
-        // Killing at a point in time is what is tested: no event marks it.
-        let point = whole * (round % ROUNDS) / ROUNDS;
+    prepared.check();
+    let (mut cut, mut round) = (0, 0);
+    while cut < rounds() {
+        assert!(round < 20 * rounds(), "only {cut} rounds were cut short");
+        prepared.clear();
+        let (child, socket) = prepared.start().start();
+        // A signal at a point in time is what is tested: no event marks it.
+        let point = whole * (round % rounds()) / rounds();
         std::thread::sleep(point + Duration::from_micros(u64::from(round * 37)));
-        child.kill().unwrap();
-        let status = child.wait().unwrap();
-        killed += u32::from(status.signal().is_some());
-        let visible: Vec<String> = work
-            .images()
-            .into_iter()
-            .filter(|entry| !entry.starts_with('.'))
-            .collect();
-        if status.signal().is_some() && !visible.is_empty() {
-            // It was killed after the rename: then it is whole.
-            assert_eq!(visible, [name]);
-            check();
-        }
-        start().arg("--force").succeed();
-        check();
-        if is_ours() {
-            assert_eq!(work.images(), [name], "round {round}");
+        let pid = rustix::process::Pid::from_child(&child);
+        rustix::process::kill_process(pid, signal).unwrap();
+        let outcome = collect(child, &socket);
+        if outcome.status != 0 {
+            cut += 1;
+            interrupted();
         }
         round += 1;
     }
 }
 
-#[test]
-fn an_import_of_an_archive() {
-    let Some(work) = Work::new() else { return };
-    let tree = plain_tree(&work);
-    let source = file(
-        &work.path("t.tar.gz"),
-        packed(&archive(&tree), &["gzip", "-c"]),
-    );
-    let start = || work.run("systemd-import").arg("tar").arg(&source).arg("t");
-    killed_anywhere(&work, "t", start, || assert_same(&tree, &work.image("t")));
+/// SIGKILL: nothing half made is visible, and the same command again succeeds and leaves nothing.
+fn killed_anywhere(verb: Verb) {
+    let Some(prepared) = verb.prepare() else {
+        return;
+    };
+    cut_anywhere(&prepared, Signal::KILL, || {
+        prepared.check_interrupted();
+        prepared.start().succeed();
+        prepared.check();
+        if is_ours() {
+            assert_eq!(prepared.work.images(), [prepared.name()]);
+        }
+    });
 }
 
-#[test]
-fn a_pull_of_a_disk_image() {
-    let Some(work) = Work::new() else { return };
-    let data = std::fs::read(disk(&work, "disk.img")).unwrap();
-    let server = Server::start();
-    server.put("/d.raw.zst", Answer::ok(packed(&data, &["zstd", "-qc"])));
-    let start = || {
-        let run = work
-            .run("systemd-pull")
-            .args(["--verify=no", "--keep-download=no", "raw"]);
-        run.arg(server.url("/d.raw.zst"))
+/// SIGTERM: nothing is left at once.
+fn stopped_anywhere(verb: Verb) {
+    let Some(prepared) = verb.prepare() else {
+        return;
     };
-    killed_anywhere(&work, "d.raw", start, || {
-        assert!(std::fs::read(work.image("d.raw")).unwrap() == data);
+    cut_anywhere(&prepared, Signal::TERM, || {
+        prepared.check_interrupted();
+        if is_ours() {
+            let left = prepared.work.images();
+            assert!(left.is_empty() || left == [prepared.name()], "{left:?}");
+        }
     });
+}
+
+macro_rules! cut_short {
+    ($($name:ident: $verb:ident),*) => {
+        mod killed {
+            $(#[test] fn $name() { super::killed_anywhere(super::Verb::$verb); })*
+        }
+        mod stopped {
+            $(#[test] fn $name() { super::stopped_anywhere(super::Verb::$verb); })*
+        }
+    };
+}
+
+cut_short! {
+    import_of_an_archive: ImportTar,
+    import_of_a_disk_image: ImportRaw,
+    import_of_a_packed_disk_image: ImportRawPacked,
+    import_of_a_qcow2_image: ImportQcow2,
+    import_of_a_packed_qcow2_image: ImportQcow2Packed,
+    import_of_a_folder: ImportFs,
+    export_of_a_tree: ExportTar,
+    export_of_a_disk_image: ExportRaw,
+    export_to_qcow2: ExportQcow2,
+    pull_of_a_disk_image: PullRaw
 }
 
 #[test]
@@ -89,7 +108,7 @@ fn a_signal_ends_a_transfer_politely() {
         "/d.raw",
         Answer::ok(vec![b'x'; 100_000]).fault(Fault::StallAfter(50_000)),
     );
-    for signal in [rustix::process::Signal::TERM, rustix::process::Signal::INT] {
+    for signal in [Signal::TERM, Signal::INT] {
         let run = work
             .run("systemd-pull")
             .args(["--verify=no", "raw"])
@@ -171,7 +190,7 @@ fn until_status(child: &Child, line: &str) {
 /// It ends by SIGTERM, and says so.
 fn ends_politely(child: Child, socket: &UnixDatagram) {
     let pid = rustix::process::Pid::from_child(&child);
-    rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
+    rustix::process::kill_process(pid, Signal::TERM).unwrap();
     let outcome = collect(child, socket);
     let notes = &outcome.notes;
     assert!(

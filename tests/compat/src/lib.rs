@@ -32,6 +32,8 @@ mod server;
 mod subject;
 #[cfg(test)]
 mod tree;
+#[cfg(test)]
+mod verbs;
 
 #[cfg(test)]
 mod arena;
@@ -61,6 +63,8 @@ mod export;
 mod export_raw;
 #[cfg(test)]
 mod faithful;
+#[cfg(test)]
+mod full;
 #[cfg(test)]
 mod hostile;
 #[cfg(test)]

@@ -1,0 +1,218 @@
+//! One transfer of each kind, to be interrupted: how it is started, and what must come of it.
+
+use crate::make::{archive, disk, file, has, packed, plain_tree, run};
+use crate::server::{Answer, Server};
+use crate::subject::{Run, Work, is_ours};
+use crate::tree::assert_same;
+use std::path::{Path, PathBuf};
+
+/// A kind of transfer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Verb {
+    ImportTar,
+    ImportRaw,
+    ImportRawPacked,
+    ImportQcow2,
+    ImportQcow2Packed,
+    ImportFs,
+    ExportTar,
+    ExportRaw,
+    ExportQcow2,
+    PullRaw,
+}
+
+/// Sources for a transfer, in a folder of its own whose `images` is where the result appears.
+pub(crate) struct Prepared {
+    pub(crate) work: Work,
+    verb: Verb,
+    tree: PathBuf,
+    disk: PathBuf,
+    source: PathBuf,
+    server: Option<Server>,
+}
+
+impl Verb {
+    /// Makes the sources; `None`, with the reason printed, where that cannot be done.
+    pub(crate) fn prepare(self) -> Option<Prepared> {
+        let work = Work::new()?;
+        let is_qcow2 = matches!(
+            self,
+            Verb::ImportQcow2 | Verb::ImportQcow2Packed | Verb::ExportQcow2
+        );
+        if is_qcow2 && !has("qemu-img") {
+            return None;
+        }
+        if self == Verb::ExportQcow2 && !is_ours() {
+            println!("skipped: the original writes raw images only");
+            return None;
+        }
+        let (tree, disk) = (plain_tree(&work), disk(&work, "disk.img"));
+        run("truncate", &["-s", "+8M", "disk.img"], &work.path(""));
+        fill(&disk);
+        file(&tree.join("noise"), noise(2 << 20));
+        let mut server = None;
+        let source = match self {
+            Verb::ImportTar => file(
+                &work.path("t.tar.gz"),
+                packed(&archive(&tree), &["gzip", "-c"]),
+            ),
+            Verb::ImportRawPacked | Verb::PullRaw => {
+                let bytes = packed(&std::fs::read(&disk).unwrap(), &["gzip", "-1c"]);
+                if self == Verb::PullRaw {
+                    let running = Server::start();
+                    running.put("/x.raw.gz", Answer::ok(bytes.clone()));
+                    server = Some(running);
+                }
+                file(&work.path("x.raw.gz"), bytes)
+            }
+            Verb::ImportQcow2 | Verb::ImportQcow2Packed => {
+                let line = ["convert", "-c", "-O", "qcow2", "disk.img", "x.qcow2"];
+                run("qemu-img", &line, &work.path(""));
+                let bytes = std::fs::read(work.path("x.qcow2")).unwrap();
+                match self {
+                    Verb::ImportQcow2 => work.path("x.qcow2"),
+                    _ => file(&work.path("x.qcow2.gz"), packed(&bytes, &["gzip", "-1c"])),
+                }
+            }
+            Verb::ImportFs | Verb::ExportTar => tree.clone(),
+            Verb::ImportRaw | Verb::ExportRaw | Verb::ExportQcow2 => disk.clone(),
+        };
+        std::fs::create_dir_all(work.path("images")).unwrap();
+        Some(Prepared {
+            work,
+            verb: self,
+            tree,
+            disk,
+            source,
+            server,
+        })
+    }
+
+    fn is_export(self) -> bool {
+        matches!(self, Verb::ExportTar | Verb::ExportRaw | Verb::ExportQcow2)
+    }
+}
+
+/// Data that does not pack well.
+fn noise(length: usize) -> Vec<u8> {
+    let mut state: u64 = 88_172_645_463_325_252;
+    let bytes = std::iter::repeat_with(|| {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        state.to_le_bytes()[3]
+    });
+    bytes.take(length).collect()
+}
+
+/// Such data near the end of a disk.
+fn fill(disk: &Path) {
+    let length = disk.metadata().unwrap().len();
+    let disk = std::fs::OpenOptions::new().write(true).open(disk).unwrap();
+    let data = noise(6 << 20);
+    std::os::unix::fs::FileExt::write_all_at(&disk, &data, length - (7 << 20)).unwrap();
+}
+
+impl Prepared {
+    /// The transfer, which replaces an earlier result.
+    pub(crate) fn start(&self) -> Run {
+        let import = |form: &str| {
+            let run = self.work.run("systemd-import").args([form, "--force"]);
+            run.arg(&self.source).arg("x")
+        };
+        match self.verb {
+            Verb::ImportTar => import("tar"),
+            Verb::ImportRaw
+            | Verb::ImportRawPacked
+            | Verb::ImportQcow2
+            | Verb::ImportQcow2Packed => import("raw"),
+            Verb::ImportFs => {
+                let run = self.work.run("systemd-import-fs").args(["run", "--force"]);
+                run.arg(&self.source).arg("x")
+            }
+            Verb::ExportTar => {
+                let run = self.work.run("systemd-export").arg("tar");
+                run.arg(&self.source).arg(self.result())
+            }
+            Verb::ExportRaw => {
+                let run = self.work.run("systemd-export").arg("raw");
+                run.arg(&self.source).arg(self.result())
+            }
+            Verb::ExportQcow2 => {
+                let run = self
+                    .work
+                    .run("systemd-export")
+                    .args(["raw", "--format=gzip"]);
+                run.arg(&self.source).arg(self.result())
+            }
+            Verb::PullRaw => {
+                let options = ["--verify=no", "--keep-download=no", "--force", "raw"];
+                let url = self.server.as_ref().map(|server| server.url("/x.raw.gz"));
+                self.work
+                    .run("systemd-pull")
+                    .args(options)
+                    .arg(url.unwrap())
+            }
+        }
+    }
+
+    /// The name of what is made.
+    pub(crate) fn name(&self) -> &'static str {
+        match self.verb {
+            Verb::ImportTar | Verb::ImportFs => "x",
+            Verb::ExportTar => "x.tar.zst",
+            Verb::ExportRaw => "x.img",
+            Verb::ExportQcow2 => "x.qcow2",
+            _ => "x.raw",
+        }
+    }
+
+    fn result(&self) -> PathBuf {
+        self.work.image(self.name())
+    }
+
+    /// The result is there and whole.
+    pub(crate) fn check(&self) {
+        match self.verb {
+            Verb::ImportFs if !is_ours() => {
+                // It fills holes and loses the time of the top.
+                let made = std::fs::read(self.result().join("noise")).unwrap();
+                assert!(made == std::fs::read(self.tree.join("noise")).unwrap());
+            }
+            Verb::ImportTar | Verb::ImportFs => assert_same(&self.tree, &self.result()),
+            Verb::ExportTar => {
+                run("zstd", &["-tq", self.name()], &self.work.path("images"));
+            }
+            Verb::ExportQcow2 => {
+                let line = ["compare", "-q", "disk.img", "images/x.qcow2"];
+                run("qemu-img", &line, &self.work.path(""));
+            }
+            _ => {
+                let made = std::fs::read(self.result()).unwrap();
+                assert!(made == std::fs::read(&self.disk).unwrap());
+            }
+        }
+    }
+
+    /// What is there after an interrupted transfer: nothing, or all of it. The original shows a
+    /// part of an export.
+    pub(crate) fn check_interrupted(&self) {
+        let visible: Vec<String> = self
+            .work
+            .images()
+            .into_iter()
+            .filter(|entry| !entry.starts_with('.'))
+            .collect();
+        if visible.is_empty() || (!is_ours() && self.verb.is_export()) {
+            return;
+        }
+        assert_eq!(visible, [self.name()]);
+        self.check();
+    }
+
+    /// Removes the result.
+    pub(crate) fn clear(&self) {
+        let script = "rm -rf images/* images/.[!.]*";
+        run("sh", &["-c", script], &self.work.path(""));
+    }
+}
