@@ -13,7 +13,7 @@ const UNITS_MAX: usize = 2048;
 /// what is behind them is reached.
 pub fn expand(format: Format, bytes: &[u8]) -> Vec<u8> {
     let mut rest = bytes;
-    let mut number = |rest: &mut &[u8]| {
+    let number = |rest: &mut &[u8]| {
         let (first, after) = rest.split_at_checked(2).unwrap_or((&[0, 0], &[]));
         *rest = after;
         usize::from(u16::from_le_bytes([first[0], first[1]]))
@@ -57,13 +57,12 @@ fn sum(structure: Option<&mut [u8]>, own: usize) {
 fn crc(structure: Option<&mut [u8]>) {
     let Some(structure) = structure else { return };
     structure[4..8].fill(0);
-    let mut crc = u32::MAX;
-    for byte in &*structure {
-        crc ^= u32::from(*byte);
-        for _ in 0..8 {
-            crc = (crc >> 1) ^ (0x82f6_3b78 * (crc & 1));
-        }
-    }
+    let steps: [u32; 256] = std::array::from_fn(|byte| {
+        let bit = |crc, _| (crc >> 1) ^ (0x82f6_3b78 * (crc & 1));
+        (0..8).fold(byte as u32, bit)
+    });
+    let add = |crc: u32, byte: &u8| (crc >> 8) ^ steps[usize::from(crc as u8 ^ byte)];
+    let crc = structure.iter().fold(u32::MAX, add);
     structure[4..8].copy_from_slice(&(!crc).to_le_bytes());
 }
 

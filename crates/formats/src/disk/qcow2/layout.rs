@@ -8,8 +8,8 @@ pub(super) const CLUSTER_BITS: u32 = 16;
 pub(super) const CLUSTER: usize = 1 << CLUSTER_BITS;
 /// The same, as files count.
 pub(super) const CLUSTER_BYTES: u64 = 1 << CLUSTER_BITS;
-/// Packed clusters begin at whole sectors, in which their length is counted.
-const SECTOR: usize = 512;
+/// What the length of a packed cluster is counted in, in bytes.
+const SECTOR: u64 = 512;
 /// How much is collected before it is written, in bytes.
 const COLLECT_BYTES: usize = 1 << 20;
 /// What the entry of a packed cluster has beside offset and length.
@@ -78,9 +78,9 @@ impl Layout {
         Ok(at | COPIED)
     }
 
-    /// Puts a packed cluster down, behind the last one if it fits there. Gives its entry.
+    /// Puts a packed cluster down, right behind the last one if it fits there. Gives its entry.
     pub(super) fn put_packed(&mut self, bytes: &[u8]) -> Result<u64, Error> {
-        let length = number(bytes.len().next_multiple_of(SECTOR));
+        let length = number(bytes.len());
         let end = self.end();
         // In the cluster of the last one, and beyond only if what follows is free.
         let room = self.packed_end.next_multiple_of(CLUSTER_BYTES);
@@ -96,20 +96,16 @@ impl Layout {
         for cluster in first..last {
             let index = usize::try_from(cluster).unwrap_or(usize::MAX);
             match self.counts.get_mut(index) {
-                // A cluster has 128 sectors.
+                // No packed cluster is so short that more than 65535 of them fit into one.
                 Some(count) => *count = count.saturating_add(1),
                 None => self.counts.push(1),
             }
         }
         self.write(bytes, at)?;
-        let padding = [0; SECTOR];
-        let missing = length.saturating_sub(number(bytes.len()));
-        let missing = usize::try_from(missing).unwrap_or(0);
-        if let Some(padding) = padding.get(..missing) {
-            self.write(padding, at.saturating_add(number(bytes.len())))?;
-        }
-        let sectors = (length / 512).saturating_sub(1);
-        Ok(PACKED | sectors << LENGTH_SHIFT | at)
+        // Sectors that the bytes touch after the one they begin in.
+        let last_byte = self.packed_end.saturating_sub(1);
+        let more = (last_byte / SECTOR).saturating_sub(at / SECTOR);
+        Ok(PACKED | more << LENGTH_SHIFT | at)
     }
 
     /// Writes the reference counts of all that was put down, and of themselves: their table's
