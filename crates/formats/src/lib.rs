@@ -3,7 +3,7 @@
 //! | module | holds |
 //! |---|---|
 //! | [`codec`] | compression by magic: `Read` → `Read`, `Write` → `Write` |
-//! | [`disk`] | disk images: `ReadAt` → extents |
+//! | [`disk`] | disk images: `ReadAt` → extents; qcow2: clusters → `WriteAt` |
 //! | [`archive`] | archives of whatever kind: `Read` → entries |
 //! | [`tar`] | tar archives: `Read` → entries, entries → `Write` |
 //! | [`cpio`] | cpio archives: `Read` → entries |
