@@ -22,6 +22,9 @@ pub enum NameError {
     /// Longer than [`NAME_MAX`].
     #[error("The name is longer than 255 bytes")]
     TooLong,
+    /// Longer than [`NAME_MAX`] once `.raw` is added, as it is for a disk image.
+    #[error("The name is longer than 251 bytes, and with '.raw' longer than 255")]
+    TooLongForRaw,
     /// A `/` in it.
     #[error("The name contains a slash")]
     Slash,
@@ -76,15 +79,20 @@ impl Form {
     }
 }
 
-/// Cut once, longest first, from the name of an archive.
-const TAR_SUFFIXES: [&str; 6] = [".tar.gz", ".tar.bz2", ".tar.xz", ".tar.zst", ".tar", ".tgz"];
+/// Cut once, longest first, from the name of an archive. The last four are ours: the reference
+/// unpacks such files too, but leaves the suffix in the name.
+const TAR_SUFFIXES: [&str; 10] = [
+    ".tar.gz", ".tar.bz2", ".tar.xz", ".tar.zst", ".tar", ".tgz", ".tar.lz4", ".txz", ".tbz2",
+    ".tzst",
+];
 
-/// Cut repeatedly from the name of a disk image.
-const RAW_SUFFIXES: [&str; 10] = [
+/// Cut repeatedly from the name of a disk image. `.lz4` is ours, for the same reason.
+const RAW_SUFFIXES: [&str; 11] = [
     ".xz",
     ".gz",
     ".bz2",
     ".zst",
+    ".lz4",
     ".sysext.raw",
     ".confext.raw",
     ".raw",
@@ -119,6 +127,21 @@ impl ImageName {
         Self::parse(form.strip_suffixes(file_name))
     }
 
+    /// The name of the file or folder that holds an image of this form: with `.raw` for a disk.
+    ///
+    /// # Errors
+    /// [`NameError::TooLongForRaw`].
+    pub fn file_name(&self, form: Form) -> Result<String, NameError> {
+        let name = match form {
+            Form::Tar => self.0.clone(),
+            Form::Raw => format!("{}.raw", self.0),
+        };
+        match name.len() {
+            0..=NAME_MAX => Ok(name),
+            _ => Err(NameError::TooLongForRaw),
+        }
+    }
+
     /// The name as text.
     #[must_use]
     pub fn as_str(&self) -> &str {
@@ -144,8 +167,13 @@ mod tests {
             ("a.tgz", "a"),
             ("a.tar.tar", "a.tar"),
             ("a.tar.gz.tgz", "a.tar.gz"),
-            ("a.txz", "a.txz"),
-            ("a.tar.lz4", "a.tar.lz4"),
+            ("a.txz", "a"),
+            ("a.tbz2", "a"),
+            ("a.tzst", "a"),
+            ("a.tar.lz4", "a"),
+            ("a.lz4", "a.lz4"),
+            ("a.tbz", "a.tbz"),
+            ("a.txz.txz", "a.txz"),
             ("a.TAR", "a.TAR"),
         ] {
             assert_eq!(Form::Tar.strip_suffixes(file), name, "{file}");
@@ -159,7 +187,10 @@ mod tests {
             ("a.xz.raw", "a"),
             ("a.sysext.img", "a.sysext"),
             ("a.sysext.raw", "a"),
-            ("a.raw.lz4", "a.raw.lz4"),
+            ("a.raw.lz4", "a"),
+            ("a.lz4.img", "a"),
+            ("a.iso", "a.iso"),
+            ("a.vmdk", "a.vmdk"),
             ("a.RAW", "a.RAW"),
             ("a.raw.img.bin", "a"),
         ] {
@@ -188,5 +219,16 @@ mod tests {
             assert_eq!(ImageName::parse(text).unwrap().as_str(), text);
         }
         assert!(ImageName::parse(&"x".repeat(255)).is_ok());
+    }
+
+    #[test]
+    fn a_disk_image_needs_room_for_its_suffix() {
+        let name = |length| ImageName::parse(&"x".repeat(length)).unwrap();
+        assert_eq!(name(251).file_name(Form::Raw).map(|n| n.len()), Ok(255));
+        assert_eq!(
+            name(252).file_name(Form::Raw),
+            Err(NameError::TooLongForRaw)
+        );
+        assert_eq!(name(255).file_name(Form::Tar).map(|n| n.len()), Ok(255));
     }
 }

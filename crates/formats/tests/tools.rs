@@ -101,7 +101,6 @@ fn the_tools_read_every_level_of_ours() {
 fn a_preset_that_xz_does_not_have_is_refused() {
     let options = EncodeOptions {
         level: Some(10),
-        threads: None,
         ..EncodeOptions::default()
     };
     let result = encoder(Codec::Xz, Vec::new(), options);

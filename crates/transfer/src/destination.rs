@@ -10,7 +10,7 @@ use crate::error::{Doing, Error, Result};
 use crate::install::{Manner, Root};
 use crate::sink::raw::{Bounds, Dress, InPlace, Range};
 use importd_api::failure::Kind;
-use importd_api::name::ImageName;
+use importd_api::name::{Form, ImageName};
 use importd_host::dir::Dir;
 use importd_host::rename::Replace;
 use importd_host::staging;
@@ -65,6 +65,19 @@ impl fmt::Display for Destination {
     }
 }
 
+/// The name of the file of a disk image.
+///
+/// # Errors
+/// [`Kind::InvalidArgument`] if it would be too long.
+pub(crate) fn disk_name(name: &ImageName) -> Result<OsString> {
+    name.file_name(Form::Raw)
+        .map(OsString::from)
+        .map_err(|error| {
+            let text = format!("Local image name '{name}' is not valid");
+            Error::caused(Kind::InvalidArgument, text, error)
+        })
+}
+
 impl Destination {
     /// Refuses the name of an image that is there, unless it may be replaced.
     ///
@@ -91,9 +104,10 @@ impl Destination {
     ) -> Result<Site> {
         let path = match self {
             Destination::Image(name) => {
+                let file_name = disk_name(name)?;
                 return Ok(Site::Hidden(Hidden {
                     root: target.open_root(context)?,
-                    name: OsString::from(format!("{name}.raw")),
+                    name: file_name,
                     manner: target.manner(),
                     dress: Dress::fresh(context.umask),
                 }));

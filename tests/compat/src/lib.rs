@@ -84,6 +84,8 @@ mod pull;
 #[cfg(test)]
 mod replace;
 #[cfg(test)]
+mod streams;
+#[cfg(test)]
 mod tarball;
 #[cfg(test)]
 mod verify;

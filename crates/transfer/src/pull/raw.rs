@@ -3,11 +3,11 @@
 use super::Request;
 use super::keep;
 use crate::context::Context;
+use crate::destination::disk_name;
 use crate::error::Result;
 use crate::import::report_success;
 use crate::sink::raw::{Bounds, Dress, Pour, RawSink, carry};
 use importd_api::job::Local;
-use std::ffi::OsString;
 
 /// Pulls a disk image.
 ///
@@ -21,7 +21,7 @@ pub fn run(request: &Request, bounds: Bounds, context: &Context) -> Result<()> {
 
     let pristine = keep::pristine_name(request, download.etag.as_deref(), &root);
     let local = match &request.local {
-        Local::Named(name) => Some(OsString::from(format!("{name}.raw"))),
+        Local::Named(name) => Some(disk_name(name)?),
         Local::Derived | Local::Pristine => None,
     };
     let file_name = local.as_ref().unwrap_or(&pristine);

@@ -17,7 +17,7 @@ use crate::import::{observer, unpacked};
 use crate::source::file::Input;
 use crate::stage::ahead::Ahead;
 use importd_api::failure::Kind;
-use importd_formats::codec::Codec;
+use importd_formats::codec::{Codec, Foreign};
 use importd_formats::disk::{self, Format};
 use importd_host::canvas::Canvas;
 use importd_host::dir::Dir;
@@ -142,7 +142,14 @@ impl Pour<'_> {
 
     /// The format asked for, or what the first bytes say.
     fn format(self, start: &[u8]) -> Format {
-        self.bounds.format.unwrap_or_else(|| disk::sniff(start))
+        let format = self.bounds.format.unwrap_or_else(|| disk::sniff(start));
+        if format == Format::Raw
+            && let Some(foreign) = Foreign::sniff(start)
+        {
+            let text = format!("The image is stored as it is, although {foreign}.");
+            self.context.report.warning(text);
+        }
+        format
     }
 
     fn convert(
