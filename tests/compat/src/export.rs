@@ -292,3 +292,67 @@ fn what_a_killed_export_left_is_swept_by_the_next() {
     // It may be of an image root, whose sweep has the right to decide.
     assert!(work.path(other).exists());
 }
+
+#[test]
+fn progress_of_a_tree_grows_to_the_end() {
+    let Some(work) = Work::new() else { return };
+    let tree = plain_tree(&work);
+    for index in 0..40u8 {
+        let contents: Vec<u8> = (0..1_000_000u32)
+            .map(|i| (i.wrapping_mul(2_654_435_761) >> 13) as u8 ^ index)
+            .collect();
+        file(&tree.join(format!("f{index}")), contents);
+    }
+    let outcome = export(&work, "tar")
+        .args(["--format", "gzip"])
+        .arg(&tree)
+        .arg(work.path("out.tar.gz"))
+        .succeed();
+    let steps: Vec<u8> = outcome
+        .notes
+        .iter()
+        .filter_map(|note| note.strip_prefix("X_IMPORT_PROGRESS=")?.strip_suffix('%'))
+        .map(|number| number.parse().unwrap())
+        .collect();
+    assert!(steps.is_sorted(), "{steps:?}");
+    if is_ours() {
+        // Off btrfs the reference has none.
+        assert!(steps.len() > 2 && steps.last() == Some(&100), "{steps:?}");
+    }
+}
+
+#[test]
+fn files_that_are_shorter_than_they_say_are_filled_up() {
+    let Some(work) = Work::new() else { return };
+    // Its files say that they have a page and have a few bytes.
+    let tree = Path::new("/sys/kernel/mm/transparent_hugepage");
+    if !tree.join("enabled").exists() {
+        println!("skipped: there is no {}", tree.display());
+        return;
+    }
+    let out = work.path("out.tar");
+    let outcome = export(&work, "tar").arg(tree).arg(&out).succeed();
+    assert!(!is_ours() || outcome.stderr.contains("filled up with zeros"));
+    let found = std::fs::read(unpack(&work, &out, "again").join("enabled")).unwrap();
+    let expected = std::fs::read(tree.join("enabled")).unwrap();
+    assert_eq!(found.len(), 4096);
+    assert!(found.starts_with(&expected) && found[expected.len()..].iter().all(|b| *b == 0));
+}
+
+#[test]
+fn a_tree_deeper_than_descriptors_suffice_is_exported() {
+    let Some(work) = Work::new() else { return };
+    if !is_ours() {
+        println!("skipped: it stops at some depth");
+        return;
+    }
+    let script = "for i in $(seq 1200); do mkdir d; echo $i >f; cd -P d; done";
+    std::fs::create_dir(work.path("deep")).unwrap();
+    run("sh", &["-ec", script], &work.path("deep"));
+    let out = work.path("out.tar");
+    export(&work, "tar")
+        .arg(work.path("deep"))
+        .arg(&out)
+        .succeed();
+    assert_same(&work.path("deep"), &unpack(&work, &out, "again"));
+}

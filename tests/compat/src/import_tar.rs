@@ -258,6 +258,27 @@ fn an_operating_system_in_a_single_folder_moves_up() {
 }
 
 #[test]
+fn an_extension_in_a_single_folder_moves_up_with_what_its_folder_has() {
+    let Some(work) = Work::new() else { return };
+    for releases in ["usr/lib/extension-release.d", "etc/extension-release.d"] {
+        let script = format!(
+            "rm -rf x; mkdir -p x/{releases} x/x; echo ID=_any >x/{releases}/extension-release.x; \
+             chmod 2751 x; chown 5:6 x; setfattr -n user.note -v v x; setfacl -m u:51234:r x; \
+             setfacl -dm u:51234:r x; touch -d '2001-02-03 04:05:06.7' x; \
+             tar --format=posix --acls --xattrs -cf out.tar x"
+        );
+        let source = file(&work.path("x.tar"), small_archive(&work, &script));
+        let import = work.run("systemd-import").args(["tar", "--force"]);
+        import.arg(&source).arg("t").succeed();
+        if is_ours() {
+            assert_same(&work.path("script/x"), &work.image("t"));
+        } else {
+            assert!(work.image("t/x").join(releases).exists());
+        }
+    }
+}
+
+#[test]
 fn read_only_images_are_and_can_be_replaced() {
     let Some(work) = Work::new() else { return };
     let source = file(&work.path("x.tar"), archive(&plain_tree(&work)));

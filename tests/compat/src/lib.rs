@@ -40,6 +40,8 @@ mod arena;
 #[cfg(test)]
 mod bad_input;
 #[cfg(test)]
+mod bombs;
+#[cfg(test)]
 mod btrfs;
 #[cfg(test)]
 mod bus;
@@ -67,6 +69,8 @@ mod faithful;
 mod full;
 #[cfg(test)]
 mod hostile;
+#[cfg(test)]
+mod import_cpio;
 #[cfg(test)]
 mod import_fs;
 #[cfg(test)]
