@@ -3,7 +3,7 @@
 set -euo pipefail
 cd "$(dirname "$0")"
 work=$(mktemp -d); trap 'rm -rf "$work"' EXIT
-mkdir -p corpus/{tar,checksums,pgp_signature,pgp_keyring,gzip,bzip2,xz,zstd,lz4,acl,texts,qcow2,vmdk,vhd,vhdx,vdi} "$work/tree/d"
+mkdir -p corpus/{tar,cpio,checksums,pgp_signature,pgp_keyring,gzip,bzip2,xz,zstd,lz4,acl,texts,qcow2,vmdk,vhd,vhdx,vdi} "$work/tree/d"
 printf 'hello' > "$work/tree/d/f"; ln "$work/tree/d/f" "$work/tree/l"; ln -s d/f "$work/tree/s"; mkfifo "$work/tree/p"
 truncate -s 40K "$work/tree/hole"; printf x | dd of="$work/tree/hole" bs=1 seek=20000 conv=notrunc status=none
 touch "$work/tree/$(printf 'n%.0s' {1..120})"; setfattr -n user.a -v b "$work/tree/d/f" 2>/dev/null || true; setfacl -m u:5:r "$work/tree/d/f" 2>/dev/null || true
@@ -13,6 +13,10 @@ for format in v7 ustar gnu oldgnu posix; do
 done
 for version in 0.0 0.1 1.0; do tar -c --format=posix --sparse --sparse-version=$version -C "$work/tree" -f corpus/tar/sparse-$version hole; done
 tar -c --format=posix --xattrs --acls -C "$work/tree" -f corpus/tar/attributes d
+for format in newc odc bin; do
+  bsdtar -c --format=$format -C "$work/tree" -f corpus/cpio/$format d l s 2>/dev/null || true
+done
+cp corpus/tar/ustar corpus/cpio/tar
 data=$work/data; head -c 3000 /dev/urandom > "$data"; seq 2000 >> "$data"
 gzip -c "$data" > corpus/gzip/one; cat corpus/gzip/one corpus/gzip/one > corpus/gzip/two
 bzip2 -1c "$data" > corpus/bzip2/one; cat corpus/bzip2/one corpus/bzip2/one > corpus/bzip2/two

@@ -57,12 +57,14 @@ fn write(entries: &[(Entry, Content)]) -> Result<Vec<u8>, Error> {
     writer.finish()
 }
 
-/// What an archive of ours keeps: names of owners are left out, neighbouring pieces are one.
+/// What an archive of ours keeps: names of owners and lists of NFSv4 are left
+/// out, neighbouring pieces are one.
 fn comparable(entries: Vec<(Entry, Content)>) -> Vec<(Entry, Content)> {
     let mut entries = entries;
     for (entry, content) in &mut entries {
         entry.user.clear();
         entry.group.clear();
+        entry.lost_nfs4_acl = false;
         let mut joined = Content::new();
         for (offset, data) in std::mem::take(content) {
             match joined.last_mut() {

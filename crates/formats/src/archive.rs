@@ -13,7 +13,8 @@ pub struct Archive<R>(Inner<R>);
 
 #[derive(Debug)]
 enum Inner<R> {
-    Tar(tar::Reader<Whole<R>>),
+    // Boxed: there is one of it, and it is much larger than the other.
+    Tar(Box<tar::Reader<Whole<R>>>),
     Cpio(cpio::Reader<Whole<R>>),
 }
 
@@ -42,7 +43,7 @@ impl<R: Read> Archive<R> {
         let whole = Cursor::new(start).chain(source);
         Ok(Self(match is_cpio {
             true => Inner::Cpio(cpio::Reader::new(whole, limits)),
-            false => Inner::Tar(tar::Reader::new(whole, limits)),
+            false => Inner::Tar(Box::new(tar::Reader::new(whole, limits))),
         }))
     }
 

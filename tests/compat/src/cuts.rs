@@ -6,36 +6,43 @@ use crate::tarball::{GNU, Header, MAGIC, Tarball, record};
 
 const FIVE: &[u8] = b"12345";
 
+const MAP: &str = "map of a sparse file";
+
+/// What sparse files here store: a whole block for the start, five bytes for 8192.
+fn data() -> Vec<u8> {
+    [&[b'x'; 512][..], FIVE].concat()
+}
+
+/// A sparse file of version 0.1.
+fn mapped(size: &str, map: &str) -> Vec<u8> {
+    let pairs = (map.split(',').count() / 2).to_string();
+    let records = [
+        ("GNU.sparse.size", size.as_bytes()),
+        ("GNU.sparse.numblocks", pairs.as_bytes()),
+        ("GNU.sparse.name", b"sparse"),
+        ("GNU.sparse.map", map.as_bytes()),
+    ];
+    let archive = Tarball::new().pax(b'x', &records);
+    archive.file("f", &data()).end()
+}
+
+/// A sparse file of version 1.0.
+fn in_front(map: &str) -> Vec<u8> {
+    let records = [
+        ("GNU.sparse.major", &b"1"[..]),
+        ("GNU.sparse.minor", b"0"),
+        ("GNU.sparse.name", b"sparse"),
+        ("GNU.sparse.realsize", b"10000"),
+    ];
+    let mut contents = map.as_bytes().to_vec();
+    contents.resize(512, 0);
+    contents.extend(data());
+    let archive = Tarball::new().pax(b'x', &records);
+    archive.file("f", &contents).end()
+}
+
 #[test]
 fn maps_of_sparse_files_that_lie() {
-    // A whole block of data at the start, five bytes at 8192.
-    let data = [&[b'x'; 512][..], FIVE].concat();
-    let mapped = |size: &str, map: &str| {
-        let pairs = (map.split(',').count() / 2).to_string();
-        let records = [
-            ("GNU.sparse.size", size.as_bytes()),
-            ("GNU.sparse.numblocks", pairs.as_bytes()),
-            ("GNU.sparse.name", b"sparse"),
-            ("GNU.sparse.map", map.as_bytes()),
-        ];
-        Tarball::new().pax(b'x', &records).file("f", &data).end()
-    };
-    let in_front = |map: &str| {
-        let records = [
-            ("GNU.sparse.major", &b"1"[..]),
-            ("GNU.sparse.minor", b"0"),
-            ("GNU.sparse.name", b"sparse"),
-            ("GNU.sparse.realsize", b"10000"),
-        ];
-        let mut contents = map.as_bytes().to_vec();
-        contents.resize(512, 0);
-        contents.extend(&data);
-        Tarball::new()
-            .pax(b'x', &records)
-            .file("f", &contents)
-            .end()
-    };
-    const MAP: &str = "map of a sparse file";
     check_all(vec![
         ("in order", Read, mapped("10000", "0,512,8192,5,10000,0")),
         (
@@ -78,6 +85,12 @@ fn maps_of_sparse_files_that_lie() {
             in_front("3\n0\n512\n8192\n5\n"),
         ),
         ("no number", Refuse("GNU.sparse"), in_front("x\n0\n2\n")),
+    ]);
+}
+
+#[test]
+fn sparse_files_that_are_none() {
+    check_all(vec![
         (
             "a name that leads out",
             Refuse(".."),

@@ -46,7 +46,7 @@ impl Everything {
 
     fn attributes(self, top: &Path) {
         let folder = top.join("attributes");
-        std::fs::create_dir(&folder).unwrap();
+        std::fs::create_dir_all(&folder).unwrap();
         let noted = file(&folder.join("file"), "x");
         // ext4 keeps large values in inodes of their own, btrfs in one node of its tree.
         let large = match self.file_system {
@@ -86,11 +86,11 @@ impl Everything {
 
     fn flags(self, top: &Path) {
         let folder = top.join("flags");
-        std::fs::create_dir(&folder).unwrap();
+        std::fs::create_dir_all(&folder).unwrap();
         let set = |name: &str, flags: IFlags, is_folder: bool| {
             let path = folder.join(name);
             if is_folder {
-                std::fs::create_dir(&path).unwrap();
+                std::fs::create_dir_all(&path).unwrap();
             } else {
                 File::create(&path).unwrap();
             }
@@ -186,7 +186,7 @@ fn inodes(top: &Path) {
 
 fn names(top: &Path) {
     let folder = top.join("names");
-    std::fs::create_dir(&folder).unwrap();
+    std::fs::create_dir_all(&folder).unwrap();
     let long = [&[0xff; 254][..], b"x"].concat();
     for name in [
         &long[..],
@@ -204,8 +204,10 @@ fn names(top: &Path) {
         b"TRAILER!!!",
     ] {
         file(&folder.join(bytes(name)), name);
-        std::fs::create_dir(folder.join(bytes(&[&name[..name.len().min(250)], b".dir"].concat())))
-            .unwrap();
+        std::fs::create_dir_all(
+            folder.join(bytes(&[&name[..name.len().min(250)], b".dir"].concat())),
+        )
+        .unwrap();
         symlink(
             bytes(&name[..name.len().min(250)]),
             folder.join(bytes(&[&name[..name.len().min(250)], b".ln"].concat())),
@@ -216,14 +218,14 @@ fn names(top: &Path) {
 
 fn owners_and_modes(top: &Path) {
     let folder = top.join("owners");
-    std::fs::create_dir(&folder).unwrap();
+    std::fs::create_dir_all(&folder).unwrap();
     for (name, uid, gid) in [
         ("beyond-31-bits", 3_000_000_000, 4_294_967_294),
         ("beyond-octal", 0o1000_0000, 0o777_7777),
         ("usual", 1000, 1000),
     ] {
         file(&folder.join(name), name);
-        std::fs::create_dir(folder.join(format!("{name}.dir"))).unwrap();
+        std::fs::create_dir_all(folder.join(format!("{name}.dir"))).unwrap();
         symlink(name, folder.join(format!("{name}.ln"))).unwrap();
         for ending in ["", ".dir", ".ln"] {
             lchown(folder.join(format!("{name}{ending}")), Some(uid), Some(gid)).unwrap();
@@ -235,7 +237,7 @@ fn owners_and_modes(top: &Path) {
         let plain = file(&folder.join(format!("mode-{mode:o}")), "x");
         lchown(&plain, Some(5), Some(6)).unwrap();
         let inner = folder.join(format!("mode-{mode:o}.dir"));
-        std::fs::create_dir(&inner).unwrap();
+        std::fs::create_dir_all(&inner).unwrap();
         for path in [plain, inner] {
             std::fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
         }
@@ -253,7 +255,7 @@ fn sparse(path: &Path, extents: &[(u64, usize)], size: u64) {
 
 fn holes(folder: &Path) {
     const BLOCK: u64 = 4096;
-    std::fs::create_dir(folder).unwrap();
+    std::fs::create_dir_all(folder).unwrap();
     sparse(&folder.join("none"), &[(0, 50_000)], 50_000);
     sparse(
         &folder.join("leading"),
@@ -304,7 +306,7 @@ fn links(top: &Path) {
 
 fn access_lists(top: &Path, large_numbers: bool) {
     let folder = top.join("lists");
-    std::fs::create_dir(&folder).unwrap();
+    std::fs::create_dir_all(&folder).unwrap();
     // Numbers without names on this machine: GNU tar stores only the names where there are some.
     let list = match large_numbers {
         true => "u:51234:rw,u:3000000000:r,g:50077:---,m::rw",
@@ -323,7 +325,7 @@ fn access_lists(top: &Path, large_numbers: bool) {
         ("both", &["-m", "u:50001:x", "-dm", "g:50002:rwx"]),
         ("sticky", &["-m", "g:51000:rwx"]),
     ] {
-        std::fs::create_dir(folder.join(name)).unwrap();
+        std::fs::create_dir_all(folder.join(name)).unwrap();
         for list in lists.chunks(2) {
             run("setfacl", &[list[0], list[1], name], &folder);
         }
@@ -331,7 +333,7 @@ fn access_lists(top: &Path, large_numbers: bool) {
     mode("sticky", 0o3770);
     // What is made inside inherits, and must not have more afterwards.
     file(&folder.join("both/inherits"), "x");
-    std::fs::create_dir(folder.join("default-only/inherits")).unwrap();
+    std::fs::create_dir_all(folder.join("default-only/inherits")).unwrap();
 }
 
 fn deep(top: &Path) {
@@ -339,7 +341,7 @@ fn deep(top: &Path) {
     let script = format!(
         "for i in $(seq {DEEP_LEVELS}); do mkdir {name}; cd -P {name}; done; echo x >file; ln file second"
     );
-    std::fs::create_dir(top.join("deep")).unwrap();
+    std::fs::create_dir_all(top.join("deep")).unwrap();
     run("sh", &["-ec", &script], &top.join("deep"));
 }
 

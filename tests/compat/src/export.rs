@@ -298,8 +298,13 @@ fn progress_of_a_tree_grows_to_the_end() {
     let Some(work) = Work::new() else { return };
     let tree = plain_tree(&work);
     for index in 0..40u8 {
-        let contents: Vec<u8> = (0..1_000_000u32)
-            .map(|i| (i.wrapping_mul(2_654_435_761) >> 13) as u8 ^ index)
+        // Numbers without an order that packing could use.
+        let contents: Vec<u8> = (0..250_000u32)
+            .flat_map(|i| {
+                (i ^ u32::from(index))
+                    .wrapping_mul(2_654_435_761)
+                    .to_le_bytes()
+            })
             .collect();
         file(&tree.join(format!("f{index}")), contents);
     }
@@ -347,7 +352,7 @@ fn a_tree_deeper_than_descriptors_suffice_is_exported() {
         return;
     }
     let script = "for i in $(seq 1200); do mkdir d; echo $i >f; cd -P d; done";
-    std::fs::create_dir(work.path("deep")).unwrap();
+    std::fs::create_dir_all(work.path("deep")).unwrap();
     run("sh", &["-ec", script], &work.path("deep"));
     let out = work.path("out.tar");
     export(&work, "tar")
@@ -355,4 +360,23 @@ fn a_tree_deeper_than_descriptors_suffice_is_exported() {
         .arg(&out)
         .succeed();
     assert_same(&work.path("deep"), &unpack(&work, &out, "again"));
+}
+
+#[test]
+fn sockets_are_left_out_and_named() {
+    let Some(work) = Work::new() else { return };
+    let tree = plain_tree(&work);
+    let before = describe(&tree);
+    let _listener = std::os::unix::net::UnixListener::bind(tree.join("talk")).unwrap();
+    let out = work.path("out.tar");
+    let outcome = export(&work, "tar").arg(&tree).arg(&out).succeed();
+    let again = unpack(&work, &out, "again");
+    assert!(before.keys().eq(describe(&again).keys()));
+    if is_ours() {
+        assert!(
+            outcome.stderr.contains("'./talk' is a socket"),
+            "{}",
+            outcome.stderr
+        );
+    }
 }

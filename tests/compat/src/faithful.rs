@@ -4,7 +4,7 @@
 //! beside it; where both programs are ours nothing is.
 
 use crate::everything::Everything;
-use crate::make::{has, run};
+use crate::make::{has, moved, run};
 use crate::mounted::{FileSystem, Mounted};
 use crate::subject::{Work, is_ours};
 use crate::tree::{Inode, Table, assert_equal, exact};
@@ -33,7 +33,7 @@ fn tree(work: &Work, what: Everything) -> Option<(Mounted<'_>, PathBuf)> {
     }
     let mounted = Mounted::new(work, what.file_system)?;
     let tree = work.image("tree");
-    std::fs::create_dir(&tree).unwrap();
+    std::fs::create_dir_all(&tree).unwrap();
     what.make(&tree);
     Some((mounted, tree))
 }
@@ -66,7 +66,7 @@ fn export(work: &Work) {
         .arg(work.image("tree"))
         .arg(work.path("out.tar"))
         .succeed();
-    std::fs::create_dir(work.image("out")).unwrap();
+    std::fs::create_dir_all(work.image("out")).unwrap();
 }
 
 fn imports_of_gnu_tar(file_system: FileSystem) {
@@ -171,7 +171,7 @@ fn exports_come_back(file_system: FileSystem) {
         return;
     };
     export(&work);
-    std::fs::rename(work.path("out.tar"), work.path("in.tar")).unwrap();
+    moved(&work.path("out.tar"), &work.path("in.tar"));
     let expected = exact(&tree);
     assert_equal(&expected, &import(&work));
     let again = work.run("systemd-export").arg("tar").arg(work.image("t"));

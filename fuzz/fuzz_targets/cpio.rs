@@ -1,0 +1,74 @@
+//! cpio archives, and which archive it is. Never: a panic, contents outside the entry's size or out of
+//! order, more contents than the archive has bytes, a hard link to what did not come before it. In
+//! pieces of one byte the same entries come.
+#![no_main]
+
+use importd_formats::archive::Archive;
+use importd_formats::tar::{Entry, Error, Kind, Limits};
+use libfuzzer_sys::fuzz_target;
+use std::io::Read;
+
+/// Small enough that a hostile archive cannot make a run slow.
+const LIMITS: Limits = Limits {
+    path_bytes: 64 << 10,
+    pax_bytes: 1 << 20,
+    global_bytes: 64 << 10,
+    attributes: 256,
+    extents: 4096,
+};
+
+/// Gives one byte a time.
+struct Slow<'a>(&'a [u8]);
+
+impl Read for Slow<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        let length = buffer.len().min(1);
+        self.0.read(&mut buffer[..length])
+    }
+}
+
+fn read(source: impl Read, most: usize) -> Result<Vec<(Entry, Vec<u8>)>, Error> {
+    let mut reader = Archive::new(source, LIMITS)?;
+    let mut entries: Vec<(Entry, Vec<u8>)> = Vec::new();
+    let mut buffer = [0; 700];
+    let mut stored = 0;
+    while let Some(entry) = reader.next_entry()? {
+        let mut content = Vec::new();
+        let mut end = 0;
+        while let Some(piece) = reader.read_data(&mut buffer)? {
+            assert!(piece.offset >= end, "pieces are in order");
+            end = piece.offset + piece.length as u64;
+            assert!(end <= entry.size, "contents lie inside the entry");
+            stored += piece.length;
+            assert!(stored <= most, "contents come from the archive");
+            content.extend_from_slice(&buffer[..piece.length]);
+        }
+        entries.push((entry, content));
+    }
+    reader.finish()?;
+    Ok(entries)
+}
+
+fuzz_target!(|bytes: &[u8]| {
+    let entries = read(bytes, bytes.len());
+    if importd_formats::cpio::is_cpio(bytes)
+        && let Ok(entries) = &entries
+    {
+        let mut names = std::collections::HashSet::new();
+        for (entry, _) in entries {
+            let is_known = entry.kind != Kind::HardLink || names.contains(&entry.link);
+            // A tar archive whose first name looks like one of cpio may link to anything.
+            assert!(
+                is_known || bytes.len() >= 512,
+                "links lead to what was there"
+            );
+            names.insert(entry.path.clone());
+        }
+    }
+    let slowly = read(Slow(bytes), bytes.len());
+    match (entries, slowly) {
+        (Ok(entries), Ok(slowly)) => assert_eq!(entries, slowly),
+        (Err(one), Err(other)) => assert_eq!(one.to_string(), other.to_string()),
+        (one, other) => panic!("{one:?} and {other:?}"),
+    }
+});
