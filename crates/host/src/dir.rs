@@ -185,10 +185,9 @@ impl Dir {
     /// What getdents64(2) says.
     pub fn entries(&self) -> io::Result<Vec<OsString>> {
         // Opened anew: the position of the handle is shared with its duplicates.
-        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        let folder = rustix::fs::openat(&self.0, ".", flags, Mode::empty())?;
+        let folder = self.reopen()?;
         let mut buffer = vec![MaybeUninit::<u8>::uninit(); LIST_BYTES];
-        let mut list = RawDir::new(&folder, &mut buffer);
+        let mut list = RawDir::new(&folder.0, &mut buffer);
         let mut names = Vec::new();
         while let Some(entry) = list.next() {
             let name = entry?.file_name().to_bytes().to_vec();
@@ -231,6 +230,16 @@ impl Dir {
     pub fn rename(&self, name: &OsStr, other: &Dir, new_name: &OsStr) -> io::Result<()> {
         let (name, new_name) = (single(name)?, single(new_name)?);
         Ok(rustix::fs::renameat(&self.0, name, &other.0, new_name)?)
+    }
+
+    /// A handle of its own: its position is not shared.
+    ///
+    /// # Errors
+    /// What open(2) says.
+    pub fn reopen(&self) -> io::Result<Self> {
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let folder = rustix::fs::openat(&self.0, ".", flags, Mode::empty())?;
+        Ok(Self(folder))
     }
 
     /// A second handle.

@@ -7,7 +7,7 @@
 //! | [`staging`], [`rename`] | hidden entries and the one rename that makes them visible |
 //! | [`copy`], [`canvas`], [`sparse`] | contents of files and devices, holes kept |
 //! | [`device`] | block devices |
-//! | [`attributes`] | extended attributes, inode flags, time of birth |
+//! | [`attributes`], [`project`] | extended attributes, inode flags, time of birth, project numbers |
 //! | [`subvolume`] | btrfs |
 //! | [`child`] | worker processes |
 //! | [`notify`] | the notify socket, both ends |
@@ -25,6 +25,7 @@ pub mod copy;
 pub mod device;
 pub mod dir;
 pub mod notify;
+pub mod project;
 pub mod rename;
 pub mod sandbox;
 pub mod sparse;

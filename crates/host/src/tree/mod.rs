@@ -5,5 +5,5 @@
 mod copy;
 mod remove;
 
-pub use copy::{CopyError, CopyProgress, CopyReport, Tell, copy};
+pub use copy::{CopyError, CopyProgress, CopyReport, Tell, adopt, copy};
 pub use remove::remove;

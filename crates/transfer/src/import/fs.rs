@@ -10,9 +10,11 @@ use crate::report::size;
 use crate::sink::tree::single_tree;
 use crate::source::file;
 use importd_api::failure::Kind;
+use importd_host::cancel::Cancelled;
 use importd_host::dir::Dir;
 use importd_host::staging::Staging;
 use importd_host::tree::{self, CopyProgress};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 /// Least time between two lines about where the copy is, as in the reference.
@@ -48,7 +50,11 @@ pub fn run(request: &Request, context: &Context) -> Result<()> {
         .folder()
         .doing(|| "Failed to open the hidden image folder".into())?;
     let source = tree_inside(source, context)?;
-    copy(&source, &target, context)?;
+    copy(&source, &target, context, &|now| {
+        if context.report.progress(now) {
+            context.report.info(format!("Imported {now}%."));
+        }
+    })?;
 
     let installed = Staged(staging).accept_local();
     installed.install(&root, &name, manner, context)?;
@@ -77,28 +83,81 @@ fn tree_inside(source: Dir, context: &Context) -> Result<Dir> {
     }
 }
 
-/// Copies everything, telling where it is.
-pub(crate) fn copy(source: &Dir, target: &Dir, context: &Context) -> Result<()> {
-    let started = Instant::now();
-    let mut told = started;
-    let mut tell = |progress: &CopyProgress| {
+/// Copies everything, telling where it is, and `observe` how many percent that is.
+pub(crate) fn copy(
+    source: &Dir,
+    target: &Dir,
+    context: &Context,
+    observe: &(dyn Fn(u8) + Sync),
+) -> Result<()> {
+    let lines = Lines::new(context);
+    let tell = |progress: &CopyProgress<'_>| {
         context.cancel.check()?;
-        if told.elapsed() >= LINE_INTERVAL {
-            told = Instant::now();
-            let seconds = started.elapsed().as_secs().max(1);
-            context.report.info(format!(
-                "Copying tree, currently at '{}' (@{}, {}/s)...",
-                progress.path.display(),
-                size(progress.bytes),
-                size(progress.bytes / seconds)
-            ));
+        lines.tell(progress);
+        if let Some(percent) = progress.percent() {
+            observe(percent);
         }
         Ok(())
     };
-    let report = tree::copy(source, target, &mut tell).map_err(|error| {
+    let report = tree::copy(source, target, &tell).map_err(|error| {
+        if Cancelled::is(&error.source) {
+            context.report.notice("Copy cancelled.");
+        }
         let text = format!("Failed to copy directory, at '{}'", error.path.display());
         Error::io(text, error.source)
     })?;
-    context.report.debug(format!("Copied: {report:?}."));
+    context.report.debug(format!(
+        "Copied {} entries with {} of contents.",
+        report.entries,
+        size(report.bytes)
+    ));
+    if let Some((path, what)) = &report.lost_example {
+        context.report.warning(format!(
+            "The image lacks {} attributes or flags that could not be set here, such as {what} of '{}'.",
+            report.lost,
+            path.display()
+        ));
+    }
     Ok(())
+}
+
+/// Lines about where a copy is, not too many.
+struct Lines<'a> {
+    context: &'a Context,
+    started: Instant,
+    /// Intervals since the start after which the last line was written.
+    told: AtomicU64,
+}
+
+impl<'a> Lines<'a> {
+    fn new(context: &'a Context) -> Self {
+        Self {
+            context,
+            started: Instant::now(),
+            told: AtomicU64::new(0),
+        }
+    }
+
+    fn tell(&self, progress: &CopyProgress<'_>) {
+        let elapsed = self.started.elapsed();
+        let now = u64::try_from(elapsed.as_millis() / LINE_INTERVAL.as_millis()).unwrap_or(0);
+        let last = self.told.load(Ordering::Relaxed);
+        let swapped =
+            self.told
+                .compare_exchange(last, now.max(last), Ordering::Relaxed, Ordering::Relaxed);
+        if now <= last || swapped.is_err() {
+            return;
+        }
+        if last == 0 {
+            let note = "The lines about the copy name some of the files only, to show where it is.";
+            self.context.report.notice(note);
+        }
+        let seconds = elapsed.as_secs().max(1);
+        self.context.report.info(format!(
+            "Copying tree, currently at '{}' (@{}, {}/s)...",
+            progress.path().display(),
+            size(progress.bytes),
+            size(progress.bytes / seconds)
+        ));
+    }
 }

@@ -135,7 +135,7 @@ fn copy(
             let target = staging
                 .folder()
                 .doing(|| "Failed to open the hidden image folder".into())?;
-            fs::copy(&source, &target, context)?;
+            fs::copy(&source, &target, context, &|_percent| {})?;
             Ok(Staged(staging).accept_local())
         }
         _ => Err(Error::new(
