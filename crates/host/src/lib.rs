@@ -8,7 +8,7 @@
 //! | [`copy`], [`canvas`], [`sparse`] | contents of files and devices, holes kept |
 //! | [`device`] | block devices |
 //! | [`attributes`], [`project`] | extended attributes, inode flags, time of birth, project numbers |
-//! | [`subvolume`] | btrfs |
+//! | [`subvolume`], [`quota`] | btrfs: subvolumes, snapshots, quota groups |
 //! | [`child`] | worker processes |
 //! | [`notify`] | the notify socket, both ends |
 //! | [`cancel`] | the end by SIGTERM and SIGINT, noticed everywhere |
@@ -26,6 +26,7 @@ pub mod device;
 pub mod dir;
 pub mod notify;
 pub mod project;
+pub mod quota;
 pub mod rename;
 pub mod sandbox;
 pub mod sparse;

@@ -127,7 +127,21 @@ pub fn enter_import_fs(root: &Root, source: &Dir, context: &Context) -> Result<(
     enter(&profile, context)
 }
 
-/// For `systemd-export tar|raw`: reads the image, writes where FILE is to appear, if it is no device.
+/// For `systemd-export tar`: reads the tree, writes where FILE is to appear, if it is no device. What
+/// removes a snapshot are calls into btrfs, which need no right to write.
+///
+/// # Errors
+/// As [`enter_import`].
+pub fn enter_export_tree(tree: &Dir, folder: Option<&Dir>, context: &Context) -> Result<()> {
+    let mut profile = Profile::new("export", READ_TREES);
+    profile.allow_read(tree.as_fd()).doing(failed)?;
+    if let Some(folder) = folder {
+        profile.allow_write(folder.as_fd()).doing(failed)?;
+    }
+    enter(&profile, context)
+}
+
+/// For `systemd-export raw`: reads the image, writes where FILE is to appear, if it is no device.
 ///
 /// # Errors
 /// As [`enter_import_tar`].

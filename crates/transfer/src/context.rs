@@ -37,6 +37,8 @@ pub struct Target {
     pub direct: bool,
     /// Make trees subvolumes where the file system has them.
     pub subvolume: bool,
+    /// Put new subvolumes into quota groups where the file system has quota enabled.
+    pub quota: bool,
 }
 
 impl Target {
@@ -108,6 +110,7 @@ impl Target {
             },
             read_only: self.read_only,
             sync: self.sync,
+            quota: self.quota,
         }
     }
 }

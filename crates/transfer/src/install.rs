@@ -8,6 +8,7 @@
 use crate::context::Context;
 use crate::error::{Doing, Error, Result};
 use crate::proof::Proven;
+use crate::quota;
 use crate::report::Report;
 use importd_api::failure::Kind;
 use importd_host::dir::Dir;
@@ -35,6 +36,8 @@ pub struct Manner {
     pub read_only: bool,
     /// Flush it before it gets its name.
     pub sync: bool,
+    /// Put it into a quota group.
+    pub quota: bool,
 }
 
 impl Proven {
@@ -52,6 +55,9 @@ impl Proven {
     ) -> Result<Installed> {
         let path = root.path.join(name);
         let shown = path.display();
+        if manner.quota {
+            quota::set_up(root, self.0.fd(), context);
+        }
         if manner.read_only {
             let sealed = self.0.seal();
             sealed.doing(|| format!("Failed to mark the image for '{shown}' read-only"))?;

@@ -36,6 +36,7 @@ pub mod import;
 pub mod install;
 pub mod proof;
 pub mod pull;
+mod quota;
 pub mod report;
 pub mod sink;
 pub mod source;

@@ -195,6 +195,7 @@ mod tests {
                 read_only: false,
                 sync: true,
                 subvolume: true,
+                quota: false,
             },
         };
         cage::enter_pull(&place.root, &request, &place.context).unwrap();

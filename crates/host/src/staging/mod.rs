@@ -11,7 +11,7 @@
 
 mod sweep;
 
-pub use sweep::{discard, sweep, sweep_files};
+pub use sweep::{discard, sweep, sweep_files, sweep_snapshots};
 
 use crate::dir::Dir;
 use crate::rename::{self, Published, Replace};
@@ -64,27 +64,65 @@ impl Staging {
         let mut last = io::Error::from(io::ErrorKind::AlreadyExists);
         for _ in 0..TRIES {
             let hidden = hidden_name(name)?;
-            let entry = match make(folder, &hidden, shape) {
-                Ok(entry) => entry,
-                // The name is taken, or a sweeper took the entry before it was opened.
-                Err(error) if is_lost_race(&error) => {
-                    last = error;
-                    continue;
+            match Self::try_create(folder, hidden, shape != Shape::File, |hidden| {
+                make(folder, hidden, shape)
+            }) {
+                Ok(Some(staging)) => {
+                    forget_inherited(&staging.entry, shape)?;
+                    return Ok(staging);
                 }
+                Ok(None) => {}
+                // The name is taken, or a sweeper took the entry before it was opened.
+                Err(error) if is_lost_race(&error) => last = error,
                 Err(error) => return Err(error),
-            };
-            if lock(&entry)? != Lock::Held && is_entry(folder, &hidden, &entry)? {
-                forget_inherited(&entry, shape)?;
-                return Ok(Self {
-                    folder: folder.try_clone()?,
-                    name: hidden,
-                    entry,
-                    is_folder: shape != Shape::File,
-                    installed: false,
-                });
             }
         }
         Err(last)
+    }
+
+    /// Makes a hidden snapshot of the subvolume that `source` is the top of, with all that lie
+    /// within it: writable, or read-only as a whole.
+    ///
+    /// # Errors
+    /// As [`subvolume::Plan`]; nothing is left then.
+    pub fn snapshot(folder: &Dir, name: &OsStr, source: &Dir, read_only: bool) -> io::Result<Self> {
+        let plan = subvolume::Plan::new(source, folder)?;
+        let mut last = io::Error::from(io::ErrorKind::AlreadyExists);
+        for _ in 0..TRIES {
+            match Self::try_create(folder, hidden_name(name)?, true, |hidden| {
+                plan.begin(folder, hidden, read_only)?;
+                open_folder(folder, hidden)
+            }) {
+                Ok(Some(staging)) => {
+                    plan.finish(&staging.folder()?, read_only)?;
+                    return Ok(staging);
+                }
+                Ok(None) => {}
+                Err(error) if is_lost_race(&error) => last = error,
+                Err(error) => return Err(error),
+            }
+        }
+        Err(last)
+    }
+
+    /// Makes an entry and locks it; `None` if a sweeper was faster.
+    fn try_create(
+        folder: &Dir,
+        hidden: OsString,
+        is_folder: bool,
+        make: impl FnOnce(&OsStr) -> io::Result<OwnedFd>,
+    ) -> io::Result<Option<Self>> {
+        let entry = make(&hidden)?;
+        if lock(&entry)? == Lock::Held || !is_entry(folder, &hidden, &entry)? {
+            return Ok(None);
+        }
+        Ok(Some(Self {
+            folder: folder.try_clone()?,
+            name: hidden,
+            entry,
+            is_folder,
+            installed: false,
+        }))
     }
 
     /// The entry: a regular file open for reading and writing, or a folder.
@@ -101,7 +139,7 @@ impl Staging {
         Ok(Dir::from(self.entry.try_clone()?))
     }
 
-    /// Marks a file or a subvolume read-only, before it is seen. A plain folder is left as it is:
+    /// Marks a file or a subvolume read-only, before it is seen; subvolumes within it too. A plain folder is left as it is:
     /// what marks those keeps them from being renamed, see [`Installed::seal_folder`].
     ///
     /// # Errors
@@ -114,7 +152,7 @@ impl Staging {
             return Ok(rustix::fs::fchmod(entry, mode)?);
         }
         match subvolume::is_subvolume(entry)? {
-            true => subvolume::set_read_only(entry, true),
+            true => subvolume::seal(&self.folder()?),
             false => Ok(()),
         }
     }
@@ -213,10 +251,6 @@ fn is_ours(name: &OsStr) -> bool {
 }
 
 fn make(folder: &Dir, name: &OsStr, shape: Shape) -> io::Result<OwnedFd> {
-    let open_folder = || {
-        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        Ok(rustix::fs::openat(folder, name, flags, Mode::empty())?)
-    };
     match shape {
         Shape::File => {
             let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
@@ -225,7 +259,7 @@ fn make(folder: &Dir, name: &OsStr, shape: Shape) -> io::Result<OwnedFd> {
         }
         Shape::Folder => {
             rustix::fs::mkdirat(folder, name, Mode::RWXU)?;
-            open_folder()
+            open_folder(folder, name)
         }
         Shape::Subvolume => {
             match subvolume::create(folder, name) {
@@ -235,9 +269,14 @@ fn make(folder: &Dir, name: &OsStr, shape: Shape) -> io::Result<OwnedFd> {
                 }
                 Err(error) => return Err(error),
             }
-            open_folder()
+            open_folder(folder, name)
         }
     }
+}
+
+fn open_folder(folder: &Dir, name: &OsStr) -> io::Result<OwnedFd> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    Ok(rustix::fs::openat(folder, name, flags, Mode::empty())?)
 }
 
 fn is_lost_race(error: &io::Error) -> bool {
@@ -309,114 +348,4 @@ fn stem(name: &OsStr) -> Vec<u8> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn root() -> (tempfile::TempDir, Dir) {
-        let place = tempfile::tempdir().unwrap();
-        let folder = Dir::open(place.path()).unwrap();
-        (place, folder)
-    }
-
-    #[test]
-    fn a_dropped_entry_leaves_nothing() {
-        let (_place, folder) = root();
-        for shape in [Shape::File, Shape::Folder, Shape::Subvolume] {
-            let staging = Staging::create(&folder, "x".as_ref(), shape).unwrap();
-            assert_eq!(folder.entries().unwrap().len(), 1);
-            if shape != Shape::File {
-                let inner = staging.folder().unwrap();
-                inner.make_dir("d".as_ref(), 0o700).unwrap();
-            }
-            drop(staging);
-            assert_eq!(folder.entries().unwrap().len(), 0);
-        }
-    }
-
-    #[test]
-    fn a_taken_name_is_refused_and_kept() {
-        let (place, folder) = root();
-        std::fs::create_dir_all(place.path().join("x/keep")).unwrap();
-        let staging = Staging::create(&folder, "x".as_ref(), Shape::Folder).unwrap();
-        let error = staging.install("x".as_ref(), Replace::Refuse).unwrap_err();
-        assert_eq!(error.kind(), io::ErrorKind::AlreadyExists);
-        assert!(place.path().join("x/keep").is_dir());
-        assert_eq!(folder.entries().unwrap(), ["x"]);
-    }
-
-    #[test]
-    fn a_forced_name_swaps_even_a_link_without_following_it() {
-        let (place, folder) = root();
-        std::fs::create_dir_all(place.path().join("precious/keep")).unwrap();
-        std::os::unix::fs::symlink("precious", place.path().join("x")).unwrap();
-        let staging = Staging::create(&folder, "x".as_ref(), Shape::Folder).unwrap();
-        let mut installed = staging.install("x".as_ref(), Replace::Exchange).unwrap();
-        installed.remove_replaced().unwrap();
-        assert!(place.path().join("precious/keep").is_dir());
-        assert!(place.path().join("x").symlink_metadata().unwrap().is_dir());
-        assert_eq!(folder.entries().unwrap(), ["precious", "x"]);
-    }
-
-    #[test]
-    fn the_sweep_takes_abandoned_entries_only() {
-        let (place, folder) = root();
-        let held = Staging::create(&folder, "held".as_ref(), Shape::Folder).unwrap();
-        let path = |name: &str| place.path().join(name);
-        std::fs::create_dir_all(path(".#importd.dead.0123456789abcdef/sub")).unwrap();
-        std::fs::File::create(path(".#importd.file.0123456789abcdef")).unwrap();
-        std::fs::File::create(path(".#importd.odd")).unwrap();
-        std::fs::File::create(path(".#other0123456789abcdef")).unwrap();
-        std::os::unix::fs::symlink("/", path(".#importd.l.0123456789abcdef")).unwrap();
-        assert_eq!(sweep(&folder, &mut || Ok(())).unwrap(), 3);
-        let left = folder.entries().unwrap();
-        assert_eq!(left.len(), 3, "{left:?}");
-        drop(held);
-        assert_eq!(folder.entries().unwrap().len(), 2);
-    }
-
-    #[test]
-    fn in_foreign_folders_only_own_files_of_the_name_are_swept() {
-        let (place, folder) = root();
-        let path = |name: &str| place.path().join(name);
-        let file = |name: &str| std::fs::File::create(path(name)).unwrap();
-        file(".#importd.out.tar.0123456789abcdef");
-        file(".#importd.other.0123456789abcdef");
-        std::fs::create_dir_all(path(".#importd.out.tar.1123456789abcdef/in")).unwrap();
-        std::os::unix::fs::symlink("/", path(".#importd.out.tar.2123456789abcdef")).unwrap();
-        let foreign = file(".#importd.out.tar.3123456789abcdef");
-        let is_root = std::os::unix::fs::fchown(&foreign, Some(7), None).is_ok();
-        let swept = sweep_files(&folder, "out.tar".as_ref()).unwrap();
-        assert_eq!(swept, if is_root { 1 } else { 2 });
-    }
-
-    #[test]
-    fn a_sweep_beside_transfers_never_takes_theirs() {
-        let (_place, folder) = root();
-        let stop = std::sync::atomic::AtomicBool::new(false);
-        std::thread::scope(|scope| {
-            scope.spawn(|| {
-                while !stop.load(std::sync::atomic::Ordering::Relaxed) {
-                    sweep(&folder, &mut || Ok(())).unwrap();
-                }
-            });
-            for _ in 0..300 {
-                for shape in [Shape::File, Shape::Folder] {
-                    let staging = Staging::create(&folder, "x".as_ref(), shape).unwrap();
-                    let there = is_entry(&folder, &staging.name, &staging.entry).unwrap();
-                    std::thread::yield_now();
-                    let still = is_entry(&folder, &staging.name, &staging.entry).unwrap();
-                    assert!(there && still);
-                }
-            }
-            stop.store(true, std::sync::atomic::Ordering::Relaxed);
-        });
-    }
-
-    #[test]
-    fn hidden_names_fit_whatever_the_name_is() {
-        let long = "x".repeat(255);
-        let hidden = hidden_name(long.as_ref()).unwrap();
-        assert!(hidden.len() + rename::ASIDE.len() <= NAME_MAX);
-        assert!(is_ours(&hidden));
-    }
-}
+mod tests;

@@ -3,7 +3,7 @@
 use super::{Lock, RANDOM_DIGITS, hidden_name, is_ours, lock, stem};
 use crate::dir::Dir;
 use crate::rename::{self, Replace};
-use crate::{attributes, tree};
+use crate::{attributes, subvolume, tree};
 use rustix::fs::{AtFlags, FileType, Mode, OFlags};
 use rustix::io::Errno;
 use std::ffi::OsStr;
@@ -17,14 +17,12 @@ use std::os::unix::ffi::OsStrExt;
 /// # Errors
 /// As [`sweep`].
 pub fn sweep_files(folder: &Dir, name: &OsStr) -> io::Result<usize> {
-    let stem = stem(name);
     let own = rustix::process::geteuid().as_raw();
     let mut removed = 0;
     for hidden in folder.entries()? {
-        let is_named = hidden.len() == stem.len() + RANDOM_DIGITS
-            && hidden.as_bytes().starts_with(&stem)
-            && is_ours(&hidden);
-        let claim = is_named.then(|| claim(folder, &hidden)).flatten();
+        let claim = is_named(&hidden, name)
+            .then(|| claim(folder, &hidden))
+            .flatten();
         let Some(Some(_locked)) = claim else {
             continue;
         };
@@ -36,6 +34,38 @@ pub fn sweep_files(folder: &Dir, name: &OsStr) -> io::Result<usize> {
         }
     }
     Ok(removed)
+}
+
+/// Removes the abandoned snapshots of one subvolume, where the folder may be anybody's: only what is
+/// a snapshot of that very one.
+///
+/// # Errors
+/// As [`sweep`].
+pub fn sweep_snapshots(folder: &Dir, name: &OsStr, source: &Dir) -> io::Result<usize> {
+    let source = subvolume::identity(source)?;
+    let mut removed = 0;
+    for hidden in folder.entries()? {
+        if !is_named(&hidden, name) {
+            continue;
+        }
+        let Some(Some(locked)) = claim(folder, &hidden) else {
+            continue;
+        };
+        let is_snapshot = subvolume::is_subvolume(&locked)?
+            && subvolume::identity(&locked)?.is_snapshot_of(&source);
+        if is_snapshot && tree::remove(folder, &hidden).is_ok() {
+            removed += 1;
+        }
+    }
+    Ok(removed)
+}
+
+/// Whether an entry of ours was made for that name.
+fn is_named(hidden: &OsStr, name: &OsStr) -> bool {
+    let stem = stem(name);
+    hidden.len() == stem.len() + RANDOM_DIGITS
+        && hidden.as_bytes().starts_with(&stem)
+        && is_ours(hidden)
 }
 
 /// Removes something that has a visible name: it is hidden by one rename first, so that nobody sees

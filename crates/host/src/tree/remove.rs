@@ -22,6 +22,9 @@ pub fn remove(parent: &Dir, name: &OsStr) -> io::Result<()> {
         Err(Errno::ISDIR) => {}
         other => return Ok(other?),
     }
+    if subvolume::destroy_whole(parent, name).is_ok() {
+        return Ok(());
+    }
     let top = open(parent, name)?;
     let mount = top.mount_id()?;
     let mut stack = vec![Level::new(top, name.to_owned())?];
@@ -46,6 +49,11 @@ pub fn remove(parent: &Dir, name: &OsStr) -> io::Result<()> {
         let folder = open(&level.folder, &entry)?;
         if folder.mount_id()? != mount {
             return Err(Errno::BUSY.into());
+        }
+        if subvolume::is_subvolume(&folder)?
+            && subvolume::destroy_whole(&level.folder, &entry).is_ok()
+        {
+            continue;
         }
         if stack.len() < OPEN_MAX {
             stack.push(Level::new(folder, entry)?);
@@ -142,7 +150,7 @@ fn remove_folder(parent: &Dir, name: &OsStr) -> io::Result<()> {
         Err(Errno::PERM | Errno::ACCESS | Errno::ROFS) => unprotect(parent, name),
         Err(errno) => return Err(errno.into()),
     }
-    attempt().or_else(|errno| match subvolume::destroy(parent, name) {
+    attempt().or_else(|errno| match subvolume::destroy_whole(parent, name) {
         Ok(()) => Ok(()),
         Err(_no_subvolume) => Err(errno.into()),
     })

@@ -13,6 +13,8 @@ pub struct Environment {
     pub sync: Option<bool>,
     /// `SYSTEMD_IMPORT_BTRFS_SUBVOL`
     pub btrfs_subvolume: Option<bool>,
+    /// `SYSTEMD_IMPORT_BTRFS_QUOTA`
+    pub btrfs_quota: Option<bool>,
     /// `SYSTEMD_OPENPGP_KEYRING`, unless empty
     pub keyring: Option<PathBuf>,
     /// `$XDG_STATE_HOME`, or `~/.local/state`
@@ -44,6 +46,7 @@ impl Environment {
             },
             sync: switch("SYSTEMD_IMPORT_SYNC"),
             btrfs_subvolume: switch("SYSTEMD_IMPORT_BTRFS_SUBVOL"),
+            btrfs_quota: switch("SYSTEMD_IMPORT_BTRFS_QUOTA"),
             keyring: path("SYSTEMD_OPENPGP_KEYRING"),
             state_home: path("XDG_STATE_HOME")
                 .or_else(|| path("HOME").map(|home| home.join(".local/state"))),

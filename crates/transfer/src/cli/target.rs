@@ -43,7 +43,7 @@ pub(super) struct TargetOptions {
     /// Make trees btrfs subvolumes where possible
     #[arg(long, value_name = "BOOL")]
     btrfs_subvol: Option<String>,
-    /// Set up btrfs quota groups (not supported yet, ignored)
+    /// Set up btrfs quota groups where quota is enabled (default: no)
     #[arg(long, value_name = "BOOL")]
     btrfs_quota: Option<String>,
     /// Flush the image to the disk before it gets its name
@@ -76,7 +76,6 @@ impl PlaceOptions {
 
 impl TargetOptions {
     pub(super) fn target(&self, environment: &Environment) -> Result<Target> {
-        switch("btrfs-quota", self.btrfs_quota.as_deref(), false)?;
         Ok(Target {
             places: self.place.places(environment)?,
             force: self.force,
@@ -91,6 +90,11 @@ impl TargetOptions {
                 "btrfs-subvol",
                 self.btrfs_subvol.as_deref(),
                 environment.btrfs_subvolume.unwrap_or(true),
+            )?,
+            quota: switch(
+                "btrfs-quota",
+                self.btrfs_quota.as_deref(),
+                environment.btrfs_quota.unwrap_or(false),
             )?,
         })
     }

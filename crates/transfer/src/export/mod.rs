@@ -6,6 +6,7 @@ pub mod output;
 mod picture;
 mod qcow2;
 pub mod raw;
+mod snapshot;
 pub mod tar;
 mod total;
 mod walk;

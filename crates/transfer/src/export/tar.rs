@@ -2,6 +2,7 @@
 
 use super::Request;
 use super::output::Output;
+use super::snapshot::Frozen;
 use super::walk::Walk;
 use crate::cage;
 use crate::context::Context;
@@ -35,12 +36,14 @@ pub fn run(request: &Request, context: &Context) -> Result<()> {
         return Err(Error::new(Kind::InvalidArgument, text));
     }
     request.announce(&path, context);
-    cage::enter_export(&path, output.folder(), context)?;
+    let picture = Frozen::take(&path, tree, context);
+    cage::enter_export_tree(picture.tree(), output.folder(), context)?;
 
     let failed = || format!("Failed to write '{}'", output.label());
     let behind = Behind::new(output.writer(context)?, context.cancel.clone()).doing(failed)?;
     let encoder = codec::encoder(request.codec(), behind, request.encode_options())
         .map_err(|error| Error::caused(Kind::Unsupported, "Failed to set up packing", error))?;
+    let tree = picture.tree().try_clone().doing(failed)?;
     let mut walk = Walk::new(tree, Writer::new(encoder), context)?;
     walk.run()?;
     let (writer, written) = walk.finish();

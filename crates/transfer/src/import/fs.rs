@@ -1,10 +1,11 @@
 //! A folder becomes a tree.
 
-use super::{Request, report_success};
+use super::{Request, report_success, snapshot};
 use crate::cage;
-use crate::context::Context;
+use crate::context::{Context, Target};
 use crate::destination::{Hidden, Site};
 use crate::error::{Doing, Error, Result};
+use crate::install::Root;
 use crate::proof::Staged;
 use crate::report::size;
 use crate::sink::tree::single_tree;
@@ -14,6 +15,7 @@ use importd_host::cancel::Cancelled;
 use importd_host::dir::Dir;
 use importd_host::staging::Staging;
 use importd_host::tree::{self, CopyProgress};
+use std::ffi::OsStr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
@@ -44,18 +46,12 @@ pub fn run(request: &Request, context: &Context) -> Result<()> {
     };
     cage::enter_import_fs(&root, &source, context)?;
 
-    let staging = Staging::create(&root.folder, &name, request.target.tree_shape())
-        .doing(|| "Failed to create a hidden image folder".into())?;
-    let target = staging
-        .folder()
-        .doing(|| "Failed to open the hidden image folder".into())?;
-    let source = tree_inside(source, context)?;
-    copy(&source, &target, context, &|now| {
+    let place = (&root, name.as_os_str());
+    let staging = stage(&source, place, &request.target, context, &|now| {
         if context.report.progress(now) {
             context.report.info(format!("Imported {now}%."));
         }
     })?;
-
     let installed = Staged(staging).accept_local();
     installed.install(&root, &name, manner, context)?;
     request.retire_old(&root, &name, context);
@@ -67,24 +63,45 @@ pub fn run(request: &Request, context: &Context) -> Result<()> {
     Ok(())
 }
 
-/// The folder that holds the tree: the source, or its only entry if that is an operating system
-/// tree and the source is not.
-fn tree_inside(source: Dir, context: &Context) -> Result<Dir> {
+/// Puts the tree that is in a folder under a hidden name in the image root: by a snapshot where that
+/// can be, else by a copy. `observe` is told how many percent of a copy are done.
+///
+/// # Errors
+/// What the copy says; nothing is left then.
+pub(crate) fn stage(
+    source: &Dir,
+    (root, name): (&Root, &OsStr),
+    target: &Target,
+    context: &Context,
+    observe: &(dyn Fn(u8) + Sync),
+) -> Result<Staging> {
     let failed = || "Failed to look for an operating system tree".to_owned();
-    match single_tree(&source).doing(failed)? {
-        None => Ok(source),
-        Some(name) => {
-            context.report.info(format!(
-                "The directory holds one OS tree, '{}', which is imported instead.",
-                name.display()
-            ));
-            source.open_dir(&name).doing(failed)
+    let inner_name = single_tree(source).doing(failed)?;
+    let inner = inner_name.as_ref().map(|name| source.open_dir(name));
+    let inner = inner.transpose().doing(failed)?;
+    if let Some(name) = &inner_name {
+        context.report.info(format!(
+            "The directory holds one OS tree, '{}', which is imported instead.",
+            name.display()
+        ));
+    }
+    if target.subvolume {
+        let tree = (source, inner_name.as_deref().zip(inner.as_ref()));
+        if let Some(staging) = snapshot::stage(tree, (root, name), context)? {
+            return Ok(staging);
         }
     }
+    let staging = Staging::create(&root.folder, name, target.tree_shape())
+        .doing(|| "Failed to create a hidden image folder".into())?;
+    let folder = staging
+        .folder()
+        .doing(|| "Failed to open the hidden image folder".into())?;
+    copy(inner.as_ref().unwrap_or(source), &folder, context, observe)?;
+    Ok(staging)
 }
 
 /// Copies everything, telling where it is, and `observe` how many percent that is.
-pub(crate) fn copy(
+fn copy(
     source: &Dir,
     target: &Dir,
     context: &Context,

@@ -2,6 +2,7 @@
 
 pub mod fs;
 pub mod raw;
+mod snapshot;
 pub mod tar;
 
 use crate::companions;

@@ -13,7 +13,7 @@ use importd_api::failure::Kind;
 use importd_formats::disk::Format;
 use importd_host::dir::Dir;
 use importd_host::rename::Replace;
-use importd_host::staging::{Installed, Staging};
+use importd_host::staging::Installed;
 use rustix::fs::FileType;
 use std::ffi::{OsStr, OsString};
 use std::hash::Hasher;
@@ -71,6 +71,7 @@ pub(super) fn install(
                 replace: Replace::Exchange,
                 read_only: true,
                 sync: manner.sync,
+                quota: manner.quota,
             };
             let pristine = proven.install(root, &kept.pristine, keep, context)?;
             if let Some(local) = local {
@@ -125,17 +126,13 @@ fn copy(
             Ok(sink.seal()?.accept_local())
         }
         FileType::Directory => {
-            let staging = Staging::create(&root.folder, local, request.target.tree_shape())
-                .doing(|| "Failed to create a hidden image folder".into())?;
             let source = pristine
                 .fd()
                 .try_clone_to_owned()
                 .map(Dir::from)
                 .doing(|| "Failed to open the downloaded tree".into())?;
-            let target = staging
-                .folder()
-                .doing(|| "Failed to open the hidden image folder".into())?;
-            fs::copy(&source, &target, context, &|_percent| {})?;
+            let place = (root, local);
+            let staging = fs::stage(&source, place, &request.target, context, &|_percent| {})?;
             Ok(Staged(staging).accept_local())
         }
         _ => Err(Error::new(

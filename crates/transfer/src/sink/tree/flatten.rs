@@ -68,7 +68,10 @@ fn is_os_tree(folder: &Dir) -> bool {
 
 /// Moves all entries of the only child up and removes it. The child gets out of the way first: it
 /// may hold an entry of its own name.
-fn move_up(top: &Dir, name: &OsStr) -> io::Result<()> {
+///
+/// # Errors
+/// What renameat(2) says.
+pub(crate) fn move_up(top: &Dir, name: &OsStr) -> io::Result<()> {
     let aside = OsString::from(".#importd-moving-up");
     top.rename(name, top, &aside)?;
     let child = top.open_dir(&aside)?;

@@ -19,7 +19,7 @@ mod places;
 mod pool;
 
 pub use extract::{Extracted, TreeSink};
-pub(crate) use flatten::single_tree;
+pub(crate) use flatten::{move_up, single_tree};
 pub use limits::{
     DEPTH_MAX_DEFAULT, DEPTH_MAX_POSSIBLE, ENTRIES_MAX_DEFAULT, Limits, RATIO_MAX_DEFAULT,
 };
