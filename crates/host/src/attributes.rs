@@ -19,6 +19,10 @@ const XATTR_MAX: usize = 65536;
 /// Where systemd notes a time of birth: 8 bytes, little-endian microseconds since 1970.
 const CRTIME: &str = "user.crtime_usec";
 
+/// How the names begin under which XFS shows the access lists a second time, as it keeps them. On
+/// other file systems they would be attributes like others, that mean nothing.
+const XFS_LISTS: &[u8] = b"trusted.SGI_ACL_";
+
 /// The inode flags that copies, archives and imports restore, as bits of ioctl_iflags(2): sync,
 /// nodump, noatime, dirsync, nocow, project inheritance.
 pub const RESTORABLE_FLAGS: u32 =
@@ -111,7 +115,7 @@ fn read_all(call: impl Fn(&mut [u8]) -> Result<usize, Errno>) -> io::Result<Vec<
 fn split(names: &[u8]) -> Vec<OsString> {
     names
         .split(|byte| *byte == 0)
-        .filter(|name| !name.is_empty())
+        .filter(|name| !name.is_empty() && !name.starts_with(XFS_LISTS))
         .map(|name| OsString::from_vec(name.to_vec()))
         .collect()
 }
@@ -272,6 +276,13 @@ mod tests {
         assert_eq!(names, ["user.b", "user.long"]);
         let error = get(file.as_fd(), "user.none".as_ref()).unwrap_err();
         assert_eq!(error.raw_os_error(), Some(Errno::NODATA.raw_os_error()));
+    }
+
+    #[test]
+    fn names_are_split_and_what_xfs_shows_twice_is_left_out() {
+        let names = split(b"user.a\0trusted.SGI_ACL_FILE\0system.posix_acl_access\0");
+        assert_eq!(names, ["user.a", "system.posix_acl_access"]);
+        assert!(split(b"").is_empty());
     }
 
     #[test]

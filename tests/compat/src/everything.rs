@@ -1,7 +1,6 @@
 //! A tree with everything that an image can hold.
 
 use crate::make::{file, run};
-use crate::mounted::FileSystem;
 use crate::tree::{bytes, set_attribute, set_time};
 use rustix::fs::{CWD, FileType, IFlags, Mode};
 use std::fs::{File, Permissions};
@@ -12,6 +11,24 @@ use std::path::Path;
 const NAMES: u32 = 3000;
 /// Folders of 230 bytes below one another: a path that no system call takes.
 const DEEP_LEVELS: u32 = 22;
+
+/// Which file system.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum FileSystem {
+    /// With attributes of up to 64 KiB, and inodes that have room for nanoseconds.
+    Ext4,
+    Btrfs,
+}
+
+impl FileSystem {
+    /// What its maker is called after `mkfs.`.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Ext4 => "ext4",
+            Self::Btrfs => "btrfs",
+        }
+    }
+}
 
 /// What the tree is to hold: what is left out is what some program cannot carry.
 #[derive(Clone, Copy, Debug)]

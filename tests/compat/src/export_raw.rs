@@ -1,7 +1,7 @@
 //! systemd-export raw: disk images as files, streams and qcow2.
 
 use crate::make::{disk, file, has, packed, run};
-use crate::mounted::{FileSystem, Mounted};
+use crate::mount::Mounted;
 use crate::subject::{Run, Work, is_ours};
 use crate::tree::{attributes, set_attribute};
 use rustix::io::Errno;
@@ -83,7 +83,7 @@ fn on_btrfs_images_share_their_data_whatever_their_marks() {
         println!("skipped: the original marks the target first and then cannot share");
         return;
     }
-    let Some(_mounted) = Mounted::new(&work, FileSystem::Btrfs) else {
+    let Some(_mounted) = Mounted::new(&work, "btrfs", "images") else {
         return;
     };
     let image = file(&work.image("plain.img"), vec![7; 8 << 20]);

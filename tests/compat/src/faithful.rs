@@ -3,9 +3,9 @@
 //! What a foreign program loses on its way is left out of the comparison by name, with the reason
 //! beside it; where both programs are ours nothing is.
 
-use crate::everything::Everything;
+use crate::everything::{Everything, FileSystem};
 use crate::make::{has, moved, run};
-use crate::mounted::{FileSystem, Mounted};
+use crate::mount::Mounted;
 use crate::subject::{Work, is_ours};
 use crate::tree::{Inode, Table, assert_equal, exact};
 use std::path::PathBuf;
@@ -26,12 +26,12 @@ const UNPACK_BSD: &str =
     "bsdtar -x -p --acls --xattrs --fflags --numeric-owner -C images/out -f out.tar";
 
 /// The tree, on a file system of its own; `None` where it cannot be, or is too much for the subject.
-fn tree(work: &Work, what: Everything) -> Option<(Mounted<'_>, PathBuf)> {
+fn tree(work: &Work, what: Everything) -> Option<(Mounted, PathBuf)> {
     if !is_ours() {
         println!("skipped: docs/differences.md lists what it loses");
         return None;
     }
-    let mounted = Mounted::new(work, what.file_system)?;
+    let mounted = Mounted::new(work, what.file_system.name(), "images")?;
     let tree = work.image("tree");
     std::fs::create_dir_all(&tree).unwrap();
     what.make(&tree);

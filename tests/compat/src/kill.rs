@@ -1,7 +1,7 @@
 //! Killed or stopped at any point: nothing half made is visible, the next try succeeds and leaves
 //! nothing.
 
-use crate::make::disk;
+use crate::make::{disk, file};
 use crate::server::{Answer, Fault, Server};
 use crate::subject::{Work, collect, is_ours};
 use crate::verbs::{Prepared, Verb};
@@ -98,6 +98,36 @@ cut_short! {
     export_of_a_disk_image: ExportRaw,
     export_to_qcow2: ExportQcow2,
     pull_of_a_disk_image: PullRaw
+}
+
+#[test]
+fn a_signal_ends_a_copy_of_many_files() {
+    let Some(work) = Work::new() else { return };
+    let tree = work.path("many");
+    std::fs::create_dir_all(&tree).unwrap();
+    for index in 0..5000 {
+        file(&tree.join(format!("{index}")), "x");
+    }
+    for signal in [Signal::TERM, Signal::INT] {
+        let run = work.run("systemd-import-fs").arg("run").arg(&tree);
+        let (mut child, socket) = run.arg("t").start();
+        while work.images().is_empty() {
+            assert!(child.try_wait().unwrap().is_none(), "it ended");
+            std::thread::yield_now();
+        }
+        let pid = rustix::process::Pid::from_child(&child);
+        rustix::process::kill_process(pid, signal).unwrap();
+        let outcome = collect(child, &socket);
+        assert_eq!(outcome.status, 1, "{}", outcome.stderr);
+        let notes = &outcome.notes;
+        assert!(notes.contains(&"ERRNO=4".into()), "{notes:?}");
+        assert!(
+            outcome.stderr.contains("Copy cancelled."),
+            "{}",
+            outcome.stderr
+        );
+        assert_eq!(work.images(), [""; 0]);
+    }
 }
 
 #[test]

@@ -12,9 +12,9 @@
 //! | `make` | archives, disk images, signatures, by the tools people make them with |
 //! | `tarball` | archives byte by byte |
 //! | `arena` | an archive unpacked by ours, GNU tar and bsdtar |
+//! | `mount` | file systems of all kinds, mounted for one test |
 //! | `tree` | a folder as a comparable table |
 //! | `everything` | a tree with all that an image can hold |
-//! | `mounted` | a file system of its own for a test |
 //! | `bus` | the service on a private bus, with its real workers |
 //! | the others | the tests, one file a subject of the manual |
 
@@ -25,7 +25,7 @@ mod everything;
 #[cfg(test)]
 mod make;
 #[cfg(test)]
-mod mounted;
+mod mount;
 #[cfg(test)]
 mod server;
 #[cfg(test)]
