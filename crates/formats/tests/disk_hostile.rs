@@ -151,6 +151,25 @@ fn qcow2_tables_that_point_at_tables_read_as_by_qemu() {
     made.assert_same("one cluster twice");
 }
 
+#[test]
+fn qcow2_entries_beyond_the_end_of_the_disk_are_not_looked_at() {
+    if !has(&["qemu-img"]) {
+        return;
+    }
+    let data = disk(SIZE);
+    let made = Made::new(Format::Qcow2, "", &[], &data);
+    let image = made.bytes();
+    for size in [0usize, 512, 1 << 20, (1 << 20) + 512] {
+        // The first cluster that is wholly beyond the end stands nowhere.
+        let beyond = narrow(l2(&image)) + size.div_ceil(65_536) * 8;
+        let size_bytes = wide(size).to_be_bytes();
+        let shorter = patched(&image, &[(24, &size_bytes), (beyond, &[0xbf; 8])]);
+        crate::disk_image::write(&made.path("image"), &shorter);
+        let read = made.assert_same(&format!("{size} bytes"));
+        assert!(read.bytes == data[..size], "{size} bytes");
+    }
+}
+
 /// An image of little more than tables.
 fn tiny_qcow2(size: u64, cluster_bits: u32, l1: &[u64], l2: &[u64]) -> Vec<u8> {
     let cluster = 1usize << cluster_bits;

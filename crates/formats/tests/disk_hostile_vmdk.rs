@@ -26,6 +26,7 @@ fn vmdk_that_lies_is_refused() {
             (&[(4, &[4])], Unsupported, "version 0x4"),
             (&[(4, &[0])], Unsupported, "version 0x0"),
             (&[(12, &[0xff; 8])], Corrupt, "impossible size"),
+            (&[(12, &[0; 8])], Corrupt, "impossible size"),
             (&[(18, &[0x40])], TooLarge, "disk"),
             (&[(17, &[0x40])], TooLarge, "directory"),
             (&[(16, &[0x10])], Corrupt, "directory is not all there"),

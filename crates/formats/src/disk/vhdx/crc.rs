@@ -14,16 +14,18 @@ fn step(byte: u8) -> u32 {
 /// The checksum of bytes, of which the four at an offset count as zeros: there it stands itself.
 pub(super) fn crc32c(bytes: &[u8], own: usize) -> u32 {
     let steps: [u32; 256] = std::array::from_fn(|byte| u8::try_from(byte).map_or(0, step));
-    let own = own..own.saturating_add(4);
-    let mut crc = u32::MAX;
-    for (at, byte) in bytes.iter().enumerate() {
-        let byte = if own.contains(&at) { 0 } else { *byte };
+    let add = |crc: u32, byte: &u8| {
         let [low, ..] = crc.to_le_bytes();
         // There is a step for every byte.
         let step = steps.get(usize::from(low ^ byte)).copied();
-        crc = (crc >> 8) ^ step.unwrap_or_default();
-    }
-    !crc
+        (crc >> 8) ^ step.unwrap_or_default()
+    };
+    let (before, rest) = bytes.split_at_checked(own).unwrap_or((bytes, &[]));
+    let zeros = [0; 4];
+    let (own, after) = rest.split_at_checked(zeros.len()).unwrap_or((rest, &[]));
+    let zeros = zeros.get(..own.len()).unwrap_or_default();
+    let crc = [before, zeros, after].into_iter().flatten();
+    !crc.fold(u32::MAX, add)
 }
 
 #[cfg(test)]

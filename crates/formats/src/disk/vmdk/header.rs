@@ -178,7 +178,9 @@ impl RawHeader {
                 });
             }
         };
-        let Some(size) = self.sectors.checked_mul(SECTOR) else {
+        // Without a size the disk would stand in other files, of which the description says nothing.
+        let size = self.sectors.checked_mul(SECTOR).filter(|size| *size > 0);
+        let Some(size) = size else {
             return refuse("a disk of an impossible size", 12);
         };
         if size > limits.size_bytes {
