@@ -2,6 +2,7 @@
 
 use crate::make::{PACKERS, archive, file, has, packed, plain_tree, rich_tree, run, small_archive};
 use crate::subject::{Work, is_ours};
+use crate::tarball::Tarball;
 use crate::tree::{assert_same, describe};
 use rustix::io::Errno;
 use std::fs::File;
@@ -358,5 +359,38 @@ fn access_lists_of_the_image_root_do_not_reach_images() {
     work.run("systemd-import").arg("tar").arg(&source).succeed();
     if is_ours() {
         assert_same(&tree, &work.image("t"));
+    }
+}
+
+#[test]
+fn what_linux_or_an_image_cannot_have_is_left_out_and_told() {
+    let Some(work) = Work::new() else { return };
+    let list = b"user::rwx,user:nobody-has-this-name:r--,group::r-x,other::r-x";
+    let many = (0..50).fold(Tarball::new(), |archive, number| {
+        let archive = archive.pax(b'x', &[("SCHILY.acl.access", list)]);
+        archive.file(format!("f{number}"), b"x")
+    });
+    let one = |key: &str, value: &[u8]| Tarball::new().pax(b'x', &[(key, value)]).file("f", b"x");
+    for (archive, lines) in [
+        (
+            one("SCHILY.acl.ace", b"owner@:rwxp::allow,everyone@:r::allow"),
+            1,
+        ),
+        (one("SCHILY.fflags", b"nodump,schg"), 1),
+        (one("SCHILY.fflags", b"nodump"), 0),
+        (one("SCHILY.acl.access", list), 1),
+        (many, 21),
+    ] {
+        let source = file(&work.path("x.tar"), archive.end());
+        let import = work.run("systemd-import").args(["tar", "--force"]);
+        let outcome = import.arg(&source).arg("t").succeed();
+        if is_ours() {
+            assert_eq!(
+                outcome.stderr.matches("left out").count(),
+                lines,
+                "{}",
+                outcome.stderr
+            );
+        }
     }
 }

@@ -18,11 +18,13 @@ use std::io;
 use std::os::fd::BorrowedFd;
 use std::os::unix::ffi::OsStrExt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 /// Extended attributes that hold access lists, xattr(7).
 const ACL_ACCESS: &str = "system.posix_acl_access";
 const ACL_DEFAULT: &str = "system.posix_acl_default";
+/// Most lines about entries of access lists that were left out: an archive may have millions.
+const LOST_LINES_MAX: u64 = 20;
 /// Set by the security module's own rules; only meaningful where it runs.
 const SELINUX: &[u8] = b"security.selinux";
 
@@ -31,6 +33,8 @@ const SELINUX: &[u8] = b"security.selinux";
 pub(super) struct Wardrobe {
     report: Report,
     told: Arc<AtomicBool>,
+    /// Lines about lost entries of access lists.
+    lost: Arc<AtomicU64>,
     has_selinux: bool,
     /// Who we are: new inodes have this owner already.
     own: (u32, u32),
@@ -48,6 +52,7 @@ impl Wardrobe {
         Self {
             report,
             told: Arc::new(AtomicBool::new(false)),
+            lost: Arc::new(AtomicU64::new(0)),
             has_selinux: std::path::Path::new("/sys/fs/selinux/enforce").exists(),
             own: (
                 rustix::process::geteuid().as_raw(),
@@ -133,11 +138,7 @@ impl Wardrobe {
                 Error::caused(Kind::Archive, format!("Access list of '{}'", path()), error)
             })?;
             for lost in &list.unresolved {
-                self.report.warning(format!(
-                    "Access list entry '{}' of '{}' has a name but no number, left out",
-                    String::from_utf8_lossy(lost),
-                    path()
-                ));
+                self.tell_lost(lost, &entry.path);
             }
             let set = inode.set_attribute(OsStr::new(name), &list.bytes);
             self.tolerate(set)
@@ -154,6 +155,20 @@ impl Wardrobe {
                 Ok(())
             }
             other => other,
+        }
+    }
+
+    fn tell_lost(&self, lost: &[u8], path: &[u8]) {
+        let before = self.lost.fetch_add(1, Ordering::Relaxed);
+        if before < LOST_LINES_MAX {
+            self.report.warning(format!(
+                "Access list entry '{}' of '{}' has a name but no number, left out",
+                String::from_utf8_lossy(lost),
+                String::from_utf8_lossy(path)
+            ));
+        } else if before == LOST_LINES_MAX {
+            self.report
+                .warning("More access list entries without a number are left out");
         }
     }
 
