@@ -5,7 +5,7 @@
 //! | import tar | owner, mode, nodes, attributes | – | image root | no |
 //! | import raw | override permissions, immutable mark | – | image root | no |
 //! | import-fs | as import tar, and read all | the folder | image root | no |
-//! | export | read all, trusted attributes | the image | folder of FILE, if it is a file | no |
+//! | export | read all, trusted attributes | the image or its snapshot | folder of FILE, if it is a file | no |
 //! | pull | as import of that form | TLS roots, resolver files, `file:` source | image root | connect |
 //!
 //! The cage closes before the first byte of an image is looked at. Nothing in it can start another

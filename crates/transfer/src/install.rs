@@ -55,7 +55,7 @@ impl Proven {
     ) -> Result<Installed> {
         let path = root.path.join(name);
         let shown = path.display();
-        if manner.quota {
+        if manner.quota && importd_host::subvolume::is_subvolume(self.0.fd()).unwrap_or(false) {
             quota::set_up(root, self.0.fd(), context);
         }
         if manner.read_only {

@@ -10,7 +10,7 @@ use importd_api::progress;
 use importd_host::notify::Notifier;
 use std::fmt;
 use std::io::Write;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -46,6 +46,8 @@ struct Inner {
     prefixed: bool,
     most: Level,
     percent: AtomicU8,
+    /// The result has been told: threads that are still at it have nothing more to say.
+    finished: AtomicBool,
     sent: Mutex<Option<Instant>>,
 }
 
@@ -80,13 +82,15 @@ impl Report {
             prefixed: settings.target.as_deref() == Some("console-prefixed"),
             most,
             percent: AtomicU8::new(NOTHING_REPORTED),
+            finished: AtomicBool::new(false),
             sent: Mutex::new(None),
         }))
     }
 
     /// Writes one line; control characters of foreign origin are escaped.
     pub fn line(&self, level: Level, text: &str) {
-        if level > self.0.most {
+        let is_late = level >= Level::Info && self.0.finished.load(Ordering::Relaxed);
+        if level > self.0.most || is_late {
             return;
         }
         let mut line = String::with_capacity(text.len() + 8);
@@ -136,6 +140,9 @@ impl Report {
         let Ok(mut sent) = self.0.sent.lock() else {
             return false;
         };
+        if self.0.finished.load(Ordering::Relaxed) {
+            return false;
+        }
         let fresh = sent.is_some_and(|at| at.elapsed() < PROGRESS_INTERVAL);
         if fresh && percent < 100 {
             return false;
@@ -148,6 +155,7 @@ impl Report {
 
     /// Reports the result: the error's line, `ERRNO=` and `EXIT_STATUS=`. Returns the exit status.
     pub fn finish(&self, result: &Result<(), Error>) -> u8 {
+        self.0.finished.store(true, Ordering::Relaxed);
         let status = match result {
             Ok(()) => 0,
             Err(error) => {

@@ -178,6 +178,21 @@ mod tests {
     }
 
     #[test]
+    fn an_export_of_a_tree_reads_that_tree() {
+        let Some(place) = Place::new() else { return };
+        let tree = Dir::open(&place.path("source")).unwrap();
+        cage::enter_export_tree(&tree, Some(&place.root.folder), &place.context).unwrap();
+        File::open(place.path("source/file")).unwrap();
+        File::create(place.path("images/out.tar")).unwrap();
+        assert!(File::create(place.path("source/new")).is_err());
+        assert!(tree.unlink("file".as_ref()).is_err());
+        let above = Dir::open(place.folder.path());
+        assert!(above.is_err(), "the folder around it can be read");
+        place.nothing_else_works();
+        assert!(!is_connected());
+    }
+
+    #[test]
     fn a_pull_connects_and_reads_what_that_needs() {
         let Some(place) = Place::new() else { return };
         let request = Request {

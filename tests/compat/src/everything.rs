@@ -21,10 +21,10 @@ pub(crate) enum FileSystem {
 }
 
 impl FileSystem {
-    /// What its maker is called after `mkfs.`.
+    /// What `mount` calls it.
     pub(crate) const fn name(self) -> &'static str {
         match self {
-            Self::Ext4 => "ext4",
+            Self::Ext4 => "ext4-large",
             Self::Btrfs => "btrfs",
         }
     }

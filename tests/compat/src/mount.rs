@@ -30,6 +30,11 @@ impl Mounted {
                 mount(&["-t", "overlay", "-o", &options, "overlay"], &path);
             }
             _ => {
+                let (kind, options): (&str, &[&str]) = match kind {
+                    // With attributes of up to 64 KiB.
+                    "ext4-large" => ("ext4", &["-q", "-O", "ea_inode", "-I", "256"]),
+                    kind => (kind, &["-q"]),
+                };
                 let maker = format!("mkfs.{kind}");
                 if !has(&maker) {
                     return None;
@@ -40,11 +45,6 @@ impl Mounted {
                 let file = std::fs::File::create(&disk).unwrap();
                 file.set_len(DISK_BYTES).unwrap();
                 let disk = disk.to_str().unwrap();
-                // Attributes of 64 KiB, and inodes that have room for nanoseconds.
-                let options: &[&str] = match kind {
-                    "ext4" => &["-q", "-O", "ea_inode", "-I", "256"],
-                    _ => &["-q"],
-                };
                 run(&maker, &[options, &[disk]].concat(), Path::new("/"));
                 mount(&["-o", "loop", disk], &path);
             }

@@ -236,6 +236,8 @@ pub(crate) fn attributes(path: &Path) -> BTreeMap<String, Vec<u8>> {
             value.truncate(length);
             (name.to_string_lossy().into_owned(), value)
         })
+        // What XFS shows root of its access lists a second time.
+        .filter(|(name, _)| !name.starts_with("trusted.SGI_ACL_"))
         .collect()
 }
 

@@ -13,7 +13,8 @@ use std::os::fd::{AsFd, AsRawFd};
 const OPEN_MAX: usize = 64;
 
 /// Removes something: a file, a link itself, or a tree. Other file systems mounted inside are not
-/// entered; they make it fail with `EBUSY`.
+/// entered; they make it fail with `EBUSY`. What is mounted in a btrfs subvolume, which goes as a
+/// whole, is unmounted by the kernel and not touched.
 ///
 /// # Errors
 /// `NotFound` if it is not there; what the system says. A tree may then be half removed.

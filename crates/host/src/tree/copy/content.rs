@@ -13,7 +13,7 @@ use std::os::fd::BorrowedFd;
 pub(super) const SMALL_BYTES: usize = 128 << 10;
 /// Files of at least this many bytes are written back at once, so that the final flush has little
 /// left. Smaller ones are better off collected by the kernel.
-const WRITEBACK_BYTES: u64 = 128 << 10;
+const WRITEBACK_BYTES: u64 = 1 << 20;
 
 /// Told how far in the file it is; its error ends the copy.
 pub(super) type Tell<'a> = &'a mut dyn FnMut(u64) -> io::Result<()>;

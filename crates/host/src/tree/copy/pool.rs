@@ -23,8 +23,8 @@ pub(super) const BATCH: usize = 8;
 /// Batches waiting for a thread. Each may keep a folder open that the walk has left: this bounds
 /// the descriptors.
 pub(super) const QUEUE_DEPTH: usize = 32;
-/// Fewest threads: while one waits for the disk another can work.
-const THREADS_MIN: usize = 2;
+/// Fewest threads: while some wait for the disk another can work.
+const THREADS_MIN: usize = 3;
 /// Most threads: more only contend for the locks of the file systems.
 const THREADS_MAX: usize = 8;
 

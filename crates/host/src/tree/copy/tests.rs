@@ -183,6 +183,32 @@ fn a_copy_into_a_folder_of_the_source_leaves_itself_out() {
 }
 
 #[test]
+fn what_goes_away_meanwhile_is_left_out() {
+    let place = Place::new();
+    for name in ["from/a", "from/b", "from/c"] {
+        Dir::create_all(&place.path(name), 0o755).unwrap();
+        place.file(&format!("{name}/1"), b"x");
+        place.file(&format!("{name}/2"), b"x");
+    }
+    place.file("from/first", b"x");
+    let (from, to) = (place.dir("from"), place.dir("to"));
+    // Told of a folder before it is opened, and of a file before it is.
+    copy(&from, &to, &|progress| {
+        let path = progress.path();
+        if path == PathBuf::from("b") {
+            crate::tree::remove(&from, OsStr::new("b"))?;
+        }
+        if path.ends_with("1") {
+            std::fs::remove_file(place.path("from").join(path))?;
+        }
+        Ok(())
+    })
+    .unwrap();
+    assert_eq!(to.entries().unwrap(), ["a", "c", "first"]);
+    assert_eq!(place.dir("to/a").entries().unwrap(), ["2"]);
+}
+
+#[test]
 fn whoever_is_told_may_end_it_and_the_first_failure_is_told() {
     let place = Place::new();
     for index in 0..200 {
