@@ -159,6 +159,47 @@ fn a_format_is_taken_by_option_for_a_pipe() {
 }
 
 #[test]
+fn levels_are_obeyed_and_checked_by_format() {
+    let Some(work) = Work::new() else { return };
+    if !is_ours() {
+        return;
+    }
+    let data = b"level after level, the same words again: ".repeat(20_000);
+    let source = file(&work.path("disk.raw"), data);
+    let export = |options: &[&str]| {
+        let run = work.run("systemd-export").args(options);
+        run.arg("raw").arg(&source)
+    };
+    for (format, fast, small) in [
+        ("gzip", 1, 9),
+        ("xz", 0, 9),
+        ("zstd", 1, 19),
+        ("bzip2", 1, 9),
+    ] {
+        let packed = |level: i32| {
+            let options = [format!("--format={format}"), format!("--level={level}")];
+            export(&options.each_ref().map(String::as_str))
+                .succeed()
+                .stdout
+        };
+        assert!(packed(small).len() < packed(fast).len(), "{format}");
+    }
+    for (options, words) in [
+        (
+            ["--format=gzip", "--level=0"],
+            "'0' of gzip is not a number from 1 to 9",
+        ),
+        (["--format=zstd", "--level=20"], "from 1 to 19"),
+        (["--format=xz", "--level=-1"], "'-1' of xz"),
+        (["--format=lz4", "--level=1"], "'lz4' has no levels"),
+        (["--format=uncompressed", "--level=1"], "no levels"),
+    ] {
+        let refused = export(&options).fail(Errno::INVAL);
+        assert!(refused.complaint().contains(words), "{}", refused.stderr);
+    }
+}
+
+#[test]
 fn disk_images_keep_their_holes() {
     let Some(work) = Work::new() else { return };
     let disk = disk(&work, "disk.img");
