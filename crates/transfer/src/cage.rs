@@ -131,7 +131,7 @@ pub fn enter_import_fs(root: &Root, source: &Dir, context: &Context) -> Result<(
 /// removes a snapshot are calls into btrfs, which need no right to write.
 ///
 /// # Errors
-/// As [`enter_import`].
+/// As [`enter_import_tar`].
 pub fn enter_export_tree(tree: &Dir, folder: Option<&Dir>, context: &Context) -> Result<()> {
     let mut profile = Profile::new("export", READ_TREES);
     profile.allow_read(tree.as_fd()).doing(failed)?;
