@@ -116,13 +116,13 @@ pub fn enter_import_raw(folder: &Dir, extra: CapabilitySet, context: &Context) -
     enter(&profile, context)
 }
 
-/// For `systemd-import-fs run`.
+/// For `systemd-import-fs run`: the copy grows in `folder`.
 ///
 /// # Errors
 /// As [`enter_import_tar`].
-pub fn enter_import_fs(root: &Root, source: &Dir, context: &Context) -> Result<()> {
+pub fn enter_import_fs(folder: &Dir, source: &Dir, context: &Context) -> Result<()> {
     let mut profile = Profile::new("import-fs", MAKE_TREES);
-    profile.allow_write(root.folder.as_fd()).doing(failed)?;
+    profile.allow_write(folder.as_fd()).doing(failed)?;
     profile.allow_read(source.as_fd()).doing(failed)?;
     enter(&profile, context)
 }

@@ -157,7 +157,7 @@ mod tests {
     fn an_import_of_a_folder_reads_that_folder_too() {
         let Some(place) = Place::new() else { return };
         let source = Dir::open(&place.path("source")).unwrap();
-        cage::enter_import_fs(&place.root, &source, &place.context).unwrap();
+        cage::enter_import_fs(&place.root.folder, &source, &place.context).unwrap();
         place.writes_images();
         File::open(place.path("source/file")).unwrap();
         assert!(File::create(place.path("source/new")).is_err());

@@ -1,7 +1,9 @@
 //! `--direct`: files, ranges and block devices that are written to by their path.
 
-use crate::make::{file, has, packed, run};
+use crate::make::{archive, file, has, packed, plain_tree, run};
+use crate::mount::Mounted;
 use crate::subject::{Outcome, Run, Work, is_ours};
+use crate::tree::assert_same;
 use rustix::io::Errno;
 use std::os::unix::fs::{FileExt, MetadataExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
@@ -277,4 +279,91 @@ fn what_cannot_be_written_to_is_refused_by_name() {
         std::fs::read(work.image("sub/x.img")).unwrap(),
         vec![1; 100]
     );
+}
+
+#[test]
+fn a_tree_is_made_at_a_path_and_only_when_whole() {
+    let Some(work) = Work::new() else { return };
+    let tree = plain_tree(&work);
+    let tar = file(&work.path("t.tar"), archive(&tree));
+    let import = |options: &[&str], source: &Path, target: &Path| {
+        let run = work.run("systemd-import").args(["tar", "--direct"]);
+        run.args(options).arg(source).arg(target)
+    };
+    let new = work.path("a/new");
+    import(&[], &tar, &new).succeed();
+    assert_same(&tree, &new);
+    // What is there is replaced on request, and stays if the new one does not come.
+    let cut = file(
+        &work.path("cut.tar"),
+        &std::fs::read(&tar).unwrap()[..20_000],
+    );
+    file(&new.join("mine"), "mine");
+    import(&["--force"], &cut, &new).fail_somehow();
+    assert_eq!(new.join("mine").exists(), is_ours());
+    import(&["--force"], &tar, &new).succeed();
+    assert_same(&tree, &new);
+    import(&[], &cut, &work.path("other")).fail_somehow();
+    assert!(!is_ours() || !work.path("other").exists());
+    let left = std::fs::read_dir(work.path("a")).unwrap().count();
+    assert_eq!(left, 1);
+}
+
+#[test]
+fn a_folder_that_is_there_is_filled_and_emptied_again_on_failure() {
+    let Some(work) = Work::new() else { return };
+    let tree = plain_tree(&work);
+    let tar = file(&work.path("t.tar"), archive(&tree));
+    let cut = file(
+        &work.path("cut.tar"),
+        &std::fs::read(&tar).unwrap()[..20_000],
+    );
+    let import = |source: &Path, target: &Path| {
+        let run = work.run("systemd-import").args(["tar", "--direct"]);
+        run.arg(source).arg(target)
+    };
+    let Some(mounted) = Mounted::new(&work, "tmpfs", "there") else {
+        return;
+    };
+    import(&cut, mounted.path()).fail_somehow();
+    let left = std::fs::read_dir(mounted.path()).unwrap().count();
+    assert!(!is_ours() || left == 0);
+    import(&tar, mounted.path()).succeed();
+    assert_same(&tree, mounted.path());
+    let other = work.path("other");
+    std::fs::create_dir_all(other.join("mine")).unwrap();
+    let outcome = import(&cut, &other).fail_somehow();
+    assert!(other.join("mine").exists());
+    assert!(
+        !is_ours() || outcome.stderr.contains("filled in part"),
+        "{}",
+        outcome.stderr
+    );
+}
+
+#[test]
+fn a_folder_is_copied_to_a_path_that_is_empty_or_not_there() {
+    let Some(work) = Work::new() else { return };
+    let tree = plain_tree(&work);
+    let import = |target: &Path| {
+        let options = ["run", "--direct", "--btrfs-subvol=no"];
+        let run = work.run("systemd-import-fs").args(options);
+        run.arg(&tree).arg(target)
+    };
+    for name in ["new", "empty"] {
+        let target = work.path(name);
+        if name == "empty" {
+            std::fs::create_dir_all(&target).unwrap();
+        }
+        import(&target).succeed();
+        if is_ours() {
+            assert_same(&tree, &target);
+        }
+        assert!(target.join("sparse").exists(), "{name}");
+    }
+    if is_ours() {
+        import(&work.path("new")).fail(Errno::EXIST);
+        file(&work.path("file"), "");
+        import(&work.path("file")).fail(Errno::EXIST);
+    }
 }

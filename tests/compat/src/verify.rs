@@ -1,6 +1,6 @@
 //! Verification: what was tampered with does not become an image.
 
-use crate::make::{Signer, archive, checksum_line, packed, plain_tree};
+use crate::make::{Signer, archive, checksum_line, disk, has, packed, plain_tree, run};
 use crate::server::{Answer, Server};
 use crate::subject::{Outcome, Run, Work, is_ours};
 use crate::tree::assert_same;
@@ -213,4 +213,40 @@ fn one_flipped_byte_anywhere_is_a_refusal_that_names_the_file() {
         }
         server.put(path, Answer::ok(bytes.clone()));
     }
+}
+
+#[test]
+fn a_qcow2_image_is_proven_before_it_is_looked_into() {
+    let Some(work) = Work::new() else { return };
+    if !has("qemu-img") || !is_ours() {
+        println!("skipped: the original unpacks it first");
+        return;
+    }
+    disk(&work, "disk.img");
+    let line = ["convert", "-O", "qcow2", "disk.img", "disk.qcow2"];
+    run("qemu-img", &line, &work.path(""));
+    let mut body = std::fs::read(work.path("disk.qcow2")).unwrap();
+    let server = Server::start();
+    let sums = checksum_line(&body, "disk.qcow2");
+    server.put("/SHA256SUMS", Answer::ok(sums));
+    let pull = || {
+        let options = ["--keep-download=no", "raw", "--verify=checksum"];
+        let run = work.run("systemd-pull").args(options);
+        run.arg(server.url("/disk.qcow2"))
+    };
+    // Damage that the reader of qcow2 would complain of: it must not get to see it.
+    let last = body.len() - 1;
+    body[0x28..0x30].fill(0xff);
+    body[last] ^= 1;
+    server.put("/disk.qcow2", Answer::ok(body));
+    let outcome = refused(&work, pull());
+    let line = outcome.complaint();
+    assert!(line.contains("is not what"), "{}", outcome.stderr);
+    assert!(!outcome.stderr.contains("Unpacking"), "{}", outcome.stderr);
+
+    let body = std::fs::read(work.path("disk.qcow2")).unwrap();
+    server.put("/disk.qcow2", Answer::ok(body));
+    pull().succeed();
+    let made = std::fs::read(work.image("disk.raw")).unwrap();
+    assert!(made == std::fs::read(work.path("disk.img")).unwrap());
 }

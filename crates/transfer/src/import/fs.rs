@@ -8,14 +8,14 @@ use crate::error::{Doing, Error, Result};
 use crate::install::Root;
 use crate::proof::Staged;
 use crate::report::size;
-use crate::sink::tree::single_tree;
+use crate::sink::tree::{FolderInPlace, single_tree};
 use crate::source::file;
 use importd_api::failure::Kind;
 use importd_host::cancel::Cancelled;
 use importd_host::dir::Dir;
 use importd_host::staging::Staging;
 use importd_host::tree::{self, CopyProgress};
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
@@ -37,30 +37,73 @@ pub fn run(request: &Request, context: &Context) -> Result<()> {
         "Importing '{label}', saving as '{}'.",
         request.destination
     ));
-    let Site::Hidden(Hidden {
-        root, name, manner, ..
-    }) = request.destination.open_tree(&request.target, context)?
-    else {
-        let text = format!("'{}' exists; --force replaces it", request.destination);
-        return Err(Error::new(Kind::Exists, text));
+    let hidden = match request.destination.open_tree(&request.target, context)? {
+        Site::Hidden(hidden) => hidden,
+        Site::Folder(folder) => return into_folder(&source, folder, request, context),
+        Site::InPlace(_) => return Ok(()),
     };
-    cage::enter_import_fs(&root, &source, context)?;
+    let Hidden {
+        root, name, manner, ..
+    } = hidden;
+    cage::enter_import_fs(&root.folder, &source, context)?;
 
     let place = (&root, name.as_os_str());
-    let staging = stage(&source, place, &request.target, context, &|now| {
-        if context.report.progress(now) {
-            context.report.info(format!("Imported {now}%."));
-        }
-    })?;
+    let observe = |now| observe(now, context);
+    let staging = stage(&source, place, &request.target, context, &observe)?;
     let installed = Staged(staging).accept_local();
     installed.install(&root, &name, manner, context)?;
     request.retire_old(&root, &name, context);
-    context.report.info(format!(
-        "Directory '{}' successfully installed.",
-        root.path.join(&name).display()
-    ));
-    report_success(context);
+    report_installed(&root.path.join(&name).display().to_string(), context);
     Ok(())
+}
+
+/// Copies into a folder that is there, if nothing is in it.
+fn into_folder(source: &Dir, folder: Dir, request: &Request, context: &Context) -> Result<()> {
+    cage::enter_import_fs(&folder, source, context)?;
+    let label = request.destination.to_string();
+    let place = FolderInPlace::new(folder, label.clone())?;
+    if !place.was_empty() {
+        let text = format!("'{label}' exists and is not empty; --force replaces it");
+        return Err(Error::new(Kind::Exists, text));
+    }
+    let (inner, _) = tree_inside(source, context)?;
+    let from = inner.as_ref().unwrap_or(source);
+    let observe = |now| observe(now, context);
+    let target = &request.target;
+    let result = copy(from, place.folder(), context, &observe)
+        .and_then(|()| place.finish(target.sync, target.read_only));
+    match result {
+        Ok(()) => report_installed(&label, context),
+        Err(_) => place.undo(&context.report),
+    }
+    result
+}
+
+fn observe(now: u8, context: &Context) {
+    if context.report.progress(now) {
+        context.report.info(format!("Imported {now}%."));
+    }
+}
+
+fn report_installed(label: &str, context: &Context) {
+    context
+        .report
+        .info(format!("Directory '{label}' successfully installed."));
+    report_success(context);
+}
+
+/// The only folder of a source that is no operating system tree, if it is one, and its name.
+fn tree_inside(source: &Dir, context: &Context) -> Result<(Option<Dir>, Option<OsString>)> {
+    let failed = || "Failed to look for an operating system tree".to_owned();
+    let name = single_tree(source).doing(failed)?;
+    let inner = name.as_ref().map(|name| source.open_dir(name));
+    if let Some(name) = &name {
+        context.report.info(format!(
+            "The directory holds one OS tree, '{}', which is imported instead.",
+            name.display()
+        ));
+    }
+    Ok((inner.transpose().doing(failed)?, name))
 }
 
 /// Puts the tree that is in a folder under a hidden name in the image root: by a snapshot where that
@@ -75,16 +118,7 @@ pub(crate) fn stage(
     context: &Context,
     observe: &(dyn Fn(u8) + Sync),
 ) -> Result<Staging> {
-    let failed = || "Failed to look for an operating system tree".to_owned();
-    let inner_name = single_tree(source).doing(failed)?;
-    let inner = inner_name.as_ref().map(|name| source.open_dir(name));
-    let inner = inner.transpose().doing(failed)?;
-    if let Some(name) = &inner_name {
-        context.report.info(format!(
-            "The directory holds one OS tree, '{}', which is imported instead.",
-            name.display()
-        ));
-    }
+    let (inner, inner_name) = tree_inside(source, context)?;
     if target.subvolume {
         let tree = (source, inner_name.as_deref().zip(inner.as_ref()));
         if let Some(staging) = snapshot::stage(tree, (root, name), context)? {

@@ -67,6 +67,7 @@ fn new_file(
         scratch: &root.folder,
         context,
         fits: &|_| Ok(()),
+        complete: &|| Ok(()),
     };
     let size = pour.input(input)?;
     context
@@ -105,6 +106,7 @@ fn in_place(
         scratch: &scratch,
         context,
         fits: &|size| target.check_room(size),
+        complete: &|| Ok(()),
     };
     let result = pour
         .input(input)

@@ -4,9 +4,11 @@ use super::{Request, report_success, unpacked_and_counted};
 use crate::cage;
 use crate::context::Context;
 use crate::destination::{Hidden, Site};
-use crate::error::{Error, Result};
-use crate::sink::tree::{Limits, TreeSink};
-use importd_api::failure::Kind;
+use crate::error::{Doing, Result};
+use crate::report::size;
+use crate::sink::tree::{Extracted, FolderInPlace, Limits, TreeSink, Unpack};
+use crate::source::file::Input;
+use importd_host::dir::Dir;
 
 /// Imports an archive.
 ///
@@ -15,15 +17,26 @@ use importd_api::failure::Kind;
 pub fn run(request: &Request, limits: Limits, context: &Context) -> Result<()> {
     request.destination.check_free(&request.target)?;
     let input = request.open(None, context)?;
-    let Site::Hidden(Hidden {
-        root, name, manner, ..
-    }) = request.destination.open_tree(&request.target, context)?
-    else {
-        let text = format!("'{}' exists; --force replaces it", request.destination);
-        return Err(Error::new(Kind::Exists, text));
-    };
-    cage::enter_import_tar(&root.folder, context)?;
+    match request.destination.open_tree(&request.target, context)? {
+        Site::Hidden(hidden) => new_tree(input, hidden, limits, request, context)?,
+        Site::Folder(folder) => into_folder(input, folder, limits, request, context)?,
+        Site::InPlace(_) => {}
+    }
+    report_success(context);
+    Ok(())
+}
 
+fn new_tree(
+    input: Input,
+    hidden: Hidden,
+    limits: Limits,
+    request: &Request,
+    context: &Context,
+) -> Result<()> {
+    let Hidden {
+        root, name, manner, ..
+    } = hidden;
+    cage::enter_import_tar(&root.folder, context)?;
     let sink = TreeSink::create(
         &root.folder,
         &name,
@@ -33,15 +46,50 @@ pub fn run(request: &Request, limits: Limits, context: &Context) -> Result<()> {
     )?;
     let (source, packed) = unpacked_and_counted(input, context)?;
     let (staged, done) = sink.fill(source, limits, Some(packed))?;
-    context.report.debug(format!(
-        "Unpacked {} entries with {} of contents.",
-        done.entries,
-        crate::report::size(done.bytes)
-    ));
+    tell(done, context);
     staged
         .accept_local()
         .install(&root, &name, manner, context)?;
     request.retire_old(&root, &name, context);
-    report_success(context);
     Ok(())
+}
+
+fn into_folder(
+    input: Input,
+    folder: Dir,
+    limits: Limits,
+    request: &Request,
+    context: &Context,
+) -> Result<()> {
+    cage::enter_import_tar(&folder, context)?;
+    let place = FolderInPlace::new(folder, request.destination.to_string())?;
+    let (source, packed) = unpacked_and_counted(input, context)?;
+    let unpack = Unpack {
+        limits,
+        packed: Some(packed),
+        top_mode: None,
+        report: &context.report,
+        cancel: &context.cancel,
+    };
+    let top = place
+        .folder()
+        .try_clone()
+        .doing(|| "Failed to open the target folder".into())?;
+    let target = &request.target;
+    let result = unpack.run(top, source).and_then(|done| {
+        tell(done, context);
+        place.finish(target.sync, target.read_only)
+    });
+    if result.is_err() {
+        place.undo(&context.report);
+    }
+    result
+}
+
+fn tell(done: Extracted, context: &Context) {
+    context.report.debug(format!(
+        "Unpacked {} entries with {} of contents.",
+        done.entries,
+        size(done.bytes)
+    ));
 }

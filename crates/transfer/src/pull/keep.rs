@@ -119,6 +119,7 @@ fn copy(
                 scratch: &root.folder,
                 context,
                 fits: &|_| Ok(()),
+                complete: &|| Ok(()),
             };
             let size = u64::try_from(stat.st_size).unwrap_or(0);
             pour.file(pristine.fd(), size, &|_| {})?;

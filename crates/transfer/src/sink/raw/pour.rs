@@ -40,6 +40,8 @@ pub struct Pour<'a> {
     pub context: &'a Context,
     /// Asked once the size of the image is known, before anything is written.
     pub fits: &'a (dyn Fn(u64) -> Result<()> + Sync),
+    /// Asked when all of a stream has come that is looked into only then.
+    pub complete: &'a (dyn Fn() -> Result<()> + Sync),
 }
 
 impl std::fmt::Debug for Pour<'_> {
@@ -87,6 +89,7 @@ impl Pour<'_> {
         let format = self.format(source.fill_buf().doing(failed)?);
         if format != Format::Raw {
             let (file, size) = spool(source, self.bounds, self.scratch)?;
+            (self.complete)()?;
             return self.convert(file.as_fd(), size, format, &|_| {});
         }
         self.prefer_no_copy_on_write();

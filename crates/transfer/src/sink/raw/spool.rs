@@ -1,7 +1,8 @@
 //! A stream of a disk image that can only be read out of order is put into a file first.
 //!
 //! qcow2 and its kin say where a block is anywhere in the file. The file has no name, so that a
-//! killed transfer leaves nothing.
+//! killed transfer leaves nothing. It lies where the image will be: what stands in it as it is is
+//! shared with the image where the file system can. A download is proven before it is looked into.
 
 use super::Bounds;
 use crate::error::{Doing, Error, Result};

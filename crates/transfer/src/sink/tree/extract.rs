@@ -93,8 +93,42 @@ impl TreeSink {
             .staging
             .folder()
             .doing(|| "Failed to open the hidden image folder".into())?;
+        let unpack = Unpack {
+            limits,
+            packed,
+            top_mode: Some(self.top_mode),
+            report: &self.report,
+            cancel: &self.cancel,
+        };
+        let done = unpack.run(top, source)?;
+        Ok((Staged(self.staging), done))
+    }
+}
+
+/// One archive that is unpacked into a folder.
+#[derive(Debug)]
+pub struct Unpack<'a> {
+    /// What it may become.
+    pub limits: Limits,
+    /// Counts the bytes that the source was unpacked from.
+    pub packed: Option<Count>,
+    /// The folder's mode where the archive does not say; `None` leaves it.
+    pub top_mode: Option<u32>,
+    /// Lines.
+    pub report: &'a Report,
+    /// Ends it.
+    pub cancel: &'a Cancel,
+}
+
+impl Unpack<'_> {
+    /// Unpacks to the very end of the source.
+    ///
+    /// # Errors
+    /// As [`TreeSink::fill`]; what was unpacked until then stays.
+    pub fn run<R: Read>(self, top: Dir, source: R) -> Result<Extracted> {
+        let limits = self.limits;
         let wardrobe = Wardrobe::new(self.report.clone());
-        let budget = Budget::new(limits.bytes, limits.ratio, packed);
+        let budget = Budget::new(limits.bytes, limits.ratio, self.packed);
         let mut extraction = Extraction {
             places: Places::new(top),
             pool: Pool::start(&wardrobe)?,
@@ -114,8 +148,7 @@ impl TreeSink {
             extraction.add(entry, &mut reader)?;
         }
         reader.finish()?;
-        let done = extraction.finish(&self.report, self.top_mode)?;
-        Ok((Staged(self.staging), done))
+        extraction.finish(self.report, self.top_mode)
     }
 }
 
@@ -305,11 +338,11 @@ impl Extraction {
         })
     }
 
-    fn finish(mut self, report: &Report, top_mode: u32) -> Result<Extracted> {
+    fn finish(mut self, report: &Report, top_mode: Option<u32>) -> Result<Extracted> {
         self.pool.finish()?;
         let top = self.places.top();
         flatten::flatten(&top, &mut self.folders, report)?;
-        if !self.folders.has_top() {
+        if let (Some(top_mode), false) = (top_mode, self.folders.has_top()) {
             rustix::fs::fchmod(top.as_fd(), Mode::from_raw_mode(top_mode))
                 .doing(|| "Failed to set the mode of the image folder".into())?;
         }

@@ -13,13 +13,15 @@ mod dress;
 mod extract;
 mod flatten;
 mod folders;
+mod in_place;
 mod inode;
 mod limits;
 mod places;
 mod pool;
 
-pub use extract::{Extracted, TreeSink};
+pub use extract::{Extracted, TreeSink, Unpack};
 pub(crate) use flatten::{move_up, single_tree};
+pub use in_place::FolderInPlace;
 pub use limits::{
     DEPTH_MAX_DEFAULT, DEPTH_MAX_POSSIBLE, ENTRIES_MAX_DEFAULT, Limits, RATIO_MAX_DEFAULT,
 };
