@@ -110,9 +110,15 @@ pub const GIVE_AWAY: CapabilitySet = CapabilitySet::CHOWN;
 ///
 /// # Errors
 /// As [`enter_import_tar`].
-pub fn enter_import_raw(folder: &Dir, extra: CapabilitySet, context: &Context) -> Result<()> {
+pub fn enter_import_raw(
+    folder: Option<&Dir>,
+    extra: CapabilitySet,
+    context: &Context,
+) -> Result<()> {
     let mut profile = Profile::new("import", MAKE_FILES.union(extra));
-    profile.allow_write(folder.as_fd()).doing(failed)?;
+    if let Some(folder) = folder {
+        profile.allow_write(folder.as_fd()).doing(failed)?;
+    }
     enter(&profile, context)
 }
 

@@ -196,8 +196,9 @@ fn look(path: &Path) -> Result<Option<Stat>> {
 /// Whether a new file can take the place of one that is there, unnoticed: it has no other name, and
 /// its owner can be kept.
 fn is_replaceable(stat: &Stat) -> bool {
-    let own = rustix::process::geteuid();
-    stat.st_nlink == 1 && (own.is_root() || own.as_raw() == stat.st_uid)
+    let (uid, gid) = (rustix::process::geteuid(), rustix::process::getegid());
+    let is_ours = (uid.as_raw(), gid.as_raw()) == (stat.st_uid, stat.st_gid);
+    stat.st_nlink == 1 && (uid.is_root() || is_ours)
 }
 
 /// The folder of a path, made where missing and swept, and the name in it.

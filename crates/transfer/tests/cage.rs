@@ -143,7 +143,12 @@ mod tests {
     #[test]
     fn an_import_of_a_disk_image_makes_nothing_but_files() {
         let Some(place) = Place::new() else { return };
-        cage::enter_import_raw(&place.root.folder, CapabilitySet::empty(), &place.context).unwrap();
+        cage::enter_import_raw(
+            Some(&place.root.folder),
+            CapabilitySet::empty(),
+            &place.context,
+        )
+        .unwrap();
         let file = File::create(place.path("images/new")).unwrap();
         assert!(std::os::unix::fs::fchown(&file, Some(7), Some(8)).is_err());
         let (kind, mode) = (rustix::fs::FileType::BlockDevice, rustix::fs::Mode::RWXU);

@@ -151,8 +151,6 @@ pub(super) fn looks_like(start: &[u8]) -> &'static str {
         [0xfd, b'7', b'z', b'X', b'Z', ..] => "it is xz data inside",
         [0x28, 0xb5, 0x2f, 0xfd, ..] => "it is zstd data inside",
         [b'B', b'Z', b'h', ..] => "it is bzip2 data inside",
-        [b'P', b'K', 3, 4, ..] => "it is a zip file",
-        [b'7', b'z', 0xbc, 0xaf, ..] => "it is a 7z file",
         [b'!', b'<', b'a', b'r', b'c', b'h', b'>', ..] => "it is an ar archive, as .deb files are",
         [b'R', b'a', b'r', b'!', ..] => "it is a rar file",
         [b'x', b'a', b'r', b'!', ..] => "it is a xar file",

@@ -8,6 +8,7 @@ use crate::error::{Doing, Result};
 use crate::report;
 use crate::sink::raw::{Bounds, Finish, InPlace, Pour, Range, RawSink, carry};
 use crate::source::file::Input;
+use importd_formats::disk::Format;
 use importd_host::dir::Dir;
 use importd_host::sandbox::CapabilitySet;
 use std::os::fd::AsFd;
@@ -57,14 +58,14 @@ fn new_file(
     } else {
         CapabilitySet::empty()
     };
-    cage::enter_import_raw(&root.folder, extra, context)?;
+    cage::enter_import_raw(Some(&root.folder), extra, context)?;
     let sink = RawSink::create(&root.folder, &name, dress)?;
     let original = input.try_clone_fd()?;
     let is_file = input.is_file();
     let pour = Pour {
         canvas: sink.canvas(),
         bounds,
-        scratch: &root.folder,
+        scratch: Some(&root.folder),
         context,
         fits: &|_| Ok(()),
         complete: &|| Ok(()),
@@ -89,7 +90,10 @@ fn in_place(
     request: &Request,
     context: &Context,
 ) -> Result<()> {
-    let scratch = Dir::open(Path::new(SCRATCH)).doing(|| format!("Failed to open '{SCRATCH}'"))?;
+    // Only what is in a format with tables may have to be kept.
+    let scratch = (bounds.format != Some(Format::Raw))
+        .then(|| Dir::open(Path::new(SCRATCH)).doing(|| format!("Failed to open '{SCRATCH}'")))
+        .transpose()?;
     let manner = Finish {
         sync: request.target.sync,
         read_only: request.target.read_only,
@@ -99,11 +103,11 @@ fn in_place(
     } else {
         CapabilitySet::empty()
     };
-    cage::enter_import_raw(&scratch, extra, context)?;
+    cage::enter_import_raw(scratch.as_ref(), extra, context)?;
     let pour = Pour {
         canvas: target.canvas(),
         bounds,
-        scratch: &scratch,
+        scratch: scratch.as_ref(),
         context,
         fits: &|size| target.check_room(size),
         complete: &|| Ok(()),

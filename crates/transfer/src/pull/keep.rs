@@ -116,7 +116,7 @@ fn copy(
                     size_max: None,
                     format: Some(Format::Raw),
                 },
-                scratch: &root.folder,
+                scratch: Some(&root.folder),
                 context,
                 fits: &|_| Ok(()),
                 complete: &|| Ok(()),

@@ -34,7 +34,7 @@ pub fn run(request: &Request, bounds: Bounds, context: &Context) -> Result<()> {
     let pour = Pour {
         canvas: sink.canvas(),
         bounds,
-        scratch: &root.folder,
+        scratch: Some(&root.folder),
         context,
         fits: &|_| Ok(()),
         complete: &|| expected.check(&label, &body.received()?),

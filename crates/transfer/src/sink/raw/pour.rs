@@ -34,8 +34,8 @@ pub struct Pour<'a> {
     pub canvas: &'a Canvas,
     /// What the image may be.
     pub bounds: Bounds,
-    /// Where a file without a name may be made.
-    pub scratch: &'a Dir,
+    /// Where a file without a name may be made; `None` if no stream has to be kept.
+    pub scratch: Option<&'a Dir>,
     /// Lines, progress and cancel.
     pub context: &'a Context,
     /// Asked once the size of the image is known, before anything is written.
@@ -88,7 +88,11 @@ impl Pour<'_> {
         let failed = || "Failed to decode and write".to_owned();
         let format = self.format(source.fill_buf().doing(failed)?);
         if format != Format::Raw {
-            let (file, size) = spool(source, self.bounds, self.scratch)?;
+            let scratch = self.scratch.ok_or_else(|| {
+                let text = format!("A stream of {} needs room to be kept", format.name());
+                Error::new(Kind::Unsupported, text)
+            })?;
+            let (file, size) = spool(source, self.bounds, scratch)?;
             (self.complete)()?;
             return self.convert(file.as_fd(), size, format, &|_| {});
         }
