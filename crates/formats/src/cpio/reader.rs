@@ -2,8 +2,9 @@
 
 use super::header::{Form, Header};
 use super::links::Links;
+use crate::tar::stream::Stream;
 use crate::tar::{Entry, Error, Kind, Limits, Piece, Timestamp};
-use std::io::{self, Read};
+use std::io::Read;
 
 /// The name of the entry that ends an archive.
 const TRAILER: &[u8] = b"TRAILER!!!";
@@ -15,10 +16,8 @@ const TYPE_BITS: u32 = 0o170_000;
 /// Reads an archive from its start to its end.
 #[derive(Debug)]
 pub struct Reader<R> {
-    source: R,
+    source: Stream<R>,
     limits: Limits,
-    /// Bytes of the source that were read.
-    position: u64,
     links: Links,
     contents: Contents,
     at_end: bool,
@@ -39,9 +38,8 @@ impl<R: Read> Reader<R> {
     /// Reads from a source that stands at the archive's start.
     pub fn new(source: R, limits: Limits) -> Self {
         Self {
-            source,
+            source: Stream::new(source),
             limits,
-            position: 0,
             links: Links::default(),
             contents: Contents::default(),
             at_end: false,
@@ -58,7 +56,7 @@ impl<R: Read> Reader<R> {
             return Ok(None);
         }
         self.skip_contents()?;
-        let start = self.position;
+        let start = self.source.position();
         let Some((form, header)) = self.header()? else {
             return Err(match start {
                 0 => Error::NotAnArchive("it is empty"),
@@ -89,7 +87,7 @@ impl<R: Read> Reader<R> {
         let Some(buffer) = buffer.get_mut(..room).filter(|buffer| !buffer.is_empty()) else {
             return Ok(None);
         };
-        let length = self.read(buffer)?;
+        let length = self.source.read(buffer)?;
         if length == 0 {
             return Err(Error::Truncated);
         }
@@ -116,24 +114,14 @@ impl<R: Read> Reader<R> {
     /// [`Error::TrailingData`] if that is not zeros; the others as for an entry.
     pub fn finish(mut self) -> Result<(), Error> {
         while self.next_entry()?.is_some() {}
-        let mut buffer = vec![0; SKIP_BYTES];
-        loop {
-            let length = self.read(&mut buffer)?;
-            match buffer.get(..length) {
-                None | Some([]) => return Ok(()),
-                Some(bytes) if bytes.iter().any(|byte| *byte != 0) => {
-                    return Err(Error::TrailingData);
-                }
-                Some(_) => {}
-            }
-        }
+        self.source.drain_zeros()
     }
 
     /// The next header; `None` where the source ends before it.
     fn header(&mut self) -> Result<Option<(Form, Header)>, Error> {
-        let start = self.position;
+        let start = self.source.position();
         let mut magic = [0; 6];
-        match self.fill(&mut magic)? {
+        match self.source.fill(&mut magic)? {
             0 => return Ok(None),
             6 => {}
             _ => return Err(Error::Truncated),
@@ -146,9 +134,7 @@ impl<R: Read> Reader<R> {
             .split_at_mut_checked(magic.len())
             .ok_or(Error::Truncated)?;
         head.copy_from_slice(&magic);
-        if self.fill(rest)? != rest.len() {
-            return Err(Error::Truncated);
-        }
+        self.source.fill_whole(rest)?;
         let header = Header::parse(form, &bytes)?;
         Ok(Some((form, header)))
     }
@@ -161,15 +147,13 @@ impl<R: Read> Reader<R> {
         }
         let length = usize::try_from(header.name_bytes).unwrap_or(0);
         let mut name = vec![0; length];
-        if self.fill(&mut name)? != length {
-            return Err(Error::Truncated);
-        }
+        self.source.fill_whole(&mut name)?;
         // One NUL ends it; another inside would be read in two ways.
         if name.pop() != Some(0) || name.is_empty() || name.contains(&0) {
             return Err(Error::BadNumber("name in a cpio header"));
         }
         let whole = (form.header_bytes() as u64).saturating_add(header.name_bytes);
-        self.skip(padding(whole, form.alignment()))?;
+        self.source.skip(padding(whole, form.alignment()))?;
         Ok(name)
     }
 
@@ -234,46 +218,7 @@ impl<R: Read> Reader<R> {
             while self.read_data(&mut buffer)?.is_some() {}
         }
         let padding = std::mem::take(&mut self.contents).padding;
-        self.skip(padding)
-    }
-
-    /// Skips a few bytes that only fill up.
-    fn skip(&mut self, count: u64) -> Result<(), Error> {
-        let mut bytes = [0; 4];
-        let wanted = usize::try_from(count).unwrap_or(0).min(bytes.len());
-        let bytes = bytes.get_mut(..wanted).unwrap_or(&mut []);
-        match self.fill(bytes)? {
-            length if length == wanted => Ok(()),
-            _ => Err(Error::Truncated),
-        }
-    }
-
-    /// Reads as much as the buffer holds, or the source has.
-    fn fill(&mut self, buffer: &mut [u8]) -> Result<usize, Error> {
-        let mut filled = 0usize;
-        while let Some(rest) = buffer.get_mut(filled..)
-            && !rest.is_empty()
-        {
-            match self.read(rest)? {
-                0 => break,
-                length => filled = filled.saturating_add(length),
-            }
-        }
-        Ok(filled)
-    }
-
-    /// Reads once, again where a signal came between.
-    fn read(&mut self, buffer: &mut [u8]) -> Result<usize, Error> {
-        loop {
-            match self.source.read(buffer) {
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Ok(length) => {
-                    self.position = self.position.saturating_add(length as u64);
-                    return Ok(length);
-                }
-                Err(error) => return Err(Error::Io(error)),
-            }
-        }
+        self.source.skip(padding)
     }
 }
 

@@ -25,6 +25,7 @@ mod pax;
 mod reader;
 mod records;
 mod sparse;
+pub(crate) mod stream;
 mod writer;
 
 pub use reader::Reader;

@@ -3,22 +3,19 @@
 use super::header::{Header, looks_like, until_nul};
 use super::pax::Pax;
 use super::sparse::{self, MapParser};
+use super::stream::Stream;
 use super::{BLOCK_BYTES, Entry, Error, Extent, Kind, Limits, Piece, Timestamp};
-use std::io::{self, Read};
+use std::io::Read;
 
 /// A size field that holds no more: where writers put the largest number it takes and say the real
 /// one in a pax header.
 const SIZE_FIELD_FULL: u64 = 0o777_7777_7777;
-/// Size of the buffer for bytes that are skipped.
-const SKIP_BYTES: usize = 64 << 10;
 
 /// Reads an archive from its start to its end.
 #[derive(Debug)]
 pub struct Reader<R> {
-    source: R,
+    source: Stream<R>,
     limits: Limits,
-    /// Bytes of the source that were read.
-    position: u64,
     /// What pax headers for all entries said.
     global: Pax,
     /// How long more of them may be.
@@ -52,9 +49,8 @@ impl<R: Read> Reader<R> {
     /// Reads from a source that stands at the archive's start.
     pub fn new(source: R, limits: Limits) -> Self {
         Self {
-            source,
+            source: Stream::new(source),
             limits,
-            position: 0,
             global: Pax::default(),
             global_left: limits.global_bytes,
             contents: Contents::default(),
@@ -124,7 +120,7 @@ impl<R: Read> Reader<R> {
         let Some(buffer) = buffer.get_mut(..room) else {
             return Ok(None);
         };
-        let length = read(&mut self.source, buffer)?;
+        let length = self.source.read(buffer)?;
         if length == 0 && room > 0 {
             return Err(Error::Truncated);
         }
@@ -139,7 +135,6 @@ impl<R: Read> Reader<R> {
             self.contents.extents.pop();
         }
         self.contents.stored = self.contents.stored.saturating_sub(count);
-        self.position = self.position.saturating_add(count);
         Ok(Some(piece))
     }
 
@@ -149,22 +144,12 @@ impl<R: Read> Reader<R> {
     /// [`Error::TrailingData`] if that is not zeros; the others as for an entry.
     pub fn finish(mut self) -> Result<(), Error> {
         while self.next_entry()?.is_some() {}
-        let mut buffer = vec![0; SKIP_BYTES];
-        loop {
-            let length = read(&mut self.source, &mut buffer)?;
-            match buffer.get(..length) {
-                None | Some([]) => return Ok(()),
-                Some(bytes) if bytes.iter().any(|byte| *byte != 0) => {
-                    return Err(Error::TrailingData);
-                }
-                Some(_) => {}
-            }
-        }
+        self.source.drain_zeros()
     }
 
     /// The next header; `None` for the end.
     fn header(&mut self, is_entry_due: bool) -> Result<Option<Header>, Error> {
-        let start = self.position;
+        let start = self.source.position();
         let Some(block) = self.block()? else {
             return Err(match start {
                 0 => Error::NotAnArchive(looks_like(&[])),
@@ -190,23 +175,17 @@ impl<R: Read> Reader<R> {
     }
 
     fn block(&mut self) -> Result<Option<[u8; BLOCK_BYTES]>, Error> {
+        let start = self.source.position();
         let mut block = [0; BLOCK_BYTES];
-        let mut filled = 0usize;
-        while let Some(rest) = block.get_mut(filled..)
-            && !rest.is_empty()
-        {
-            match read(&mut self.source, rest)? {
-                0 if filled == 0 => return Ok(None),
-                0 if self.position == 0 => {
-                    let start = block.get(..filled).unwrap_or(&[]);
-                    return Err(Error::NotAnArchive(looks_like(start)));
-                }
-                0 => return Err(Error::Truncated),
-                length => filled = filled.saturating_add(length),
+        match self.source.fill(&mut block)? {
+            0 => Ok(None),
+            BLOCK_BYTES => Ok(Some(block)),
+            filled if start == 0 => {
+                let start = block.get(..filled).unwrap_or(&[]);
+                Err(Error::NotAnArchive(looks_like(start)))
             }
+            _ => Err(Error::Truncated),
         }
-        self.position = self.position.saturating_add(BLOCK_BYTES as u64);
-        Ok(Some(block))
     }
 
     /// The contents of a header that speaks of the next one. Their length is that of the header
@@ -218,15 +197,7 @@ impl<R: Read> Reader<R> {
         }
         let length = usize::try_from(size).map_err(|_large| Error::TooLong { what, limit })?;
         let mut body = vec![0; length];
-        let mut rest = body.as_mut_slice();
-        while !rest.is_empty() {
-            let length = read(&mut self.source, rest)?;
-            if length == 0 {
-                return Err(Error::Truncated);
-            }
-            rest = rest.get_mut(length..).unwrap_or(&mut []);
-        }
-        self.position = self.position.saturating_add(size);
+        self.source.fill_whole(&mut body)?;
         self.contents.padding = padding(size);
         self.skip_contents()?;
         Ok(body)
@@ -348,37 +319,9 @@ impl<R: Read> Reader<R> {
     }
 
     fn skip_contents(&mut self) -> Result<(), Error> {
-        let mut left = self.contents.stored.saturating_add(self.contents.padding);
+        let left = self.contents.stored.saturating_add(self.contents.padding);
         self.contents = Contents::default();
-        if left == 0 {
-            return Ok(());
-        }
-        let mut buffer = vec![0; SKIP_BYTES.min(usize::try_from(left).unwrap_or(SKIP_BYTES))];
-        while left > 0 {
-            let wanted = buffer
-                .len()
-                .min(usize::try_from(left).unwrap_or(usize::MAX));
-            let length = read(
-                &mut self.source,
-                buffer.get_mut(..wanted).unwrap_or(&mut []),
-            )?;
-            if length == 0 {
-                return Err(Error::Truncated);
-            }
-            left = left.saturating_sub(length as u64);
-            self.position = self.position.saturating_add(length as u64);
-        }
-        Ok(())
-    }
-}
-
-/// Reads once, again where a signal came between.
-fn read<R: Read>(source: &mut R, buffer: &mut [u8]) -> Result<usize, Error> {
-    loop {
-        match source.read(buffer) {
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            other => return other.map_err(Error::Io),
-        }
+        self.source.skip(left)
     }
 }
 
