@@ -4,7 +4,7 @@
 //! xattr(7), ioctl_iflags(2), statx(2).
 
 use crate::dir::Dir;
-use rustix::fs::{AtFlags, IFlags, StatxFlags, XattrFlags};
+use rustix::fs::{AtFlags, IFlags, Stat, StatxFlags, Timespec, Timestamps, XattrFlags};
 use rustix::io::Errno;
 use std::ffi::{OsStr, OsString};
 use std::io;
@@ -234,6 +234,19 @@ pub fn birth_time(fd: BorrowedFd<'_>) -> io::Result<Option<SystemTime>> {
     let seconds = u64::try_from(stat.stx_btime.tv_sec).unwrap_or(0);
     let since = Duration::new(seconds, stat.stx_btime.tv_nsec);
     Ok(Some(SystemTime::UNIX_EPOCH + since))
+}
+
+/// The times of access and of change of contents, to be given to another inode.
+#[must_use]
+pub fn times(stat: &Stat) -> Timestamps {
+    let time = |tv_sec, nanoseconds| Timespec {
+        tv_sec,
+        tv_nsec: i64::try_from(nanoseconds).unwrap_or(0),
+    };
+    Timestamps {
+        last_access: time(stat.st_atime, stat.st_atime_nsec),
+        last_modification: time(stat.st_mtime, stat.st_mtime_nsec),
+    }
 }
 
 /// Notes a time of birth in the attribute where systemd looks for it.

@@ -178,6 +178,23 @@ fn copy_step(
     Ok(got as u64)
 }
 
+/// Reads at `offset` until the buffer is full or the file ends; says how much that was.
+///
+/// # Errors
+/// What pread(2) says.
+pub fn read_at(fd: BorrowedFd<'_>, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+    let mut length = 0;
+    while length < buffer.len() {
+        match rustix::io::pread(fd, &mut buffer[length..], offset + length as u64) {
+            Ok(0) => break,
+            Ok(more) => length += more,
+            Err(Errno::INTR) => {}
+            Err(errno) => return Err(errno.into()),
+        }
+    }
+    Ok(length)
+}
+
 /// Writes all of `data` at `offset`.
 ///
 /// # Errors

@@ -173,6 +173,49 @@ impl Dir {
         Ok(rustix::fs::statx(&self.0, c"", flags, wanted)?.stx_mnt_id)
     }
 
+    /// File system and inode number: what tells folders apart.
+    ///
+    /// # Errors
+    /// What fstat(2) says.
+    pub fn identity(&self) -> io::Result<(u64, u64)> {
+        let stat = self.stat_self()?;
+        Ok((stat.st_dev, stat.st_ino))
+    }
+
+    /// Opens the folder above.
+    ///
+    /// # Errors
+    /// What openat(2) says.
+    pub fn open_parent(&self) -> io::Result<Self> {
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let above = rustix::fs::openat(&self.0, "..", flags, Mode::empty())?;
+        Ok(Self(above))
+    }
+
+    /// Opens the folder above, which must be the one of that identity.
+    ///
+    /// # Errors
+    /// `ESTALE` if this folder has been moved since: what is above it now is another one.
+    pub fn return_to(&self, identity: (u64, u64)) -> io::Result<Self> {
+        let above = self.open_parent()?;
+        if above.identity()? == identity {
+            Ok(above)
+        } else {
+            Err(Errno::STALE.into())
+        }
+    }
+
+    /// Makes a file without a name on this folder's file system, open for reading and writing, mode
+    /// 0600. It is gone with its last handle.
+    ///
+    /// # Errors
+    /// `EOPNOTSUPP` where the file system has no such files; what openat(2) says.
+    pub fn make_unnamed(&self) -> io::Result<OwnedFd> {
+        let flags = OFlags::RDWR | OFlags::TMPFILE | OFlags::CLOEXEC;
+        let mode = Mode::RUSR | Mode::WUSR;
+        Ok(rustix::fs::openat(&self.0, ".", flags, mode)?)
+    }
+
     /// Whether something has this name.
     #[must_use]
     pub fn exists(&self, name: &OsStr) -> bool {

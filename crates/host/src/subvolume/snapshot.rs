@@ -2,8 +2,8 @@
 
 use super::ioctls::{self, identity, is_read_only, set_read_only};
 use super::nested::{self, Nested};
+use crate::attributes;
 use crate::dir::Dir;
-use rustix::fs::{Timespec, Timestamps};
 use rustix::io::Errno;
 use std::ffi::OsStr;
 use std::io;
@@ -80,15 +80,7 @@ fn snapshot_all(source: &Dir, target: &Dir, nested: &[Nested], read_only: bool) 
 }
 
 fn restore_times(from: &Dir, to: &Dir) -> io::Result<()> {
-    let stat = from.stat_self()?;
-    let time = |tv_sec, nanoseconds| Timespec {
-        tv_sec,
-        tv_nsec: i64::try_from(nanoseconds).unwrap_or(0),
-    };
-    let times = Timestamps {
-        last_access: time(stat.st_atime, stat.st_atime_nsec),
-        last_modification: time(stat.st_mtime, stat.st_mtime_nsec),
-    };
+    let times = attributes::times(&from.stat_self()?);
     Ok(rustix::fs::futimens(to, &times)?)
 }
 

@@ -6,7 +6,8 @@
 use crate::error::{Doing, Error, Result};
 use importd_api::failure::Kind;
 use importd_host::dir::Dir;
-use rustix::fs::{Mode, OFlags, Stat};
+use rustix::fs::Stat;
+use rustix::io::Errno;
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 use std::sync::Arc;
@@ -105,15 +106,13 @@ impl Levels {
 fn parent(folder: &Dir, identity: (u64, u64), path: &[u8]) -> Result<Dir> {
     let shown = String::from_utf8_lossy(path);
     let failed = || format!("Failed to return from '{shown}'");
-    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    let parent = rustix::fs::openat(folder, "..", flags, Mode::empty()).doing(failed)?;
-    let parent = Dir::from(parent);
-    let stat = parent.stat_self().doing(failed)?;
-    if (stat.st_dev, stat.st_ino) != identity {
-        let text = format!("'{shown}' was moved while it was exported");
-        return Err(Error::new(Kind::Io, text));
+    match folder.return_to(identity) {
+        Err(error) if Errno::from_io_error(&error) == Some(Errno::STALE) => {
+            let text = format!("'{shown}' was moved while it was exported");
+            Err(Error::new(Kind::Io, text))
+        }
+        other => other.doing(failed),
     }
-    Ok(parent)
 }
 
 #[cfg(test)]

@@ -86,8 +86,7 @@ fn freeze(path: &Path, original: BorrowedFd<'_>) -> io::Result<Option<OwnedFd>> 
         .parent()
         .filter(|parent| !parent.as_os_str().is_empty());
     let folder = Dir::open(parent.unwrap_or(Path::new(".")))?;
-    let flags = OFlags::RDWR | OFlags::TMPFILE | OFlags::CLOEXEC;
-    let copy = rustix::fs::openat(&folder, ".", flags, Mode::RUSR | Mode::WUSR)?;
+    let copy = folder.make_unnamed()?;
     share_alike(original, copy.as_fd());
     Ok(copy::clone_file(original, copy.as_fd())?.then_some(copy))
 }

@@ -5,7 +5,6 @@ use super::output::Output;
 use super::picture::Picture;
 use crate::context::Context;
 use crate::error::{Doing, Error, Result};
-use crate::sink::raw::read_at;
 use importd_api::failure::Kind;
 use importd_api::format::Format;
 use importd_formats::disk::qcow2::{Compression, Options, Writer};
@@ -66,7 +65,7 @@ pub(super) fn write(
             context.cancel.check().doing(failed)?;
             let now = PIECE_BYTES.min(end - position);
             buffer.resize(usize::try_from(now).unwrap_or(0), 0);
-            let got = read_at(picture.fd(), &mut buffer, position).doing(failed)?;
+            let got = copy::read_at(picture.fd(), &mut buffer, position).doing(failed)?;
             buffer[got..].fill(0);
             writer.write(position, &buffer).map_err(refused)?;
             position += now;

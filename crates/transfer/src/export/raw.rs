@@ -115,7 +115,7 @@ fn stream(
         let end = offset + length;
         while position < end {
             let now = chunk(end - position, buffer.len());
-            let got = rustix::io::pread(source, &mut buffer[..now], position)?;
+            let got = copy::read_at(source, &mut buffer[..now], position)?;
             if got == 0 {
                 return Err(io::Error::from(io::ErrorKind::UnexpectedEof));
             }

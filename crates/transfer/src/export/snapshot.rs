@@ -5,7 +5,6 @@ use crate::context::Context;
 use importd_host::dir::Dir;
 use importd_host::staging::{self, Staging};
 use importd_host::subvolume;
-use rustix::fs::{Mode, OFlags};
 use std::ffi::OsStr;
 use std::io;
 use std::path::Path;
@@ -55,10 +54,9 @@ fn snapshot(path: &Path, tree: &Dir) -> io::Result<Option<(Staging, Dir)>> {
     if !subvolume::is_subvolume(tree)? {
         return Ok(None);
     }
-    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    let above = Dir::from(rustix::fs::openat(tree, "..", flags, Mode::empty())?);
+    let above = tree.open_parent()?;
     // What is mounted has other folders above it, and the root itself.
-    let is_top = identity(&above)? == identity(tree)?;
+    let is_top = above.identity()? == tree.identity()?;
     if is_top || above.mount_id()? != tree.mount_id()? {
         return Ok(None);
     }
@@ -68,9 +66,4 @@ fn snapshot(path: &Path, tree: &Dir) -> io::Result<Option<(Staging, Dir)>> {
     let snapshot = Staging::snapshot(&above, name, tree, true)?;
     let tree = snapshot.folder()?.reopen()?;
     Ok(Some((snapshot, tree)))
-}
-
-fn identity(folder: &Dir) -> io::Result<(u64, u64)> {
-    let stat = folder.stat_self()?;
-    Ok((stat.st_dev, stat.st_ino))
 }

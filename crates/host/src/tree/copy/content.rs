@@ -1,7 +1,7 @@
 //! Contents of one regular file.
 
 use super::facts::Facts;
-use crate::copy::{copy_sparse, write_at};
+use crate::copy::{copy_sparse, read_at, write_at};
 use crate::sparse::start_writeback;
 use rustix::fs::Stat;
 use rustix::io::Errno;
@@ -75,15 +75,7 @@ fn clone(from: BorrowedFd<'_>, to: BorrowedFd<'_>, facts: &Facts) -> io::Result<
 
 /// Reads all and writes all. A file that shrank meanwhile keeps its length, with a hole at the end.
 fn copy_small((from, to): (BorrowedFd<'_>, BorrowedFd<'_>), buffer: &mut [u8]) -> io::Result<()> {
-    let mut filled = 0;
-    while filled < buffer.len() {
-        match rustix::io::pread(from, &mut buffer[filled..], filled as u64) {
-            Ok(0) => break,
-            Ok(length) => filled += length,
-            Err(Errno::INTR) => {}
-            Err(errno) => return Err(errno.into()),
-        }
-    }
+    let filled = read_at(from, buffer, 0)?;
     write_at(to, &buffer[..filled], 0)?;
     if filled < buffer.len() {
         rustix::fs::ftruncate(to, buffer.len() as u64)?;

@@ -6,7 +6,7 @@
 use super::facts::Facts;
 use crate::dir::Dir;
 use crate::{attributes, project};
-use rustix::fs::{AtFlags, FileType, Gid, Mode, Stat, Timespec, Timestamps, Uid};
+use rustix::fs::{AtFlags, FileType, Gid, Mode, Stat, Uid};
 use rustix::io::Errno;
 use std::ffi::{OsStr, OsString};
 use std::io;
@@ -80,7 +80,7 @@ pub(super) fn open(
     if facts.may_have_projects() {
         restore_project(from, fd, facts, lose);
     }
-    Ok(rustix::fs::futimens(fd, &times(stat))?)
+    Ok(rustix::fs::futimens(fd, &attributes::times(stat))?)
 }
 
 /// Dresses an inode by its name, which is not followed.
@@ -104,7 +104,12 @@ pub(super) fn named(
         let mode = Mode::from_raw_mode(stat.st_mode & 0o7777);
         rustix::fs::chmodat(target, name, mode, AtFlags::empty())?;
     }
-    Ok(rustix::fs::utimensat(target, name, &times(stat), nofollow)?)
+    Ok(rustix::fs::utimensat(
+        target,
+        name,
+        &attributes::times(stat),
+        nofollow,
+    )?)
 }
 
 /// Counts what the target cannot hold, or what only more privileges than ours could set.
@@ -180,15 +185,4 @@ fn uid(stat: &Stat) -> Uid {
 
 fn gid(stat: &Stat) -> Gid {
     Gid::from_raw(stat.st_gid)
-}
-
-fn times(stat: &Stat) -> Timestamps {
-    let time = |tv_sec, nanoseconds| Timespec {
-        tv_sec,
-        tv_nsec: i64::try_from(nanoseconds).unwrap_or(0),
-    };
-    Timestamps {
-        last_access: time(stat.st_atime, stat.st_atime_nsec),
-        last_modification: time(stat.st_mtime, stat.st_mtime_nsec),
-    }
 }

@@ -3,7 +3,6 @@
 use super::place::Place;
 use crate::dir::Dir;
 use rustix::fs::{Mode, OFlags, Stat};
-use rustix::io::Errno;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
@@ -36,7 +35,7 @@ impl Folder {
     pub(super) fn close(&self) -> io::Result<Closed> {
         Ok(Closed {
             source: inode(&self.stat),
-            target: inode(&self.target.stat_self()?),
+            target: self.target.identity()?,
         })
     }
 
@@ -51,22 +50,13 @@ impl Folder {
         stat: Stat,
     ) -> io::Result<Self> {
         Ok(Self {
-            source: parent(&self.source, closed.source)?,
-            target: parent(&self.target, closed.target)?,
+            source: self.source.return_to(closed.source)?,
+            target: self.target.return_to(closed.target)?,
             place: Arc::clone(place),
             stat,
             is_complete: AtomicBool::new(false),
         })
     }
-}
-
-fn parent(folder: &Dir, expected: Inode) -> io::Result<Dir> {
-    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    let above = Dir::from(rustix::fs::openat(folder, "..", flags, Mode::empty())?);
-    if inode(&above.stat_self()?) != expected {
-        return Err(Errno::STALE.into());
-    }
-    Ok(above)
 }
 
 pub(super) fn inode(stat: &Stat) -> Inode {

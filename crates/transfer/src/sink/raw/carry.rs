@@ -25,15 +25,7 @@ pub fn adopt(target: BorrowedFd<'_>, source: BorrowedFd<'_>) {
         attributes::set_crtime(target, first).unwrap_or(());
     }
     if let Ok(stat) = rustix::fs::fstat(source) {
-        let time = |tv_sec, nanoseconds| Timespec {
-            tv_sec,
-            tv_nsec: i64::try_from(nanoseconds).unwrap_or(0),
-        };
-        let times = Timestamps {
-            last_access: time(stat.st_atime, stat.st_atime_nsec),
-            last_modification: time(stat.st_mtime, stat.st_mtime_nsec),
-        };
-        rustix::fs::futimens(target, &times).unwrap_or(());
+        rustix::fs::futimens(target, &attributes::times(&stat)).unwrap_or(());
     }
 }
 

@@ -1,9 +1,10 @@
 //! A disk image in a format of its own becomes a raw one, by cluster, on all cores.
 
 use super::PIECE_BYTES;
-use super::pieces::{on_all_cores, read_at};
+use super::pieces::on_all_cores;
 use super::pour::Pour;
 use importd_formats::disk::{self, Content, Disk, Extent, Format, Limits, ReadAt};
+use importd_host::copy;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Mutex;
@@ -21,7 +22,7 @@ impl ReadAt for File {
     }
 
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
-        read_at(self.fd.as_fd(), buffer, offset)
+        copy::read_at(self.fd.as_fd(), buffer, offset)
     }
 }
 
@@ -173,7 +174,7 @@ fn write(
             Content::Packed(packed) => disk.unpack(packed, part)?,
             Content::Stored { offset } => {
                 // The file ends inside its last cluster, or shrank: the rest is zeros.
-                let got = read_at(source, part, *offset).map_err(failed)?;
+                let got = copy::read_at(source, part, *offset).map_err(failed)?;
                 part[got..].fill(0);
             }
         }

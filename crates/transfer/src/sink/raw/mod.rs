@@ -20,7 +20,7 @@ mod spool;
 
 pub use hidden::{Dress, RawSink};
 pub use in_place::{Finish, InPlace, Range};
-pub(crate) use pieces::{copy_pieces, read_at};
+pub(crate) use pieces::copy_pieces;
 pub use pour::Pour;
 
 use crate::error::Result;

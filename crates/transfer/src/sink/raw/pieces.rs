@@ -30,7 +30,7 @@ pub(crate) fn copy_pieces(
                 Some(Piece::Data { offset, length }) => {
                     buffer.resize(usize::try_from(length).unwrap_or(0), 0);
                     // What is missing of a file that shrank is zeros.
-                    let got = read_at(source, &mut buffer, offset)?;
+                    let got = copy::read_at(source, &mut buffer, offset)?;
                     buffer[got..].fill(0);
                     canvas.paint(&buffer, offset)?;
                     copied.fetch_max(offset + length, Ordering::Relaxed);
@@ -56,20 +56,6 @@ pub(super) fn on_all_cores<E: Send>(work: &(dyn Fn() -> Result<(), E> + Sync)) -
         }
         result
     })
-}
-
-/// Reads until the buffer is full or the file ends; says how much that was.
-pub(crate) fn read_at(fd: BorrowedFd<'_>, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
-    let mut length = 0;
-    while length < buffer.len() {
-        match rustix::io::pread(fd, &mut buffer[length..], offset + length as u64) {
-            Ok(0) => break,
-            Ok(more) => length += more,
-            Err(rustix::io::Errno::INTR) => {}
-            Err(errno) => return Err(errno.into()),
-        }
-    }
-    Ok(length)
 }
 
 /// One thread's next work.

@@ -8,7 +8,7 @@
 //! | qcow2 and its kin, a file | by cluster, on all cores |
 //! | qcow2 and its kin, a stream | kept in a file without a name, then as a file |
 
-use super::pieces::{copy_pieces, read_at};
+use super::pieces::copy_pieces;
 use super::spool::spool;
 use super::{Bounds, convert};
 use crate::context::Context;
@@ -63,7 +63,7 @@ impl Pour<'_> {
         let failed = || "Failed to detect file compression".to_owned();
         let mut start = [0; Codec::MAGIC_LEN];
         let is_plain = input.is_whole()
-            && read_at(input.fd(), &mut start, 0)
+            && copy::read_at(input.fd(), &mut start, 0)
                 .map(|length| Codec::sniff(&start[..length]) == Codec::None)
                 .doing(failed)?;
         match input.length {
@@ -125,7 +125,7 @@ impl Pour<'_> {
     ) -> Result<u64> {
         let failed = || "Failed to copy image file".to_owned();
         let mut start = [0; disk::SNIFF_BYTES];
-        let length = read_at(source, &mut start, 0).doing(failed)?;
+        let length = copy::read_at(source, &mut start, 0).doing(failed)?;
         let format = self.format(&start[..length]);
         if format != Format::Raw {
             return self.convert(source, size, format, progress);

@@ -11,7 +11,6 @@ use importd_api::failure::Kind;
 use importd_host::canvas::Canvas;
 use importd_host::dir::Dir;
 use importd_host::sparse::SparseWriter;
-use rustix::fs::{Mode, OFlags};
 use std::io::BufRead;
 use std::os::fd::{AsFd, OwnedFd};
 
@@ -27,8 +26,7 @@ const TABLES_BYTES: u64 = 64 << 20;
 /// system say.
 pub(super) fn spool(source: &mut Ahead, bounds: Bounds, folder: &Dir) -> Result<(OwnedFd, u64)> {
     let failed = || "Failed to keep the disk image for its conversion".to_owned();
-    let flags = OFlags::RDWR | OFlags::TMPFILE | OFlags::CLOEXEC;
-    let file = rustix::fs::openat(folder, ".", flags, Mode::RUSR | Mode::WUSR).doing(failed)?;
+    let file = folder.make_unnamed().doing(failed)?;
     let canvas = Canvas::blank(file.as_fd()).doing(failed)?;
     let mut writer = SparseWriter::new(&canvas);
     let most = bounds.size_max.map_or(u64::MAX, |size| {
