@@ -32,13 +32,20 @@ pub enum Destination {
     Path(PathBuf),
 }
 
-/// An opened place for an image.
+/// An opened place for a disk image.
 #[derive(Debug)]
-pub enum Site {
-    /// A hidden entry that is renamed when it is complete.
-    Hidden(Hidden),
+pub enum FileSite {
+    /// A hidden file that is renamed when it is complete, and whose it will be.
+    Hidden(Hidden, Dress),
     /// A file or device that is written in place.
     InPlace(InPlace),
+}
+
+/// An opened place for a tree.
+#[derive(Debug)]
+pub enum TreeSite {
+    /// A hidden folder that is renamed when it is complete.
+    Hidden(Hidden),
     /// A folder that is there already and is filled.
     Folder(Dir),
 }
@@ -52,8 +59,6 @@ pub struct Hidden {
     pub name: OsString,
     /// How it gets it.
     pub manner: Manner,
-    /// Whose a file will be.
-    pub dress: Dress,
 }
 
 impl fmt::Display for Destination {
@@ -101,69 +106,65 @@ impl Destination {
         range: Option<Range>,
         bounds: Bounds,
         context: &Context,
-    ) -> Result<Site> {
+    ) -> Result<FileSite> {
+        let fresh = Dress::fresh(context.umask);
         let path = match self {
             Destination::Image(name) => {
-                let file_name = disk_name(name)?;
-                return Ok(Site::Hidden(Hidden {
+                let name = disk_name(name)?;
+                let hidden = Hidden {
                     root: target.open_root(context)?,
-                    name: file_name,
+                    name,
                     manner: target.manner(),
-                    dress: Dress::fresh(context.umask),
-                }));
+                };
+                return Ok(FileSite::Hidden(hidden, fresh));
             }
             Destination::Path(path) => path,
         };
         if range.is_some() {
-            return InPlace::open(path, range, bounds).map(Site::InPlace);
+            return InPlace::open(path, range, bounds).map(FileSite::InPlace);
         }
         let path = resolved(path);
-        let there = look(&path)?;
-        let kind = there.map(|stat| FileType::from_raw_mode(stat.st_mode));
-        let dress = match (kind, &there) {
-            (None, _) | (_, None) => Dress::fresh(context.umask),
-            (Some(FileType::Directory), _) => {
-                let text = format!("Target '{}' is a folder", path.display());
-                return Err(Error::new(Kind::IsDirectory, text));
-            }
-            (Some(FileType::RegularFile), Some(stat)) if is_replaceable(stat) => Dress::of(stat),
-            _ => return InPlace::open(&path, None, bounds).map(Site::InPlace),
+        let dress = match look(&path)? {
+            None => fresh,
+            Some(stat) => match FileType::from_raw_mode(stat.st_mode) {
+                FileType::Directory => {
+                    let text = format!("Target '{}' is a folder", path.display());
+                    return Err(Error::new(Kind::IsDirectory, text));
+                }
+                FileType::RegularFile if is_replaceable(&stat) => Dress::of(&stat),
+                _ => return InPlace::open(&path, None, bounds).map(FileSite::InPlace),
+            },
         };
         let (root, name) = beside(&path, context, staging::sweep_files)?;
         let manner = Manner {
             replace: Replace::File,
             ..target.manner()
         };
-        Ok(Site::Hidden(Hidden {
-            root,
-            name,
-            manner,
-            dress,
-        }))
+        let hidden = Hidden { root, name, manner };
+        Ok(FileSite::Hidden(hidden, dress))
     }
 
     /// The place for a tree. A path that is there is filled, unless it may be replaced.
     ///
     /// # Errors
     /// [`Kind::Exists`] for anything but a folder that is there; what opening it says.
-    pub fn open_tree(&self, target: &Target, context: &Context) -> Result<Site> {
+    pub fn open_tree(&self, target: &Target, context: &Context) -> Result<TreeSite> {
         let hidden = |root, name| Hidden {
             root,
             name,
             manner: target.manner(),
-            dress: Dress::fresh(context.umask),
         };
         let path = match self {
             Destination::Image(name) => {
                 let name = OsString::from(name.as_str());
-                return Ok(Site::Hidden(hidden(target.open_root(context)?, name)));
+                return Ok(TreeSite::Hidden(hidden(target.open_root(context)?, name)));
             }
             Destination::Path(path) => path,
         };
         let failed = || format!("Failed to open '{}' for writing", path.display());
         match look(path)? {
             Some(stat) if !target.force => match FileType::from_raw_mode(stat.st_mode) {
-                FileType::Directory => Ok(Site::Folder(Dir::open(path).doing(failed)?)),
+                FileType::Directory => Ok(TreeSite::Folder(Dir::open(path).doing(failed)?)),
                 _ => {
                     let text = format!(
                         "'{}' exists and is no folder; --force replaces it",
@@ -174,7 +175,7 @@ impl Destination {
             },
             _ => {
                 let (root, name) = beside(path, context, |folder, _| sweep_private(folder))?;
-                Ok(Site::Hidden(hidden(root, name)))
+                Ok(TreeSite::Hidden(hidden(root, name)))
             }
         }
     }

@@ -3,7 +3,7 @@
 use super::{Request, report_success, snapshot};
 use crate::cage;
 use crate::context::{Context, Target};
-use crate::destination::{Hidden, Site};
+use crate::destination::{Hidden, TreeSite};
 use crate::error::{Doing, Error, Result};
 use crate::install::Root;
 use crate::proof::Staged;
@@ -38,13 +38,10 @@ pub fn run(request: &Request, context: &Context) -> Result<()> {
         request.destination
     ));
     let hidden = match request.destination.open_tree(&request.target, context)? {
-        Site::Hidden(hidden) => hidden,
-        Site::Folder(folder) => return into_folder(&source, folder, request, context),
-        Site::InPlace(_) => return Ok(()),
+        TreeSite::Hidden(hidden) => hidden,
+        TreeSite::Folder(folder) => return into_folder(&source, folder, request, context),
     };
-    let Hidden {
-        root, name, manner, ..
-    } = hidden;
+    let Hidden { root, name, manner } = hidden;
     cage::enter_import_fs(&root.folder, &source, context)?;
 
     let place = (&root, name.as_os_str());

@@ -3,10 +3,10 @@
 use super::{Request, report_success};
 use crate::cage;
 use crate::context::Context;
-use crate::destination::{Hidden, Site};
+use crate::destination::{FileSite, Hidden};
 use crate::error::{Doing, Result};
 use crate::report;
-use crate::sink::raw::{Bounds, Finish, InPlace, Pour, Range, RawSink, carry};
+use crate::sink::raw::{Bounds, Dress, Finish, InPlace, Pour, Range, RawSink, carry};
 use crate::source::file::Input;
 use importd_formats::disk::Format;
 use importd_host::dir::Dir;
@@ -32,9 +32,10 @@ pub fn run(
     destination.check_free(&request.target)?;
     let input = request.open(range.map(|range| range.offset), context)?;
     match destination.open_file(&request.target, range, bounds, context)? {
-        Site::Hidden(hidden) => new_file(input, hidden, bounds, request, context)?,
-        Site::InPlace(target) => in_place(input, &target, bounds, request, context)?,
-        Site::Folder(_) => {}
+        FileSite::Hidden(hidden, dress) => {
+            new_file(input, (hidden, dress), bounds, request, context)?;
+        }
+        FileSite::InPlace(target) => in_place(input, &target, bounds, request, context)?,
     }
     report_success(context);
     Ok(())
@@ -42,17 +43,12 @@ pub fn run(
 
 fn new_file(
     input: Input,
-    hidden: Hidden,
+    (hidden, dress): (Hidden, Dress),
     bounds: Bounds,
     request: &Request,
     context: &Context,
 ) -> Result<()> {
-    let Hidden {
-        root,
-        name,
-        manner,
-        dress,
-    } = hidden;
+    let Hidden { root, name, manner } = hidden;
     let extra = if dress.has_owner() {
         cage::GIVE_AWAY
     } else {

@@ -3,7 +3,7 @@
 use super::{Request, report_success, unpacked_and_counted};
 use crate::cage;
 use crate::context::Context;
-use crate::destination::{Hidden, Site};
+use crate::destination::{Hidden, TreeSite};
 use crate::error::{Doing, Result};
 use crate::report::size;
 use crate::sink::tree::{Extracted, FolderInPlace, Limits, TreeSink, Unpack};
@@ -18,9 +18,8 @@ pub fn run(request: &Request, limits: Limits, context: &Context) -> Result<()> {
     request.destination.check_free(&request.target)?;
     let input = request.open(None, context)?;
     match request.destination.open_tree(&request.target, context)? {
-        Site::Hidden(hidden) => new_tree(input, hidden, limits, request, context)?,
-        Site::Folder(folder) => into_folder(input, folder, limits, request, context)?,
-        Site::InPlace(_) => {}
+        TreeSite::Hidden(hidden) => new_tree(input, hidden, limits, request, context)?,
+        TreeSite::Folder(folder) => into_folder(input, folder, limits, request, context)?,
     }
     report_success(context);
     Ok(())
@@ -33,9 +32,7 @@ fn new_tree(
     request: &Request,
     context: &Context,
 ) -> Result<()> {
-    let Hidden {
-        root, name, manner, ..
-    } = hidden;
+    let Hidden { root, name, manner } = hidden;
     cage::enter_import_tar(&root.folder, context)?;
     let sink = TreeSink::create(
         &root.folder,
