@@ -123,6 +123,8 @@ fn help_and_version_go_to_standard_output_and_report_nothing() {
                 text.starts_with("systemd 262 ("),
                 "{text}"
             );
+            let is_help = word != "--version";
+            assert!(!is_help || text.contains("--class"), "{program}: {text}");
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::make::run;
 use crate::subject::is_ours;
-use crate::verbs::{Prepared, Verb};
+use crate::verbs::{Prepared, Verb, rounds};
 use std::path::Path;
 
 /// On how many sizes of disk each transfer is tried, unless `ROUNDS` says otherwise.
@@ -62,8 +62,7 @@ fn full_anywhere(verb: Verb) {
     small.resize(ENOUGH_KIB);
     prepared.start().succeed();
     let needed = small.used();
-    let text = std::env::var("ROUNDS").unwrap_or_default();
-    let rounds = text.parse().unwrap_or(ROUNDS);
+    let rounds = rounds(ROUNDS);
     for round in 0..rounds {
         small.resize(ENOUGH_KIB);
         prepared.clear();
@@ -91,21 +90,4 @@ fn full_anywhere(verb: Verb) {
     prepared.check();
 }
 
-macro_rules! full {
-    ($($name:ident: $verb:ident),*) => {
-        $(#[test] fn $name() { full_anywhere(Verb::$verb); })*
-    };
-}
-
-full! {
-    import_of_an_archive: ImportTar,
-    import_of_a_disk_image: ImportRaw,
-    import_of_a_packed_disk_image: ImportRawPacked,
-    import_of_a_qcow2_image: ImportQcow2,
-    import_of_a_packed_qcow2_image: ImportQcow2Packed,
-    import_of_a_folder: ImportFs,
-    export_of_a_tree: ExportTar,
-    export_of_a_disk_image: ExportRaw,
-    export_to_qcow2: ExportQcow2,
-    pull_of_a_disk_image: PullRaw
-}
+crate::verbs::each_verb!(full_anywhere);

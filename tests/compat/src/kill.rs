@@ -4,7 +4,7 @@
 use crate::make::{disk, file};
 use crate::server::{Answer, Fault, Server};
 use crate::subject::{Work, collect, is_ours};
-use crate::verbs::{Prepared, Verb};
+use crate::verbs::{Prepared, Verb, rounds};
 use rustix::process::Signal;
 use std::os::unix::net::UnixDatagram;
 use std::process::Child;
@@ -12,11 +12,6 @@ use std::time::{Duration, Instant};
 
 /// How often each transfer is cut short, unless `ROUNDS` says otherwise.
 const ROUNDS: u32 = 8;
-
-fn rounds() -> u32 {
-    let text = std::env::var("ROUNDS").unwrap_or_default();
-    text.parse().unwrap_or(ROUNDS)
-}
 
 /// Runs a transfer for its time, then sends it a signal at points spread over that time.
 /// `interrupted` looks at what each one that did not get to its end has left.
@@ -28,13 +23,14 @@ fn cut_anywhere(prepared: &Prepared, signal: Signal, interrupted: impl Fn()) {
     });
     let whole = whole.min().unwrap_or_default();
     prepared.check();
+    let rounds = rounds(ROUNDS);
     let (mut cut, mut round) = (0, 0);
-    while cut < rounds() {
-        assert!(round < 20 * rounds(), "only {cut} rounds were cut short");
+    while cut < rounds {
+        assert!(round < 20 * rounds, "only {cut} rounds were cut short");
         prepared.clear();
         let (child, socket) = prepared.start().start();
         // A signal at a point in time is what is tested: no event marks it.
-        let point = whole * (round % rounds()) / rounds();
+        let point = whole * (round % rounds) / rounds;
         std::thread::sleep(point + Duration::from_micros(u64::from(round * 37)));
         let pid = rustix::process::Pid::from_child(&child);
         rustix::process::kill_process(pid, signal).unwrap();
@@ -76,28 +72,12 @@ fn stopped_anywhere(verb: Verb) {
     });
 }
 
-macro_rules! cut_short {
-    ($($name:ident: $verb:ident),*) => {
-        mod killed {
-            $(#[test] fn $name() { super::killed_anywhere(super::Verb::$verb); })*
-        }
-        mod stopped {
-            $(#[test] fn $name() { super::stopped_anywhere(super::Verb::$verb); })*
-        }
-    };
+mod killed {
+    crate::verbs::each_verb!(super::killed_anywhere);
 }
 
-cut_short! {
-    import_of_an_archive: ImportTar,
-    import_of_a_disk_image: ImportRaw,
-    import_of_a_packed_disk_image: ImportRawPacked,
-    import_of_a_qcow2_image: ImportQcow2,
-    import_of_a_packed_qcow2_image: ImportQcow2Packed,
-    import_of_a_folder: ImportFs,
-    export_of_a_tree: ExportTar,
-    export_of_a_disk_image: ExportRaw,
-    export_to_qcow2: ExportQcow2,
-    pull_of_a_disk_image: PullRaw
+mod stopped {
+    crate::verbs::each_verb!(super::stopped_anywhere);
 }
 
 #[test]

@@ -78,26 +78,6 @@ fn the_lines_that_scripts_read_are_there() {
 }
 
 #[test]
-fn help_and_version_are_answered() {
-    let Some(work) = Work::new() else { return };
-    for program in [
-        "systemd-import",
-        "systemd-import-fs",
-        "systemd-export",
-        "systemd-pull",
-    ] {
-        let outcome = work.run(program).arg("--version").succeed();
-        let text = String::from_utf8_lossy(&outcome.stdout).into_owned();
-        assert!(text.starts_with("systemd 262 ("), "{text}");
-        for help in ["--help", "-h", "help"] {
-            let outcome = work.run(program).arg(help).succeed();
-            let text = String::from_utf8_lossy(&outcome.stdout).into_owned();
-            assert!(text.contains("--class"), "{program} {help}: {text}");
-        }
-    }
-}
-
-#[test]
 fn of_a_pipe_it_is_told_how_much_has_come() {
     let Some(work) = Work::new() else { return };
     if !is_ours() {

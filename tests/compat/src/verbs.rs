@@ -216,3 +216,31 @@ impl Prepared {
         run("sh", &["-c", script], &self.work.path(""));
     }
 }
+
+/// How many rounds a test of interruptions makes: `usual`, unless `ROUNDS` says otherwise.
+pub(crate) fn rounds(usual: u32) -> u32 {
+    let text = std::env::var("ROUNDS").unwrap_or_default();
+    text.parse().unwrap_or(usual)
+}
+
+/// One test for each verb, which calls `$test` with it.
+macro_rules! each_verb {
+    ($test:path) => {
+        crate::verbs::each_verb! { $test;
+            import_of_an_archive: ImportTar,
+            import_of_a_disk_image: ImportRaw,
+            import_of_a_packed_disk_image: ImportRawPacked,
+            import_of_a_qcow2_image: ImportQcow2,
+            import_of_a_packed_qcow2_image: ImportQcow2Packed,
+            import_of_a_folder: ImportFs,
+            export_of_a_tree: ExportTar,
+            export_of_a_disk_image: ExportRaw,
+            export_to_qcow2: ExportQcow2,
+            pull_of_a_disk_image: PullRaw
+        }
+    };
+    ($test:path; $($name:ident: $verb:ident),*) => {
+        $(#[test] fn $name() { $test(crate::verbs::Verb::$verb); })*
+    };
+}
+pub(crate) use each_verb;
