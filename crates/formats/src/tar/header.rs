@@ -145,12 +145,18 @@ pub(super) fn until_nul(bytes: &[u8]) -> &[u8] {
 
 /// What bytes that are no archive look like.
 pub(super) fn looks_like(start: &[u8]) -> &'static str {
+    if let Some(foreign) = Foreign::sniff(start) {
+        return foreign.advice();
+    }
+    // Of some less is there than makes sure what they are.
     match start {
         [] => "it is empty",
         [0x1f, 0x8b, ..] => "it is gzip data inside",
         [0xfd, b'7', b'z', b'X', b'Z', ..] => "it is xz data inside",
         [0x28, 0xb5, 0x2f, 0xfd, ..] => "it is zstd data inside",
         [b'B', b'Z', b'h', ..] => "it is bzip2 data inside",
+        [b'P', b'K', 3, 4, ..] => "it is a zip file",
+        [b'7', b'z', 0xbc, 0xaf, ..] => "it is a 7z file",
         [b'!', b'<', b'a', b'r', b'c', b'h', b'>', ..] => "it is an ar archive, as .deb files are",
         [b'R', b'a', b'r', b'!', ..] => "it is a rar file",
         [b'x', b'a', b'r', b'!', ..] => "it is a xar file",
@@ -158,6 +164,6 @@ pub(super) fn looks_like(start: &[u8]) -> &'static str {
         [b'Q', b'F', b'I', 0xfb, ..] => "it is a qcow2 disk image",
         [b'h', b's', b'q', b's', ..] => "it is a squashfs image",
         [b'<', ..] => "it is a web page",
-        _ => Foreign::sniff(start).map_or("unrecognized format", Foreign::advice),
+        _ => "unrecognized format",
     }
 }
