@@ -102,6 +102,7 @@ impl Request {
             etag,
             last_modified,
             body,
+            ..
         } = fetcher.get(&self.url).map_err(|mut error| {
             error.doing = format!("Failed to retrieve image file: {}", error.doing);
             error

@@ -1,5 +1,6 @@
 //! Where bytes come from: `Read`, a length, and what identifies them.
 
+pub mod ask;
 pub mod file;
 pub mod http;
 mod redirect;

@@ -2,22 +2,27 @@
 //! the address once they lead to another server.
 
 use super::wire::Failure;
-use reqwest::header::LOCATION;
+use reqwest::header::{HeaderMap, LOCATION};
 use reqwest::{Client, Response, StatusCode, Url};
 
 /// Most redirects followed, as the reference.
 const REDIRECTS_MAX: usize = 30;
 
-/// The last answer to a request for an address.
+/// The last answer to a request for an address, made with these headers at each step.
 ///
 /// # Errors
 /// [`Failure::Address`] for what cannot be asked for, [`Failure::Redirect`] for a redirect that is
 /// not followed; what the network says.
-pub(super) async fn get(client: &Client, address: &str) -> Result<Response, Failure> {
+pub(super) async fn get(
+    client: &Client,
+    address: &str,
+    headers: &HeaderMap,
+) -> Result<Response, Failure> {
     let start = Url::parse(address).map_err(|error| Failure::Address(error.to_string()))?;
     let mut url = start.clone();
     for _ in 0..=REDIRECTS_MAX {
-        let response = client.get(with_credentials(&url, &start)).send().await;
+        let request = client.get(with_credentials(&url, &start));
+        let response = request.headers(headers.clone()).send().await;
         let response = response.map_err(|error| Failure::from(&error))?;
         let Some(next) = next(&url, &response)? else {
             return Ok(response);

@@ -1,5 +1,6 @@
 //! What an address leads to, whatever its scheme.
 
+use super::ask::{Answer, Ask};
 use super::file::Input;
 use super::http;
 use super::wire::Network;
@@ -16,7 +17,9 @@ use std::time::SystemTime;
 
 /// Bytes of a server or a file, and what is known of them.
 pub struct Remote {
-    /// Length of the body in bytes, if known in advance.
+    /// Number of the first byte of the body: 0, or what was to be resumed at.
+    pub offset: u64,
+    /// Length in bytes of all there is, from byte 0 on, if known in advance.
     pub length: Option<u64>,
     /// The server's ETag, as it was sent.
     pub etag: Option<String>,
@@ -59,25 +62,41 @@ impl Fetcher {
         Ok(Self { network, cancel })
     }
 
-    /// Opens an address.
+    /// Asks an address. For `file:` the answer is always all bytes.
     ///
     /// # Errors
     /// As [`http::get`]; for `file:` what open(2) says.
-    pub fn get(&self, url: &Url) -> Result<Remote> {
+    pub fn ask(&self, ask: Ask<'_>) -> Result<Answer> {
+        let url = ask.url;
         match (&self.network, url.file_path()) {
-            (Some(network), None) => http::get(network, url),
+            (Some(network), None) => http::get(network, ask),
             (_, Some(path)) => {
                 let input = Input::open(&percent_decoded(path))?;
-                Ok(Remote {
+                Ok(Answer::Body(Remote {
+                    offset: 0,
                     length: input.length,
                     etag: None,
                     last_modified: None,
                     body: Box::new(input.into_reader(self.cancel.clone())),
-                })
+                }))
             }
             (None, None) => {
                 let text = format!("{url} needs the network, which this transfer has not set up");
                 Err(Error::new(Kind::InvalidArgument, text))
+            }
+        }
+    }
+
+    /// All bytes of an address.
+    ///
+    /// # Errors
+    /// As [`Fetcher::ask`].
+    pub fn get(&self, url: &Url) -> Result<Remote> {
+        match self.ask(Ask::whole(url))? {
+            Answer::Body(remote) => Ok(remote),
+            Answer::Unchanged { .. } => {
+                let text = format!("{url} was answered with what was not asked for");
+                Err(Error::new(Kind::Io, text))
             }
         }
     }

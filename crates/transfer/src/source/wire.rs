@@ -7,7 +7,7 @@ use super::redirect;
 use bytes::Bytes;
 use importd_host::cancel::{Cancel, Cancelled};
 use reqwest::Client;
-use reqwest::header::{CONTENT_LENGTH, ETAG, HeaderMap, LAST_MODIFIED};
+use reqwest::header::{CONTENT_LENGTH, CONTENT_RANGE, ETAG, HeaderMap, LAST_MODIFIED};
 use std::io::{self, Read};
 use std::os::fd::AsFd;
 use std::time::{Duration, SystemTime};
@@ -33,6 +33,7 @@ pub struct Network {
 #[derive(Debug)]
 struct Request {
     url: String,
+    headers: HeaderMap,
     head: std::sync::mpsc::SyncSender<Result<Response, Failure>>,
 }
 
@@ -47,8 +48,40 @@ pub struct Response {
     pub etag: Option<String>,
     /// When the server says the file was changed.
     pub last_modified: Option<SystemTime>,
+    /// Which bytes the body holds, if the server says.
+    pub range: Option<ContentRange>,
     /// The body.
     pub body: Body,
+}
+
+/// `Content-Range: bytes FIRST-LAST/TOTAL`.
+///
+/// # Source
+/// RFC 9110, section 14.4.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ContentRange {
+    /// Number of the first byte, from 0.
+    pub first: u64,
+    /// Number of the last byte, not below `first` and below [`u64::MAX`].
+    pub last: u64,
+    /// How many bytes there are in all; `None` for `*`.
+    pub total: Option<u64>,
+}
+
+impl ContentRange {
+    /// Reads the header's value; `None` for anything but one range of bytes.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let (range, total) = text.strip_prefix("bytes ")?.trim().split_once('/')?;
+        let (first, last) = range.split_once('-')?;
+        let (first, last) = (first.parse().ok()?, last.parse().ok()?);
+        let total = match total {
+            "*" => None,
+            total => Some(total.parse().ok()?),
+        };
+        let is_sound = first <= last && last < total.unwrap_or(u64::MAX);
+        is_sound.then_some(Self { first, last, total })
+    }
 }
 
 /// Why a request failed, without the address.
@@ -126,11 +159,11 @@ impl Network {
     ///
     /// # Errors
     /// [`Failure`] by cause. Any status is an answer, not a failure.
-    pub fn get(&self, url: &str) -> Result<Response, Failure> {
+    pub fn get(&self, url: &str, headers: HeaderMap) -> Result<Response, Failure> {
         let (head, answer) = std::sync::mpsc::sync_channel(1);
         let url = url.to_owned();
         self.requests
-            .send(Request { url, head })
+            .send(Request { url, headers, head })
             .map_err(|_lost| Failure::Ended)?;
         answer.recv().unwrap_or(Err(Failure::Ended))
     }
@@ -174,7 +207,7 @@ async fn answer(client: Client, request: Request, cancel: Cancel) {
     tokio::pin!(stop);
     let response = tokio::select! {
         () = &mut stop => Err(Failure::Cancelled),
-        response = redirect::get(&client, &request.url) => response,
+        response = redirect::get(&client, &request.url, &request.headers) => response,
     };
     let response = match response {
         Ok(response) => response,
@@ -200,6 +233,7 @@ fn head_of(response: &reqwest::Response, chunks: Receiver<Result<Bytes, Failure>
         etag: text(headers, ETAG.as_str()).filter(|etag| etag.len() <= ETAG_MAX),
         last_modified: text(headers, LAST_MODIFIED.as_str())
             .and_then(|text| httpdate::parse_http_date(&text).ok()),
+        range: text(headers, CONTENT_RANGE.as_str()).and_then(|text| ContentRange::parse(&text)),
         body: Body {
             chunks,
             current: Bytes::new(),
@@ -278,4 +312,26 @@ fn root_cause(error: &dyn std::error::Error) -> String {
         cause = next;
     }
     cause.to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_sound_ranges_are_ranges() {
+        let range = |first, last, total| Some(ContentRange { first, last, total });
+        for (text, expected) in [
+            ("bytes 0-9/10", range(0, 9, Some(10))),
+            ("bytes 5-9/*", range(5, 9, None)),
+            ("bytes 9-5/10", None),
+            ("bytes 0-10/10", None),
+            ("bytes 0-18446744073709551615/*", None),
+            ("bytes */10", None),
+            ("items 0-9/10", None),
+            ("bytes -9/10", None),
+        ] {
+            assert_eq!(ContentRange::parse(text), expected, "{text}");
+        }
+    }
 }
