@@ -204,7 +204,7 @@ enum Inner<W: Write> {
     Gzip(gzip::Encoder<W>),
     Bzip2(bzip2::Encoder<W>),
     Xz(liblzma::write::XzEncoder<W>),
-    Zstd(::zstd::stream::write::Encoder<'static, W>),
+    Zstd(Box<zstd::Encoder<W>>),
     Lz4(Box<lz4_flex::frame::FrameEncoder<W>>),
 }
 
@@ -228,7 +228,7 @@ pub fn encoder<W: Write + Send + 'static>(
         Codec::Gzip => Inner::Gzip(gzip::Encoder::new(sink, options)),
         Codec::Bzip2 => Inner::Bzip2(bzip2::Encoder::new(sink, options)),
         Codec::Xz => Inner::Xz(xz::encoder(sink, options)?),
-        Codec::Zstd => Inner::Zstd(zstd::encoder(sink, options)?),
+        Codec::Zstd => Inner::Zstd(Box::new(zstd::Encoder::new(sink, options)?)),
         Codec::Lz4 => Inner::Lz4(Box::new(lz4::encoder(sink))),
     }))
 }

@@ -6,15 +6,17 @@
 //! skippable frame = 5x 2A 4D 18  size (4)  size bytes
 //! ```
 
+mod encode;
+
+pub(super) use encode::Encoder;
+
 use super::frames::{self, Frames, Part, Piece};
 use super::source::{Guarded, Input, frame_follows};
-use super::{Codec, EncodeOptions, Error, Limits, Source};
-use std::io::{self, Write};
-use zstd::stream::{read, write};
+use super::{Codec, Error, Limits, Source};
+use std::io;
+use zstd::stream::read;
 use zstd::zstd_safe::DCtx;
 
-/// Default level.
-const LEVEL: i32 = 3;
 /// Largest window ever allowed, as a power of two: what `zstd --long=27` writes, and libzstd's and
 /// the reference's own limit for streams.
 const WINDOW_LOG_MAX: u32 = 27;
@@ -241,28 +243,5 @@ impl Frames for Zstd {
         // Straight into the buffer, all frames at once.
         let unpacked = DCtx::create().decompress(bytes, &piece.packed);
         unpacked.is_ok()
-    }
-}
-
-pub(super) fn encoder<W: Write>(
-    sink: W,
-    options: EncodeOptions,
-) -> Result<write::Encoder<'static, W>, Error> {
-    let setup = |_refused: io::Error| Error::Setup(Codec::Zstd.name());
-    let level = options.level.unwrap_or(LEVEL);
-    let mut encoder = write::Encoder::new(sink, level).map_err(setup)?;
-    encoder.include_checksum(true).map_err(setup)?;
-    // With one thread too: without any, other bytes come out.
-    let threads = options.threads_of(bytes_a_thread(level));
-    encoder.multithread(threads).map_err(setup)?;
-    Ok(encoder)
-}
-
-/// Memory of one thread, in bytes: tables, and two jobs of four windows (measured).
-const fn bytes_a_thread(level: i32) -> u64 {
-    match level {
-        ..=9 => 96 << 20,
-        10..=15 => 160 << 20,
-        _ => 256 << 20,
     }
 }
