@@ -5,7 +5,7 @@ use crate::mount::Mounted;
 use crate::subject::{Run, Work, is_ours};
 use crate::tree::{attributes, set_attribute};
 use rustix::io::Errno;
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::Path;
 
 /// By path, which needs no image root.
@@ -74,6 +74,35 @@ fn a_qcow2_image_is_what_qemu_reads() {
     assert!(!work.path("f.qcow2").exists());
     let pipe = export(&work).arg("--output-format=qcow2").arg(&image);
     pipe.fail(Errno::OPNOTSUPP);
+}
+
+#[test]
+fn long_holes_of_a_zstd_export_are_frames_that_all_read() {
+    let Some(work) = Work::new() else { return };
+    let image = disk(&work, "disk.raw");
+    let start = std::fs::metadata(&image).unwrap().len();
+    let sparse = std::fs::OpenOptions::new()
+        .write(true)
+        .open(&image)
+        .unwrap();
+    sparse.set_len(start + (90 << 20)).unwrap();
+    sparse.write_all_at(b"end", start + (80 << 20)).unwrap();
+    let original = std::fs::read(&image).unwrap();
+    let out = work.path("out.raw.zst");
+    export(&work).arg(&image).arg(&out).succeed();
+    // As our export has them, made by the tool: the original reads them too.
+    let zeros = packed(&vec![0; 4 << 20], &["zstd", "-qc"]);
+    let head = packed(&original[..64 << 20], &["zstd", "-qc"]);
+    let tail = packed(&original[68 << 20..], &["zstd", "-qc"]);
+    assert!(original[64 << 20..68 << 20] == vec![0; 4 << 20]);
+    let joined = file(&work.path("joined.zst"), [head, zeros, tail].concat());
+    for (packed, name) in [(&out, "ours"), (&joined, "joined")] {
+        run("zstd", &["-tq", packed.to_str().unwrap()], &work.path(""));
+        let import = work.run("systemd-import").arg("raw");
+        import.arg(packed).arg(name).succeed();
+        let again = std::fs::read(work.image(format!("{name}.raw"))).unwrap();
+        assert!(again == original, "{name}");
+    }
 }
 
 #[test]
