@@ -27,6 +27,11 @@ mod make;
 #[cfg(test)]
 mod mount;
 #[cfg(test)]
+#[allow(
+    dead_code,
+    unused_imports,
+    reason = "not every way to misbehave has its test yet"
+)]
 mod server;
 #[cfg(test)]
 mod subject;
