@@ -11,8 +11,28 @@ pub enum Verify {
     Checksum,
     /// As [`Verify::Checksum`], and the checksum file carries a trusted signature.
     Signature,
-    /// Its SHA-256 digest is this one; only workers take it, no bus does.
-    Digest([u8; 32]),
+    /// Its digest is this one; only workers take it, no bus does.
+    Digest(Digest),
+}
+
+/// A digest that somebody gives on a command line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Digest {
+    /// SHA-256.
+    Sha256([u8; 32]),
+    /// SHA-512.
+    Sha512([u8; 64]),
+}
+
+impl Digest {
+    /// Its bytes, 32 or 64.
+    #[must_use]
+    pub const fn as_bytes(&self) -> &[u8] {
+        match self {
+            Digest::Sha256(bytes) => bytes,
+            Digest::Sha512(bytes) => bytes,
+        }
+    }
 }
 
 /// A text that names no verification mode.
@@ -21,8 +41,8 @@ pub enum VerifyError {
     /// No mode and no digest.
     #[error("Unknown verification mode {0}")]
     Unknown(String),
-    /// Hexadecimal digits only, but not 64 of them.
-    #[error("A SHA-256 digest has 64 hexadecimal digits, '{0}' has {1}")]
+    /// Hexadecimal digits only, but neither 64 nor 128 of them.
+    #[error("A SHA-256 digest has 64 hexadecimal digits, a SHA-512 digest has 128, '{0}' has {1}")]
     DigestLength(String, usize),
 }
 
@@ -40,7 +60,8 @@ impl Verify {
         }
     }
 
-    /// Reads what `systemd-pull --verify=` takes: a mode, or the 64 digits of a SHA-256 digest.
+    /// Reads what `systemd-pull --verify=` takes: a mode, the 64 digits of a SHA-256 digest, or the
+    /// 128 of a SHA-512 one.
     ///
     /// # Errors
     /// [`VerifyError`] for everything else.
@@ -51,18 +72,24 @@ impl Verify {
                 _ => Self::parse_mode(text),
             };
         }
-        let mut digest = [0u8; 32];
-        if text.len() != 64 {
-            return Err(VerifyError::DigestLength(text.to_owned(), text.len()));
+        match text.len() {
+            64 => Ok(Verify::Digest(Digest::Sha256(bytes_of(text)))),
+            128 => Ok(Verify::Digest(Digest::Sha512(bytes_of(text)))),
+            length => Err(VerifyError::DigestLength(text.to_owned(), length)),
         }
-        for (byte, pair) in digest.iter_mut().zip(text.as_bytes().chunks(2)) {
-            *byte = pair.iter().fold(0, |value, digit| {
-                let nibble = char::from(*digit).to_digit(16).unwrap_or(0);
-                (value << 4) | u8::try_from(nibble).unwrap_or(0)
-            });
-        }
-        Ok(Verify::Digest(digest))
     }
+}
+
+/// The bytes that hexadecimal digits stand for.
+fn bytes_of<const N: usize>(digits: &str) -> [u8; N] {
+    let mut bytes = [0; N];
+    for (byte, pair) in bytes.iter_mut().zip(digits.as_bytes().chunks(2)) {
+        *byte = pair.iter().fold(0, |value, digit| {
+            let nibble = char::from(*digit).to_digit(16).unwrap_or(0);
+            (value << 4) | u8::try_from(nibble).unwrap_or(0)
+        });
+    }
+    bytes
 }
 
 impl fmt::Display for Verify {
@@ -71,7 +98,10 @@ impl fmt::Display for Verify {
             Verify::No => f.write_str("no"),
             Verify::Checksum => f.write_str("checksum"),
             Verify::Signature => f.write_str("signature"),
-            Verify::Digest(digest) => digest.iter().try_for_each(|b| write!(f, "{b:02x}")),
+            Verify::Digest(digest) => {
+                let mut bytes = digest.as_bytes().iter();
+                bytes.try_for_each(|byte| write!(f, "{byte:02x}"))
+            }
         }
     }
 }
@@ -83,11 +113,15 @@ mod tests {
     #[test]
     fn modes_and_digests_round_trip() {
         let digest = "AB".repeat(32);
-        for text in ["no", "checksum", "signature", &digest] {
+        let long = "AB".repeat(64);
+        for text in ["no", "checksum", "signature", &digest, &long] {
             let mode = Verify::parse(text).unwrap();
             assert_eq!(mode.to_string(), text.to_lowercase());
         }
-        assert_eq!(Verify::parse(&digest), Ok(Verify::Digest([0xab; 32])));
+        let digest = Verify::parse(&digest);
+        assert_eq!(digest, Ok(Verify::Digest(Digest::Sha256([0xab; 32]))));
+        let long = Verify::parse(&long);
+        assert_eq!(long, Ok(Verify::Digest(Digest::Sha512([0xab; 64]))));
     }
 
     #[test]
@@ -96,6 +130,7 @@ mod tests {
             Verify::parse("abcd"),
             Err(VerifyError::DigestLength("abcd".into(), 4))
         );
+        assert!(Verify::parse(&"a".repeat(127)).is_err());
         assert!(Verify::parse_mode(&"ab".repeat(32)).is_err());
         assert!(Verify::parse("").is_err());
         assert!(Verify::parse("yes").is_err());

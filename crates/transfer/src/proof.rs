@@ -4,43 +4,93 @@
 //! [`Proven`], and only a [`Proven`] thing can be installed.
 
 use crate::error::{Error, Result};
-use crate::stage::digest::Received;
+use crate::stage::digest::{Received, Wanted};
 use importd_api::failure::Kind;
+use importd_formats::checksums::Digest;
 use importd_host::staging::Staging;
 use std::fmt;
+use std::sync::Arc;
 
 /// What a body must turn out to be.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub enum Expectation {
     /// Anything: verification is off.
     Nothing,
-    /// Bytes with this SHA-256 digest.
+    /// Bytes with this digest.
     Digest {
         /// The digest.
-        sha256: [u8; 32],
+        digest: Digest,
         /// Who says so, for messages.
         said_by: String,
     },
+    /// Bytes that somebody looks at as a whole.
+    Judged {
+        /// Who looks at them.
+        judge: Arc<dyn Judge>,
+        /// Most bytes that they may be.
+        bytes_max: u64,
+    },
+}
+
+/// Says of whole bodies whether they are what they should be.
+pub trait Judge: fmt::Debug + Send + Sync {
+    /// Judges a body.
+    ///
+    /// # Errors
+    /// [`Kind::Corrupt`] if it is not what it should be.
+    fn judge(&self, bytes: &[u8]) -> Result<()>;
 }
 
 impl Expectation {
+    /// What the digest stage must find out, so that the body can be checked.
+    #[must_use]
+    pub const fn wanted(&self) -> Wanted {
+        match self {
+            Expectation::Nothing => Wanted {
+                sha512: false,
+                keep_max: None,
+            },
+            Expectation::Digest { digest, .. } => Wanted {
+                sha512: matches!(digest, Digest::Sha512(_)),
+                keep_max: None,
+            },
+            Expectation::Judged { bytes_max, .. } => Wanted {
+                sha512: false,
+                keep_max: Some(*bytes_max),
+            },
+        }
+    }
+
     /// Compares what came with what was to come.
     ///
     /// # Errors
-    /// [`Kind::Corrupt`] if the digests differ.
+    /// [`Kind::Corrupt`] if it is something else; [`Kind::InvalidArgument`] if the digest stage was
+    /// not told what is [wanted](Expectation::wanted).
     pub fn check(&self, label: &str, received: &Received) -> Result<()> {
+        let unknown = || {
+            let text = format!("Failed to check {label}: its bytes were not looked at as needed");
+            Error::new(Kind::InvalidArgument, text)
+        };
         match self {
             Expectation::Nothing => Ok(()),
-            Expectation::Digest { sha256, .. } if *sha256 == received.sha256 => Ok(()),
-            Expectation::Digest { sha256, said_by } => Err(Error::new(
-                Kind::Corrupt,
-                format!(
-                    "{label} is not what {said_by} says: its SHA-256 digest is {}, expected was \
-                     {}; the file was damaged or changed on its way, or the list is stale",
-                    Hex(&received.sha256),
-                    Hex(sha256)
-                ),
-            )),
+            Expectation::Judged { judge, .. } => {
+                judge.judge(received.kept.as_deref().ok_or_else(unknown)?)
+            }
+            Expectation::Digest { digest, said_by } => {
+                let found = match digest {
+                    Digest::Sha256(_) => Digest::Sha256(received.sha256),
+                    Digest::Sha512(_) => Digest::Sha512(received.sha512.ok_or_else(unknown)?),
+                };
+                if found == *digest {
+                    return Ok(());
+                }
+                let text = format!(
+                    "{label} is not what {said_by} says: its {} digest is {found}, expected was \
+                     {digest}; the file was damaged or changed on its way, or the list is stale",
+                    digest.algorithm()
+                );
+                Err(Error::new(Kind::Corrupt, text))
+            }
         }
     }
 }
@@ -88,15 +138,42 @@ mod tests {
     fn another_digest_is_refused_by_name() {
         let received = Received {
             sha256: [1; 32],
+            sha512: Some([1; 64]),
+            kept: None,
+            bytes: 3,
+        };
+        let expected = |digest| Expectation::Digest {
+            digest,
+            said_by: "SHA256SUMS".into(),
+        };
+        for (good, bad, algorithm) in [
+            (Digest::Sha256([1; 32]), Digest::Sha256([2; 32]), "SHA-256"),
+            (Digest::Sha512([1; 64]), Digest::Sha512([2; 64]), "SHA-512"),
+        ] {
+            assert!(expected(good).check("http://h/x", &received).is_ok());
+            let error = expected(bad).check("http://h/x", &received).unwrap_err();
+            assert_eq!(error.kind, Kind::Corrupt);
+            for part in ["SHA256SUMS", "0101", algorithm] {
+                assert!(error.doing.contains(part), "{}", error.doing);
+            }
+        }
+        assert!(Expectation::Nothing.check("x", &received).is_ok());
+    }
+
+    #[test]
+    fn what_was_not_looked_at_is_not_proven() {
+        let received = Received {
+            sha256: [1; 32],
+            sha512: None,
+            kept: None,
             bytes: 3,
         };
         let expected = Expectation::Digest {
-            sha256: [2; 32],
-            said_by: "SHA256SUMS".into(),
+            digest: Digest::Sha512([1; 64]),
+            said_by: "SHA512SUMS".into(),
         };
-        let error = expected.check("http://h/x", &received).unwrap_err();
-        assert_eq!(error.kind, Kind::Corrupt);
-        assert!(error.doing.contains("SHA256SUMS") && error.doing.contains("0101"));
-        assert!(Expectation::Nothing.check("x", &received).is_ok());
+        assert!(expected.wanted().sha512);
+        let error = expected.check("x", &received).unwrap_err();
+        assert_eq!(error.kind, Kind::InvalidArgument);
     }
 }

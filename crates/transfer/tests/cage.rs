@@ -205,7 +205,7 @@ mod tests {
             local: Local::Pristine,
             form: Form::Tar,
             verify: Verify::No,
-            keyring: None,
+            trust: None,
             certificates: vec![place.path("source/file")],
             keep_download: false,
             target: Target {

@@ -17,6 +17,8 @@ pub struct Environment {
     pub btrfs_quota: Option<bool>,
     /// `SYSTEMD_OPENPGP_KEYRING`, unless empty
     pub keyring: Option<PathBuf>,
+    /// `SYSTEMD_SYSUPDATE_VERIFY_FRESHNESS`
+    pub freshness: Option<bool>,
     /// `$XDG_STATE_HOME`, or `~/.local/state`
     pub state_home: Option<PathBuf>,
     /// `SSL_CERT_FILE`, `SSL_CERT_DIR`: read by the TLS library, and so to be let into the cage.
@@ -48,6 +50,7 @@ impl Environment {
             btrfs_subvolume: switch("SYSTEMD_IMPORT_BTRFS_SUBVOL"),
             btrfs_quota: switch("SYSTEMD_IMPORT_BTRFS_QUOTA"),
             keyring: path("SYSTEMD_OPENPGP_KEYRING"),
+            freshness: switch("SYSTEMD_SYSUPDATE_VERIFY_FRESHNESS"),
             state_home: path("XDG_STATE_HOME")
                 .or_else(|| path("HOME").map(|home| home.join(".local/state"))),
             certificates: certificates.collect(),

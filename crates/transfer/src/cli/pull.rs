@@ -8,7 +8,8 @@ use super::words::given_name;
 use super::{Environment, Verb, Worker};
 use crate::context::Context;
 use crate::error::{Error, Result};
-use crate::pull::{self, Request, keys};
+use crate::pull::evidence::keys::{Keys, Trust};
+use crate::pull::{self, Request};
 use crate::sink::raw::Bounds;
 use importd_api::failure::Kind;
 use importd_api::job::Local;
@@ -16,6 +17,7 @@ use importd_api::name::Form;
 use importd_api::url::Url;
 use importd_api::verify::Verify;
 use std::ffi::{OsStr, OsString};
+use std::sync::Arc;
 
 /// Most bytes of an unpacked disk image unless --size-max= says otherwise, as in the reference.
 const SIZE_MAX_DEFAULT: u64 = 64 << 30;
@@ -31,7 +33,7 @@ const SIZE_MAX_DEFAULT: u64 = 64 << 30;
 pub struct Arguments {
     #[command(flatten)]
     target: TargetOptions,
-    /// What to prove: no, checksum, signature, or a SHA-256 digest
+    /// What to prove: no, checksum, signature, or a SHA-256 or SHA-512 digest
     #[arg(long, value_name = "MODE", default_value = "signature")]
     verify: String,
     /// Keep the download as it came, beside the image
@@ -113,8 +115,11 @@ impl Arguments {
         let url = url(self.words.get(1).map(OsString::as_os_str))?;
         let verify = Verify::parse(&self.verify)
             .map_err(|error| Error::new(Kind::InvalidArgument, error.to_string()))?;
-        let keyring = match verify {
-            Verify::Signature => Some(keys::load(environment.keyring.as_deref())?),
+        let trust = match verify {
+            Verify::Signature => Some(Arc::new(Trust {
+                keys: Keys::load(environment.keyring.as_deref())?,
+                is_freshness_demanded: environment.freshness != Some(false),
+            })),
             Verify::No | Verify::Checksum | Verify::Digest(_) => None,
         };
         let is_machine = self.target.is_machine();
@@ -123,7 +128,7 @@ impl Arguments {
             url,
             form,
             verify,
-            keyring,
+            trust,
             certificates: environment.certificates.clone(),
             keep_download: switch("keep-download", self.keep_download.as_deref(), is_machine)?,
             target: self.target.target(environment)?,

@@ -3,9 +3,8 @@
 //! What must be proven is fetched and judged first; the body is hashed while it is unpacked into a
 //! hidden entry; only what is proven is installed.
 
+pub mod evidence;
 mod keep;
-pub mod keys;
-mod sidecar;
 
 pub mod raw;
 pub mod tar;
@@ -14,6 +13,8 @@ use crate::context::{Context, Target};
 use crate::error::{Doing, Error, Result};
 use crate::install::Root;
 use crate::proof::{Expectation, Hex};
+use crate::pull::evidence::claims::Claims;
+use crate::pull::evidence::keys::Trust;
 use crate::report::{Report, size};
 use crate::source::remote::{Fetcher, Remote};
 use crate::stage::Source;
@@ -26,8 +27,8 @@ use importd_api::job::Local;
 use importd_api::name::Form;
 use importd_api::url::Url;
 use importd_api::verify::Verify;
-use importd_formats::pgp::Keyring;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 /// Sent with every request.
@@ -48,8 +49,9 @@ pub struct Request {
     pub form: Form,
     /// What they must prove.
     pub verify: Verify,
-    /// Keys that may sign; read before the worker cages itself.
-    pub keyring: Option<Keyring>,
+    /// Keys that may sign, and what else signatures are judged by; read before the worker cages
+    /// itself. `None` unless signatures are demanded.
+    pub trust: Option<Arc<Trust>>,
     /// Certificate files that the environment names.
     pub certificates: Vec<PathBuf>,
     /// Keep the download as it came, beside the image.
@@ -90,13 +92,18 @@ impl Request {
         Ok((root, fetcher))
     }
 
-    /// Fetches and judges what the body must turn out to be.
-    fn expectation(&self, fetcher: &Fetcher, context: &Context) -> Result<Expectation> {
-        sidecar::expectation(self, fetcher, context)
+    /// Fetches and judges what the files must turn out to be.
+    fn claims(&self, fetcher: &Fetcher, context: &Context) -> Result<Claims> {
+        Claims::fetch(self, fetcher, context)
     }
 
-    /// Starts the download.
-    fn download(&self, fetcher: &Fetcher, context: &Context) -> Result<Download> {
+    /// Starts the download of what is expected.
+    fn download(
+        &self,
+        fetcher: &Fetcher,
+        expected: &Expectation,
+        context: &Context,
+    ) -> Result<Download> {
         let Remote {
             length,
             etag,
@@ -116,7 +123,7 @@ impl Request {
         let meter = Meter::new(body, context.cancel.clone(), observer);
         let packed = meter.count();
         let failed = || "Failed to start the download".to_owned();
-        let (digest, pending) = Digest::new(meter).doing(failed)?;
+        let (digest, pending) = Digest::with(meter, expected.wanted()).doing(failed)?;
         let source: Source = Box::new(digest);
         let (_, unpacked) = sniff::unpacked(source)?;
         Ok(Download {

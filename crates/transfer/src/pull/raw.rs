@@ -19,8 +19,9 @@ use std::sync::{Mutex, OnceLock};
 pub fn run(request: &Request, bounds: Bounds, context: &Context) -> Result<()> {
     request.begin(context)?;
     let (root, fetcher) = request.enter(context)?;
-    let expected = request.expectation(&fetcher, context)?;
-    let mut download = request.download(&fetcher, context)?;
+    let claims = request.claims(&fetcher, context)?;
+    let expected = claims.expect_image()?;
+    let mut download = request.download(&fetcher, &expected, context)?;
 
     let pristine = keep::pristine_name(request, download.etag.as_deref(), &root);
     let local = match &request.local {

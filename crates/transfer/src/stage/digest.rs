@@ -1,7 +1,9 @@
 //! Hashes what passes, on a thread of its own.
 
 use super::{BUFFER_BYTES, QUEUE_DEPTH};
-use aws_lc_rs::digest::{Context, SHA256};
+use crate::error::Error;
+use aws_lc_rs::digest::{Context, SHA256, SHA512};
+use importd_api::failure::Kind;
 use std::io::{self, Read};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
@@ -10,14 +12,29 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 pub struct Received {
     /// SHA-256 over all bytes, as they were transferred.
     pub sha256: [u8; 32],
+    /// SHA-512 over the same, if it was wanted.
+    pub sha512: Option<[u8; 64]>,
+    /// The bytes themselves, if they were wanted.
+    pub kept: Option<Vec<u8>>,
     /// How many bytes.
     pub bytes: u64,
+}
+
+/// What is wanted of a source beside SHA-256, which names its bytes in logs and caches.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Wanted {
+    /// SHA-512 too.
+    pub sha512: bool,
+    /// The bytes themselves, up to so many; a larger source is an error.
+    pub keep_max: Option<u64>,
 }
 
 /// A source whose bytes are hashed as they pass.
 #[derive(Debug)]
 pub struct Digest<R> {
     source: R,
+    /// How many bytes may still come.
+    room: Option<u64>,
     current: Vec<u8>,
     hasher: Option<SyncSender<Message>>,
     empty: Receiver<Vec<u8>>,
@@ -39,14 +56,23 @@ impl<R: Read> Digest<R> {
     /// # Errors
     /// When no thread can be started.
     pub fn new(source: R) -> io::Result<(Self, Pending)> {
+        Self::with(source, Wanted::default())
+    }
+
+    /// As [`Digest::new`], for more than SHA-256.
+    ///
+    /// # Errors
+    /// As [`Digest::new`].
+    pub fn with(source: R, wanted: Wanted) -> io::Result<(Self, Pending)> {
         let (hasher, messages) = sync_channel(QUEUE_DEPTH);
         let (empty_in, empty) = sync_channel(QUEUE_DEPTH + 2);
         let (result_in, result) = sync_channel(1);
         std::thread::Builder::new()
             .name("digest".into())
-            .spawn(move || hash_all(&messages, &empty_in, &result_in))?;
+            .spawn(move || hash_all(&messages, &empty_in, &result_in, wanted))?;
         let digest = Self {
             source,
+            room: wanted.keep_max,
             current: Vec::with_capacity(BUFFER_BYTES),
             hasher: Some(hasher),
             empty,
@@ -75,6 +101,9 @@ impl<R: Read> Digest<R> {
 impl<R: Read> Read for Digest<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let length = self.source.read(buffer)?;
+        if let Some(room) = &mut self.room {
+            *room = room.checked_sub(length as u64).ok_or_else(too_large)?;
+        }
         if length == 0 && !buffer.is_empty() && self.hasher.is_some() {
             self.hand_over()?;
             self.send(Message::End)?;
@@ -106,31 +135,55 @@ impl Pending {
     }
 }
 
+fn too_large() -> io::Error {
+    let text = "A file that is proven by its own signature may not be as large";
+    Error::new(Kind::TooLarge, text).into_io()
+}
+
 fn hash_all(
     messages: &Receiver<Message>,
     empty: &SyncSender<Vec<u8>>,
     result: &SyncSender<Received>,
+    wanted: Wanted,
 ) {
-    let mut context = Context::new(&SHA256);
+    let mut sha256 = Context::new(&SHA256);
+    let mut sha512 = wanted.sha512.then(|| Context::new(&SHA512));
+    let mut kept = wanted.keep_max.map(|_| Vec::new());
     let mut bytes = 0u64;
     // Without an end message the stage was dropped half-way, and there is no digest.
     while let Ok(message) = messages.recv() {
         match message {
             Message::Bytes(mut buffer) => {
-                context.update(&buffer);
+                sha256.update(&buffer);
+                if let Some(sha512) = &mut sha512 {
+                    sha512.update(&buffer);
+                }
+                if let Some(kept) = &mut kept {
+                    kept.extend_from_slice(&buffer);
+                }
                 bytes += buffer.len() as u64;
                 buffer.clear();
                 empty.try_send(buffer).unwrap_or(());
             }
             Message::End => {
-                let mut sha256 = [0; 32];
-                sha256.copy_from_slice(context.finish().as_ref());
+                let received = Received {
+                    sha256: finished(sha256),
+                    sha512: sha512.map(finished),
+                    kept,
+                    bytes,
+                };
                 // The transfer may have failed meanwhile and not want to know.
-                result.send(Received { sha256, bytes }).unwrap_or(());
+                result.send(received).unwrap_or(());
                 return;
             }
         }
     }
+}
+
+fn finished<const N: usize>(context: Context) -> [u8; N] {
+    let mut digest = [0; N];
+    digest.copy_from_slice(context.finish().as_ref());
+    digest
 }
 
 #[cfg(test)]
@@ -167,5 +220,36 @@ mod tests {
         io::copy(&mut digest, &mut io::sink()).unwrap();
         let whole = aws_lc_rs::digest::digest(&SHA256, &data);
         assert_eq!(pending.finish().unwrap().sha256, whole.as_ref());
+    }
+
+    #[test]
+    fn more_is_told_only_where_it_is_wanted() {
+        let (mut digest, pending) = Digest::new(&b"abc"[..]).unwrap();
+        io::copy(&mut digest, &mut io::sink()).unwrap();
+        let received = pending.finish().unwrap();
+        assert_eq!((received.sha512, received.kept), (None, None));
+
+        let wanted = Wanted {
+            sha512: true,
+            keep_max: Some(3),
+        };
+        let (mut digest, pending) = Digest::with(&b"abc"[..], wanted).unwrap();
+        io::copy(&mut digest, &mut io::sink()).unwrap();
+        let received = pending.finish().unwrap();
+        let start: [u8; 4] = [0xdd, 0xaf, 0x35, 0xa1];
+        assert_eq!(received.sha512.unwrap()[..4], start);
+        assert_eq!(received.sha256[..4], ABC);
+        assert_eq!(received.kept.as_deref(), Some(&b"abc"[..]));
+    }
+
+    #[test]
+    fn what_is_too_large_to_be_kept_is_an_error() {
+        let wanted = Wanted {
+            sha512: false,
+            keep_max: Some(2),
+        };
+        let (mut digest, _pending) = Digest::with(&b"abc"[..], wanted).unwrap();
+        let error = io::copy(&mut digest, &mut io::sink()).unwrap_err();
+        assert_eq!(Error::io("", error).kind, Kind::TooLarge);
     }
 }

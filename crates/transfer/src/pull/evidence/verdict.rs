@@ -1,0 +1,103 @@
+//! What people and programs are told of the evidence.
+
+use importd_api::url::Url;
+use importd_api::verify::Verify;
+use importd_formats::checksums::Date;
+use std::fmt;
+use std::time::{Duration, SystemTime};
+
+/// What was found out about a download before its body is fetched.
+#[derive(Clone, Debug)]
+pub struct Verdict {
+    /// What was demanded.
+    pub verify: Verify,
+    /// The list that speaks for the files; `None` if nothing does, or a digest that was given.
+    pub list: Option<Listed>,
+    /// The signature that proves the list; `None` if none was demanded, or it is judged with the
+    /// body.
+    pub signature: Option<Signed>,
+    /// What is worth telling although all is well.
+    pub notices: Vec<String>,
+}
+
+/// A checksum list.
+#[derive(Clone, Debug)]
+pub struct Listed {
+    /// Where it is.
+    pub url: Url,
+    /// How many files it names.
+    pub entries: usize,
+    /// From when on it is out of date.
+    pub best_before: Option<Date>,
+}
+
+/// A good signature.
+#[derive(Clone, Debug)]
+pub struct Signed {
+    /// Where it is.
+    pub url: Url,
+    /// Number of the signing key.
+    pub key_id: String,
+    /// Fingerprint of the certificate that it belongs to, where there is one.
+    pub fingerprint: Option<String>,
+    /// Whose key it is, as the key file says.
+    pub signer: Option<String>,
+    /// The key file.
+    pub key_file: String,
+    /// When the signature was made, in seconds since 1970, if it says.
+    pub created: Option<u64>,
+    /// What is worth telling although it is good.
+    pub notices: Vec<String>,
+}
+
+impl fmt::Display for Signed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let signer = self.signer.as_deref().unwrap_or("an unnamed key");
+        let key = self.fingerprint.as_ref().unwrap_or(&self.key_id);
+        write!(
+            f,
+            "Signature {} is good: made by {signer} ({key}) of {}",
+            self.url, self.key_file
+        )?;
+        match self.created {
+            Some(seconds) => write!(f, " on {}.", day(seconds)),
+            None => f.write_str("."),
+        }
+    }
+}
+
+/// A point in time for people, in UTC.
+#[must_use]
+pub fn day(seconds: u64) -> String {
+    let time = SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(seconds));
+    // The formatter goes up to the year 9999.
+    let latest = SystemTime::UNIX_EPOCH + Duration::from_secs(253_402_300_799);
+    match time.filter(|time| *time <= latest) {
+        Some(time) => httpdate::fmt_http_date(time),
+        None => format!("second {seconds}"),
+    }
+}
+
+impl Verdict {
+    /// The lines of a log.
+    #[must_use]
+    pub fn lines(&self) -> Vec<String> {
+        let mut lines = Vec::new();
+        match (&self.list, &self.signature) {
+            (Some(list), None) => lines.push(format!(
+                "Checksum file {} lists {} files; nothing proves it.",
+                list.url, list.entries
+            )),
+            (Some(list), Some(_)) => lines.push(format!(
+                "Checksum file {} lists {} files.",
+                list.url, list.entries
+            )),
+            (None, _) => {}
+        }
+        lines.extend(self.signature.as_ref().map(ToString::to_string));
+        if let Some(date) = self.list.as_ref().and_then(|list| list.best_before) {
+            lines.push(format!("The checksum file is good until {date}."));
+        }
+        lines
+    }
+}
