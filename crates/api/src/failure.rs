@@ -52,11 +52,13 @@ pub enum Kind {
     TooMany,
     /// The signature's name as the image: there is nothing that could prove it.
     Loop,
+    /// What is fetched became another version meanwhile.
+    Changed,
 }
 
 impl Kind {
     /// Every kind, for tables and tests.
-    pub const ALL: [Kind; 22] = [
+    pub const ALL: [Kind; 23] = [
         Kind::InvalidArgument,
         Kind::NotFound,
         Kind::Exists,
@@ -79,6 +81,7 @@ impl Kind {
         Kind::NoSuchTransfer,
         Kind::TooMany,
         Kind::Loop,
+        Kind::Changed,
     ];
 
     /// The number in `ERRNO=`, and of the errno-like bus errors.
@@ -138,6 +141,7 @@ impl Kind {
                 "org.freedesktop.DBus.Error.LimitsExceeded",
             ),
             Kind::Loop => (40, "loop", "System.Error.ELOOP"),
+            Kind::Changed => (116, "changed", "System.Error.ESTALE"),
         }
     }
 

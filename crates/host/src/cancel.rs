@@ -10,14 +10,17 @@
     reason = "the signal mask and sigwait have no safe wrapper"
 )]
 
-use rustix::event::{PollFd, PollFlags};
+use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::pipe::PipeFlags;
 use std::io;
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
+
+/// Longest pause: what is longer is no pause, and a time so far ahead cannot be told.
+const PAUSE_MAX: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// The signals that call the work off.
 const SIGNALS: [libc::c_int; 2] = [libc::SIGTERM, libc::SIGINT];
@@ -102,6 +105,30 @@ impl Cancel {
             self.cancel();
         }
         self.check()
+    }
+
+    /// Waits for that long, or until the work is called off.
+    ///
+    /// # Errors
+    /// An error with [`Cancelled`] in it once the work has been called off.
+    pub fn pause(&self, time: Duration) -> io::Result<()> {
+        let end = Instant::now() + time.min(PAUSE_MAX);
+        loop {
+            self.check()?;
+            let left = end.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return Ok(());
+            }
+            let timeout = Timespec {
+                tv_sec: i64::try_from(left.as_secs()).unwrap_or(i64::MAX),
+                tv_nsec: left.subsec_nanos().into(),
+            };
+            let mut watched = [PollFd::from_borrowed_fd(self.fd(), PollFlags::IN)];
+            match rustix::event::poll(&mut watched, Some(&timeout)) {
+                Ok(_) | Err(rustix::io::Errno::INTR) => {}
+                Err(errno) => return Err(errno.into()),
+            }
+        }
     }
 
     /// Calls the work off.
@@ -229,6 +256,18 @@ mod tests {
         let error = waiter.join().unwrap().unwrap_err();
         assert!(Cancelled::is(&error));
         assert!(Cancelled::is(&cancel.check().unwrap_err()));
+    }
+
+    #[test]
+    fn a_pause_ends_in_time_or_with_the_cancel() {
+        let cancel = Cancel::new().unwrap();
+        let started = Instant::now();
+        cancel.pause(Duration::from_millis(5)).unwrap();
+        assert!(started.elapsed() >= Duration::from_millis(5));
+        let other = cancel.clone();
+        let waiter = std::thread::spawn(move || other.pause(Duration::MAX));
+        cancel.cancel();
+        assert!(Cancelled::is(&waiter.join().unwrap().unwrap_err()));
     }
 
     #[test]

@@ -20,6 +20,7 @@ mod tests {
     use importd_transfer::install::Root;
     use importd_transfer::pull::Request;
     use importd_transfer::report::{LogSettings, Report};
+    use importd_transfer::source::settings::Settings;
     use std::fs::File;
     use std::io::Write;
     use std::net::{TcpListener, TcpStream};
@@ -208,6 +209,7 @@ mod tests {
             trust: None,
             certificates: vec![place.path("source/file")],
             keep_download: false,
+            network: Settings::default(),
             target: Target {
                 places: Places::new(Class::Machine, Some(Scope::System), None, None).unwrap(),
                 direct: false,

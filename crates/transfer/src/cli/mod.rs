@@ -8,6 +8,7 @@ mod disk;
 mod environment;
 mod introspect;
 mod limits;
+mod network;
 mod target;
 mod values;
 mod words;

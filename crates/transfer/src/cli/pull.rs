@@ -2,6 +2,7 @@
 
 use super::disk::DiskOptions;
 use super::limits::LimitOptions;
+use super::network::NetworkOptions;
 use super::target::TargetOptions;
 use super::values::switch;
 use super::words::given_name;
@@ -55,6 +56,8 @@ pub struct Arguments {
     disk: DiskOptions,
     #[command(flatten)]
     limits: LimitOptions,
+    #[command(flatten)]
+    network: NetworkOptions,
     /// Verb, address and name
     #[arg(value_name = "VERB URL [NAME]", hide = true)]
     words: Vec<OsString>,
@@ -131,6 +134,7 @@ impl Arguments {
             trust,
             certificates: environment.certificates.clone(),
             keep_download: switch("keep-download", self.keep_download.as_deref(), is_machine)?,
+            network: self.network.settings()?,
             target: self.target.target(environment)?,
         })
     }

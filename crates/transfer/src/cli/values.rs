@@ -50,6 +50,25 @@ pub(super) fn size(option: &str, text: &str) -> Result<u64> {
     })
 }
 
+/// A time in whole seconds, with one of systemd's units behind it or none.
+///
+/// # Source
+/// systemd.time(7), without fractions, sums, and units below a second.
+pub(super) fn seconds(text: &str) -> Option<u64> {
+    let digits = text.trim_end_matches(|c: char| !c.is_ascii_digit());
+    let unit = match text.get(digits.len()..)?.trim_start() {
+        "" | "s" | "sec" | "second" | "seconds" => 1,
+        "m" | "min" | "minute" | "minutes" => 60,
+        "h" | "hr" | "hour" | "hours" => 60 * 60,
+        "d" | "day" | "days" => 24 * 60 * 60,
+        _ => return None,
+    };
+    let is_number = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
+    is_number
+        .then(|| digits.parse::<u64>().ok()?.checked_mul(unit))
+        .flatten()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -61,6 +80,25 @@ mod tests {
         assert_eq!(size("size-max", "7E").unwrap(), 7 << 60);
         for bad in ["", "K", "1k", "8E", "-1", "1KB", "1.5G"] {
             assert!(size("size-max", bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn times_are_seconds_unless_they_say_otherwise() {
+        for (text, expected) in [
+            ("90", Some(90)),
+            ("90s", Some(90)),
+            ("2min", Some(120)),
+            ("2 h", Some(7200)),
+            ("", None),
+            ("s", None),
+            ("1.5s", None),
+            ("1min 30s", None),
+            ("-1", None),
+            ("1x", None),
+            ("18446744073709551615d", None),
+        ] {
+            assert_eq!(seconds(text), expected, "{text}");
         }
     }
 

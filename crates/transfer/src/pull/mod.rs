@@ -17,6 +17,7 @@ use crate::pull::evidence::claims::Claims;
 use crate::pull::evidence::keys::Trust;
 use crate::report::{Report, size};
 use crate::source::remote::{Fetcher, Remote};
+use crate::source::settings::Settings;
 use crate::stage::Source;
 use crate::stage::ahead::Ahead;
 use crate::stage::digest::{Digest, Pending, Received};
@@ -35,6 +36,9 @@ use std::time::{Duration, Instant, SystemTime};
 const USER_AGENT: &str = concat!("systemd-pull/", env!("CARGO_PKG_VERSION"), " (importd)");
 /// Least time between two lines about how far a download is.
 const LINE_INTERVAL: Duration = Duration::from_secs(1);
+/// How often a download is begun anew because it became another version meanwhile: a file that
+/// never rests cannot be fetched.
+const RESTARTS_MAX: u32 = 3;
 /// Share of the progress that the download makes up; the rest is proving and installing.
 const DOWNLOAD_SHARE: u64 = 95;
 
@@ -56,6 +60,8 @@ pub struct Request {
     pub certificates: Vec<PathBuf>,
     /// Keep the download as it came, beside the image.
     pub keep_download: bool,
+    /// How patient the network is taken.
+    pub network: Settings,
     /// Where the image goes.
     pub target: Target,
 }
@@ -88,7 +94,7 @@ impl Request {
     fn enter(&self, context: &Context) -> Result<(Root, Fetcher)> {
         let root = self.target.open_root(context)?;
         crate::cage::enter_pull(&root, self, context)?;
-        let fetcher = Fetcher::new(&self.url, USER_AGENT, context.cancel.clone())?;
+        let fetcher = Fetcher::new(&self.url, USER_AGENT, &self.network, context)?;
         Ok((root, fetcher))
     }
 
@@ -138,13 +144,31 @@ impl Request {
     /// What went wrong with the bytes that came, with their address: nobody could tell otherwise
     /// which of several files is meant.
     fn failed_body(&self, mut error: Error) -> Error {
-        if matches!(error.kind, Kind::Corrupt | Kind::Archive | Kind::Io) {
+        let is_unnamed = !error.doing.contains(&self.url.to_string());
+        if is_unnamed && matches!(error.kind, Kind::Corrupt | Kind::Archive | Kind::Io) {
             error.doing = format!(
                 "Failed to retrieve image file {}: {}",
                 self.url, error.doing
             );
         }
         error
+    }
+
+    /// Fetches and installs; begins anew, a few times, when the bytes become another version on the
+    /// way: those that came cannot be taken back, and what is to be proven may be another one too.
+    fn until_settled(&self, context: &Context, fetch: impl Fn() -> Result<()>) -> Result<()> {
+        let mut restarts = 0;
+        loop {
+            match fetch() {
+                Err(error) if error.kind == Kind::Changed && restarts < RESTARTS_MAX => {
+                    restarts += 1;
+                    context.report.notice(format!(
+                        "{error}; beginning anew ({restarts} of {RESTARTS_MAX})."
+                    ));
+                }
+                other => return other,
+            }
+        }
     }
 
     /// Waits for the digest of a body that was read to its end.

@@ -6,7 +6,9 @@ use crate::context::Context;
 use crate::destination::disk_name;
 use crate::error::{Error, Result};
 use crate::import::report_success;
+use crate::install::Root;
 use crate::sink::raw::{Bounds, Dress, Pour, RawSink, carry};
+use crate::source::remote::Fetcher;
 use crate::stage::digest::{Pending, Received};
 use importd_api::failure::Kind;
 use importd_api::job::Local;
@@ -19,11 +21,24 @@ use std::sync::{Mutex, OnceLock};
 pub fn run(request: &Request, bounds: Bounds, context: &Context) -> Result<()> {
     request.begin(context)?;
     let (root, fetcher) = request.enter(context)?;
-    let claims = request.claims(&fetcher, context)?;
-    let expected = claims.expect_image()?;
-    let mut download = request.download(&fetcher, &expected, context)?;
+    request.until_settled(context, || {
+        fetch(request, bounds, (&root, &fetcher), context)
+    })?;
+    report_success(context);
+    Ok(())
+}
 
-    let pristine = keep::pristine_name(request, download.etag.as_deref(), &root);
+fn fetch(
+    request: &Request,
+    bounds: Bounds,
+    (root, fetcher): (&Root, &Fetcher),
+    context: &Context,
+) -> Result<()> {
+    let claims = request.claims(fetcher, context)?;
+    let expected = claims.expect_image()?;
+    let mut download = request.download(fetcher, &expected, context)?;
+
+    let pristine = keep::pristine_name(request, download.etag.as_deref(), root);
     let local = match &request.local {
         Local::Named(name) => Some(disk_name(name)?),
         Local::Derived | Local::Pristine => None,
@@ -52,9 +67,7 @@ pub fn run(request: &Request, bounds: Bounds, context: &Context) -> Result<()> {
     let staged = sink.seal()?;
     let proven = staged.prove(&label, &expected, &received)?;
     let kept = keep::Kept { pristine, local };
-    keep::install(proven, &kept, request, &root, context)?;
-    report_success(context);
-    Ok(())
+    keep::install(proven, &kept, request, root, context)
 }
 
 /// A body that has come, or is coming; what it turned out to be is asked for once or twice.

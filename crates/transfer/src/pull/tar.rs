@@ -5,7 +5,9 @@ use super::keep;
 use crate::context::Context;
 use crate::error::Result;
 use crate::import::report_success;
+use crate::install::Root;
 use crate::sink::tree::{Limits, TreeSink};
+use crate::source::remote::Fetcher;
 use importd_api::job::Local;
 use std::ffi::OsString;
 
@@ -16,11 +18,24 @@ use std::ffi::OsString;
 pub fn run(request: &Request, limits: Limits, context: &Context) -> Result<()> {
     request.begin(context)?;
     let (root, fetcher) = request.enter(context)?;
-    let claims = request.claims(&fetcher, context)?;
-    let expected = claims.expect_image()?;
-    let download = request.download(&fetcher, &expected, context)?;
+    request.until_settled(context, || {
+        fetch(request, limits, (&root, &fetcher), context)
+    })?;
+    report_success(context);
+    Ok(())
+}
 
-    let pristine = keep::pristine_name(request, download.etag.as_deref(), &root);
+fn fetch(
+    request: &Request,
+    limits: Limits,
+    (root, fetcher): (&Root, &Fetcher),
+    context: &Context,
+) -> Result<()> {
+    let claims = request.claims(fetcher, context)?;
+    let expected = claims.expect_image()?;
+    let download = request.download(fetcher, &expected, context)?;
+
+    let pristine = keep::pristine_name(request, download.etag.as_deref(), root);
     let local = match &request.local {
         Local::Named(name) => Some(OsString::from(name.as_str())),
         Local::Derived | Local::Pristine => None,
@@ -39,7 +54,5 @@ pub fn run(request: &Request, limits: Limits, context: &Context) -> Result<()> {
     let received = request.received(download.pending, context)?;
     let proven = staged.prove(&request.url.to_string(), &expected, &received)?;
     let kept = keep::Kept { pristine, local };
-    keep::install(proven, &kept, request, &root, context)?;
-    report_success(context);
-    Ok(())
+    keep::install(proven, &kept, request, root, context)
 }

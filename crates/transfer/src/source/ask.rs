@@ -2,7 +2,7 @@
 
 use super::remote::Remote;
 use importd_api::url::Url;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 /// A request for the bytes of an address.
 #[derive(Clone, Copy, Debug)]
@@ -49,16 +49,35 @@ pub enum Validator {
     LastModified(SystemTime),
 }
 
+/// How long before its own answer a file must have been changed, by the server's clock, for that
+/// time to stand for the very bytes: changed twice within a second, or by a clock that is not quite
+/// the server's, two versions would have the same one.
+///
+/// # Source
+/// RFC 9110, section 8.8.2.2; the time is that of RFC 7232, section 2.2.2.
+const SETTLED: Duration = Duration::from_secs(60);
+
 impl Validator {
     /// The best one that an answer brought; `None` if it has none that a range may rest on: weak
-    /// ETags promise only that the meaning is the same, not the bytes.
+    /// ETags promise only that the meaning is the same, not the bytes, and a fresh time may stand
+    /// for two versions.
     #[must_use]
     pub fn of(remote: &Remote) -> Option<Self> {
-        match (&remote.etag, remote.last_modified) {
-            (Some(etag), _) if is_strong(etag) => Some(Self::Etag(etag.clone())),
-            (_, Some(time)) => Some(Self::LastModified(time)),
-            _ => None,
+        Self::among(remote.etag.as_deref(), remote.last_modified, remote.date)
+    }
+
+    /// As [`Validator::of`], of the three headers.
+    pub(super) fn among(
+        etag: Option<&str>,
+        last_modified: Option<SystemTime>,
+        date: Option<SystemTime>,
+    ) -> Option<Self> {
+        if let Some(etag) = etag.filter(|etag| is_strong(etag)) {
+            return Some(Self::Etag(etag.to_owned()));
         }
+        let (time, date) = (last_modified?, date?);
+        let is_settled = date.duration_since(time).is_ok_and(|age| age >= SETTLED);
+        is_settled.then_some(Self::LastModified(time))
     }
 
     /// As the value of `If-Range`.
@@ -91,32 +110,26 @@ pub enum Answer {
 mod tests {
     use super::*;
 
-    fn remote(etag: Option<&str>, last_modified: Option<SystemTime>) -> Remote {
-        Remote {
-            offset: 0,
-            length: None,
-            etag: etag.map(str::to_owned),
-            last_modified,
-            body: Box::new(std::io::empty()),
-        }
-    }
-
     #[test]
     fn only_what_stands_for_the_very_bytes_is_a_validator() {
         let time = SystemTime::UNIX_EPOCH;
-        for (etag, date, header) in [
-            (Some("\"e\""), Some(time), Some("\"e\"")),
-            (
-                Some("W/\"e\""),
-                Some(time),
-                Some("Thu, 01 Jan 1970 00:00:00 GMT"),
-            ),
-            (Some("W/\"e\""), None, None),
-            (Some("e"), None, None),
-            (Some("\""), None, None),
-            (None, None, None),
+        let settled = Some(time + SETTLED);
+        let fresh = Some(time + SETTLED - Duration::from_secs(1));
+        let epoch = "Thu, 01 Jan 1970 00:00:00 GMT";
+        for (etag, last_modified, date, header) in [
+            (Some("\"e\""), Some(time), settled, Some("\"e\"")),
+            (Some("\"e\""), Some(time), fresh, Some("\"e\"")),
+            (Some("W/\"e\""), Some(time), settled, Some(epoch)),
+            (Some("W/\"e\""), Some(time), fresh, None),
+            (None, Some(time), settled, Some(epoch)),
+            (None, Some(time), None, None),
+            (None, fresh, Some(time), None),
+            (Some("W/\"e\""), None, settled, None),
+            (Some("e"), None, settled, None),
+            (Some("\""), None, settled, None),
+            (None, None, settled, None),
         ] {
-            let validator = Validator::of(&remote(etag, date));
+            let validator = Validator::among(etag, last_modified, date);
             assert_eq!(validator.map(|it| it.header()).as_deref(), header);
         }
     }

@@ -1,29 +1,53 @@
-//! Files of HTTP servers: status codes and headers turned into an answer or a failure.
+//! One request to an HTTP server: status codes and headers turned into an answer or a failure.
 
-use super::ask::{Answer, Ask, Resume};
-use super::remote::Remote;
-use super::wire::{Failure, Network, Response};
-use crate::error::{Error, Result};
+use super::ask::{Ask, Resume};
+use super::content_range::ContentRange;
+use super::failure::Failure;
+use super::retry::{Again, Miss, Try, may_pass};
+use super::wire::{Network, Response};
+use crate::error::Error;
 use importd_api::failure::Kind;
 use importd_api::url::Url;
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue, IF_NONE_MATCH, IF_RANGE, RANGE};
 
-/// Asks for an address; anything but bytes, or that they are unchanged, is a failure.
+/// What one request brought.
+#[derive(Debug)]
+pub(super) enum Reply {
+    /// All bytes.
+    Whole(Response),
+    /// The bytes from where they were asked for to the end.
+    Rest(Response, ContentRange),
+    /// Neither: the server cannot give the rest that was asked for, and may give all bytes.
+    NoRest,
+    /// What is here already is still what the address holds.
+    Unchanged {
+        /// Which of them, if the server says.
+        etag: Option<String>,
+    },
+}
+
+/// Asks once, at an address that need not be that of the question: redirects lead elsewhere.
+/// Messages name the question's.
 ///
 /// # Errors
-/// [`Kind::HttpNotFound`] for 404 and 410, [`Kind::Unauthorized`] for 401, [`Kind::Io`] for
-/// other codes, for another range than was asked for, and for a network that fails.
-pub fn get(network: &Network, ask: Ask<'_>) -> Result<Answer> {
+/// A miss with [`Kind::HttpNotFound`] for 404 and 410, [`Kind::Unauthorized`] for 401, [`Kind::Io`]
+/// for other codes and for a network that fails.
+pub(super) fn request(network: &Network, address: &str, ask: Ask<'_>) -> Try<Reply> {
     let response = network
-        .get(ask.url.as_str(), headers(ask))
-        .map_err(|failure| network_error(ask.url, failure))?;
+        .get(address, headers(ask))
+        .map_err(|failure| network_miss(ask.url, failure))?;
     match (response.status, ask.resume) {
-        (304, _) if !ask.known.is_empty() => Ok(Answer::Unchanged {
+        (304, _) if !ask.known.is_empty() => Ok(Reply::Unchanged {
             etag: response.etag,
         }),
-        (206, Some(resume)) => rest(response, resume, ask.url).map(Answer::Body),
-        (200, _) | (201..=299, None) => Ok(Answer::Body(whole(response))),
-        (status, _) => Err(status_error(ask.url, status)),
+        (206, Some(resume)) => Ok(rest(response, resume)),
+        (206, None) if !is_all(&response) => {
+            let text = format!("HTTP request to {} was answered with a part only", ask.url);
+            Err(Miss::last(Error::new(Kind::Io, text)))
+        }
+        (416, Some(_)) => Ok(Reply::NoRest),
+        (200, _) | (201..=299, None) => Ok(Reply::Whole(response)),
+        _ => Err(status_miss(ask.url, &response)),
     }
 }
 
@@ -45,56 +69,59 @@ fn headers(ask: Ask<'_>) -> HeaderMap {
     headers
 }
 
-fn whole(response: Response) -> Remote {
-    Remote {
-        offset: 0,
-        length: response.length,
-        etag: response.etag,
-        last_modified: response.last_modified,
-        body: Box::new(response.body),
+/// Whether a part that nobody asked for is all there is.
+fn is_all(response: &Response) -> bool {
+    response.range.is_none_or(|range| range.is_rest_from(0))
+}
+
+/// The rest of a body; its range must be the one that was asked for, up to the end. Several ranges
+/// in one body (`multipart/byteranges`) have no such header, and are not asked for.
+fn rest(response: Response, resume: &Resume) -> Reply {
+    let range = response.range.filter(|range| {
+        let length = response.length;
+        range.is_rest_from(resume.offset) && length.is_none_or(|length| length == range.length())
+    });
+    match range {
+        Some(range) => Reply::Rest(response, range),
+        None => Reply::NoRest,
     }
 }
 
-/// The rest of a body; its range must be the one that was asked for, up to the end.
-fn rest(response: Response, resume: &Resume, url: &Url) -> Result<Remote> {
-    let range = response.range.filter(|range| {
-        range.first == resume.offset
-            && range.total.is_none_or(|total| total == range.last + 1)
-            && response
-                .length
-                .is_none_or(|length| length == range.last + 1 - range.first)
-    });
-    let Some(range) = range else {
-        let text = format!("HTTP request to {url} was answered with another range than asked for");
-        return Err(Error::new(Kind::Io, text));
-    };
-    Ok(Remote {
-        offset: range.first,
-        length: Some(range.last + 1),
-        etag: response.etag,
-        last_modified: response.last_modified,
-        body: Box::new(response.body),
-    })
-}
-
-fn status_error(url: &Url, status: u16) -> Error {
+fn status_miss(url: &Url, response: &Response) -> Miss {
+    let status = response.status;
     let (kind, hint) = match status {
         404 | 410 => (Kind::HttpNotFound, " (wrong URL?)"),
         401 => (Kind::Unauthorized, " (not allowed without credentials)"),
         403 => (Kind::Io, " (not allowed)"),
+        429 => (Kind::Io, " (too many requests)"),
+        503 => (Kind::Io, " (busy or under repair)"),
         _ => (Kind::Io, ""),
     };
     let text = format!("HTTP request to {url} failed with code {status}{hint}");
-    Error::new(kind, text)
+    Miss {
+        error: Error::new(kind, text),
+        again: match response.retry_after {
+            _ if !may_pass(status) => Again::Never,
+            Some(pause) => Again::After(pause),
+            None => Again::Later,
+        },
+    }
 }
 
-fn network_error(url: &Url, failure: Failure) -> Error {
-    match failure {
+fn network_miss(url: &Url, failure: Failure) -> Miss {
+    missed(format!("HTTP request to {url} failed"), failure)
+}
+
+/// A try that the network failed; `doing` says which.
+pub(super) fn missed(doing: String, failure: Failure) -> Miss {
+    let again = match failure.may_pass() {
+        true => Again::Later,
+        false => Again::Never,
+    };
+    let error = match failure {
         Failure::Cancelled => Error::cancelled(),
-        failure @ Failure::Address(_) => {
-            let text = format!("HTTP request to {url} failed");
-            Error::caused(Kind::InvalidArgument, text, failure)
-        }
-        failure => Error::caused(Kind::Io, format!("HTTP request to {url} failed"), failure),
-    }
+        failure @ Failure::Address(_) => Error::caused(Kind::InvalidArgument, doing, failure),
+        failure => Error::caused(Kind::Io, doing, failure),
+    };
+    Miss { error, again }
 }

@@ -1,8 +1,18 @@
 //! Where bytes come from: `Read`, a length, and what identifies them.
 
 pub mod ask;
+pub mod content_range;
+pub mod failure;
 pub mod file;
 pub mod http;
+mod pace;
 mod redirect;
 pub mod remote;
+mod resume;
+mod retry;
+pub mod settings;
+mod version;
 pub mod wire;
+
+#[cfg(test)]
+mod tests;

@@ -1,14 +1,15 @@
 //! Follows redirects: a limited number, never from https to http, and without the credentials of
 //! the address once they lead to another server.
 
-use super::wire::Failure;
+use super::failure::Failure;
 use reqwest::header::{HeaderMap, LOCATION};
 use reqwest::{Client, Response, StatusCode, Url};
 
 /// Most redirects followed, as the reference.
 const REDIRECTS_MAX: usize = 30;
 
-/// The last answer to a request for an address, made with these headers at each step.
+/// The last answer to a request for an address, made with these headers at each step, and the
+/// address that gave it, with the credentials that were sent there.
 ///
 /// # Errors
 /// [`Failure::Address`] for what cannot be asked for, [`Failure::Redirect`] for a redirect that is
@@ -17,15 +18,16 @@ pub(super) async fn get(
     client: &Client,
     address: &str,
     headers: &HeaderMap,
-) -> Result<Response, Failure> {
+) -> Result<(Response, Url), Failure> {
     let start = Url::parse(address).map_err(|error| Failure::Address(error.to_string()))?;
     let mut url = start.clone();
     for _ in 0..=REDIRECTS_MAX {
-        let request = client.get(with_credentials(&url, &start));
+        let asked = with_credentials(&url, &start);
+        let request = client.get(asked.clone());
         let response = request.headers(headers.clone()).send().await;
-        let response = response.map_err(|error| Failure::from(&error))?;
+        let response = response.map_err(|error| Failure::of(&error))?;
         let Some(next) = next(&url, &response)? else {
-            return Ok(response);
+            return Ok((response, asked));
         };
         url = next;
     }

@@ -2,14 +2,18 @@
 
 use super::ask::{Answer, Ask};
 use super::file::Input;
-use super::http;
-use super::wire::Network;
+use super::http::{self, Reply};
+use super::resume::{Line, Resuming};
+use super::retry::Patience;
+use super::settings::Settings;
+use super::version::Version;
+use super::wire::{Network, Response};
+use crate::context::Context;
 use crate::error::{Doing, Error, Result};
 use crate::stage::Source;
 use importd_api::failure::Kind;
 use importd_api::url::{Scheme, Url};
 use importd_formats::codec::{self, Codec, Limits};
-use importd_host::cancel::Cancel;
 use std::io::{Cursor, Read};
 use std::os::unix::ffi::OsStringExt;
 use std::path::PathBuf;
@@ -25,6 +29,8 @@ pub struct Remote {
     pub etag: Option<String>,
     /// When it was changed, if the server says.
     pub last_modified: Option<SystemTime>,
+    /// When the server gave the answer, by its own clock, if it says.
+    pub date: Option<SystemTime>,
     /// The bytes.
     pub body: Source,
 }
@@ -43,33 +49,52 @@ impl std::fmt::Debug for Remote {
 pub struct Fetcher {
     /// `None` for a worker that was given a `file:` address: it needs no network.
     network: Option<Network>,
-    cancel: Cancel,
+    settings: Settings,
+    context: Context,
 }
+
+/// How often a small file is begun anew because it became another version meanwhile.
+const RESTARTS_MAX: u32 = 3;
 
 impl Fetcher {
     /// A fetcher for this address and its siblings.
     ///
     /// # Errors
     /// When the network thread cannot be started.
-    pub fn new(url: &Url, user_agent: &str, cancel: Cancel) -> Result<Self> {
+    pub fn new(
+        url: &Url,
+        user_agent: &str,
+        settings: &Settings,
+        context: &Context,
+    ) -> Result<Self> {
         let network = match url.scheme() {
             Scheme::File => None,
             Scheme::Http | Scheme::Https => Some(
-                Network::start(user_agent, cancel.clone())
+                Network::start(user_agent, settings, context.cancel.clone())
                     .doing(|| "Failed to set up the network".into())?,
             ),
         };
-        Ok(Self { network, cancel })
+        Ok(Self {
+            network,
+            settings: settings.clone(),
+            context: context.clone(),
+        })
     }
 
     /// Asks an address. For `file:` the answer is always all bytes.
     ///
+    /// What may pass (connections, codes such as 503) is tried again, as the settings say. The body
+    /// does the same when its connection breaks, and goes on where it was.
+    ///
     /// # Errors
-    /// As [`http::get`]; for `file:` what open(2) says.
+    /// [`Kind::HttpNotFound`] for 404 and 410, [`Kind::Unauthorized`] for 401, [`Kind::Io`] for
+    /// other codes, for a part that was not asked for, and for a network that fails. For `file:`
+    /// what open(2) says. Reads of the body fail in the same way, and with [`Kind::Changed`] if it
+    /// can only be begun anew.
     pub fn ask(&self, ask: Ask<'_>) -> Result<Answer> {
         let url = ask.url;
         match (&self.network, url.file_path()) {
-            (Some(network), None) => http::get(network, ask),
+            (Some(network), None) => self.ask_server(network, ask),
             (_, Some(path)) => {
                 let input = Input::open(&percent_decoded(path))?;
                 Ok(Answer::Body(Remote {
@@ -77,7 +102,8 @@ impl Fetcher {
                     length: input.length,
                     etag: None,
                     last_modified: None,
-                    body: Box::new(input.into_reader(self.cancel.clone())),
+                    date: None,
+                    body: Box::new(input.into_reader(self.context.cancel.clone())),
                 }))
             }
             (None, None) => {
@@ -85,6 +111,51 @@ impl Fetcher {
                 Err(Error::new(Kind::InvalidArgument, text))
             }
         }
+    }
+
+    fn ask_server(&self, network: &Network, mut ask: Ask<'_>) -> Result<Answer> {
+        let mut patience = Patience::new(&self.settings);
+        loop {
+            match http::request(network, ask.url.as_str(), ask) {
+                Ok(Reply::Unchanged { etag }) => return Ok(Answer::Unchanged { etag }),
+                Ok(Reply::Whole(response)) => {
+                    let version = Version::of_whole(&response);
+                    return Ok(self.body(network, ask, response, (0, version)));
+                }
+                Ok(Reply::Rest(response, range)) => {
+                    let mut version = Version::of_rest(&response, range);
+                    // The answer may leave out what it was asked for under.
+                    let asked = ask.resume.map(|resume| resume.validator.clone());
+                    version.validator = version.validator.or(asked);
+                    return Ok(self.body(network, ask, response, (range.first, version)));
+                }
+                Ok(Reply::NoRest) => ask.resume = None,
+                Err(miss) => patience.pause(miss, &self.context)?,
+            }
+        }
+    }
+
+    fn body(
+        &self,
+        network: &Network,
+        ask: Ask<'_>,
+        response: Response,
+        (offset, version): (u64, Version),
+    ) -> Answer {
+        let line = Line {
+            network: network.clone(),
+            url: ask.url.clone(),
+            context: self.context.clone(),
+            settings: self.settings.clone(),
+        };
+        Answer::Body(Remote {
+            offset,
+            length: version.length,
+            etag: response.etag.clone(),
+            last_modified: response.last_modified,
+            date: response.date,
+            body: Box::new(Resuming::new(line, response, offset, version)),
+        })
     }
 
     /// All bytes of an address.
@@ -107,37 +178,46 @@ impl Fetcher {
     /// As [`Fetcher::get`] for everything but absence; [`Kind::TooLarge`] beyond `limit` bytes,
     /// packed or unpacked.
     pub fn get_small_optional(&self, url: &Url, limit: u64) -> Result<Option<Vec<u8>>> {
-        let remote = match self.get(url) {
-            Ok(remote) => remote,
-            Err(error) if matches!(error.kind, Kind::HttpNotFound | Kind::NotFound) => {
-                return Ok(None);
+        let mut restarts = 0;
+        let bytes = loop {
+            match self
+                .get(url)
+                .and_then(|remote| read_small(remote.body, url, limit))
+            {
+                Ok(bytes) => break bytes,
+                Err(error) if matches!(error.kind, Kind::HttpNotFound | Kind::NotFound) => {
+                    return Ok(None);
+                }
+                Err(error) if error.kind == Kind::Changed && restarts < RESTARTS_MAX => {
+                    restarts += 1;
+                }
+                Err(error) => return Err(error),
             }
-            Err(error) => return Err(error),
         };
-        let read = |source: &mut dyn Read| {
-            let mut bytes = Vec::new();
-            source
-                .take(limit + 1)
-                .read_to_end(&mut bytes)
-                .doing(|| format!("Failed to retrieve {url}"))?;
-            if bytes.len() as u64 > limit {
-                let text = format!("{url} is larger than the {limit} bytes such a file may have");
-                return Err(Error::new(Kind::TooLarge, text));
-            }
-            Ok(bytes)
-        };
-        let mut body = remote.body;
-        let bytes = read(&mut body)?;
         let codec = Codec::sniff(&bytes);
         if codec == Codec::None {
             return Ok(Some(bytes));
         }
-        let mut unpacked = codec::decoder(codec, Box::new(Cursor::new(bytes)), Limits::default())
+        let unpacked = codec::decoder(codec, Box::new(Cursor::new(bytes)), Limits::default())
             .map_err(|error| {
-            Error::caused(Kind::Corrupt, format!("Failed to unpack {url}"), error)
-        })?;
-        read(&mut unpacked).map(Some)
+                Error::caused(Kind::Corrupt, format!("Failed to unpack {url}"), error)
+            })?;
+        read_small(unpacked, url, limit).map(Some)
     }
+}
+
+/// All bytes of a source that must not have more than `limit`.
+fn read_small(source: impl Read, url: &Url, limit: u64) -> Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    source
+        .take(limit.saturating_add(1))
+        .read_to_end(&mut bytes)
+        .doing(|| format!("Failed to retrieve {url}"))?;
+    if bytes.len() as u64 > limit {
+        let text = format!("{url} is larger than the {limit} bytes such a file may have");
+        return Err(Error::new(Kind::TooLarge, text));
+    }
+    Ok(bytes)
 }
 
 /// The path of a `file:` address; malformed escapes stay as they are.

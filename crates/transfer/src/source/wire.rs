@@ -3,29 +3,32 @@
 //! One thread with a single-threaded runtime does all the waiting of a worker; each body comes out
 //! of a bounded channel as the chunks the network delivered, without another copy.
 
+use super::content_range::ContentRange;
+use super::failure::{Failure, root_cause};
+use super::pace::Pace;
 use super::redirect;
+use super::settings::Settings;
 use bytes::Bytes;
-use importd_host::cancel::{Cancel, Cancelled};
+use importd_host::cancel::Cancel;
 use reqwest::Client;
-use reqwest::header::{CONTENT_LENGTH, CONTENT_RANGE, ETAG, HeaderMap, LAST_MODIFIED};
-use std::io::{self, Read};
+use reqwest::header::{
+    CONTENT_LENGTH, CONTENT_RANGE, DATE, ETAG, HeaderMap, HeaderName, LAST_MODIFIED, RETRY_AFTER,
+};
+use std::io;
 use std::os::fd::AsFd;
 use std::time::{Duration, SystemTime};
 use tokio::net::unix::pipe;
 use tokio::sync::mpsc::{Receiver, Sender, UnboundedReceiver, UnboundedSender};
 
-/// A connection that cannot be made in this time is given up.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(60);
-/// A server that sends nothing for this time is given up (the reference: below 30 bytes a second
-/// for 60 seconds).
-const STALL_TIMEOUT: Duration = Duration::from_secs(60);
+/// How often a connection of several bodies is asked whether it is alive.
+const PING_INTERVAL: Duration = Duration::from_secs(10);
 /// Chunks between the network and the reader; each is at most some hundred KiB.
 const CHUNKS_WAITING: usize = 32;
 /// Longest ETag kept, in bytes: it becomes an extended attribute.
 const ETAG_MAX: usize = 1024;
 
 /// A handle of the network thread; the thread ends when the last handle and body are gone.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Network {
     requests: UnboundedSender<Request>,
 }
@@ -42,85 +45,28 @@ struct Request {
 pub struct Response {
     /// Status code of the last answer, after redirects.
     pub status: u16,
+    /// The address that gave it, credentials included: for further requests, not for people.
+    pub address: String,
     /// Announced length of the body, in bytes.
     pub length: Option<u64>,
     /// The ETag as it was sent.
     pub etag: Option<String>,
     /// When the server says the file was changed.
     pub last_modified: Option<SystemTime>,
+    /// When the server made the answer, by its clock.
+    pub date: Option<SystemTime>,
+    /// In which time the server wants to be asked again.
+    pub retry_after: Option<Duration>,
     /// Which bytes the body holds, if the server says.
     pub range: Option<ContentRange>,
     /// The body.
     pub body: Body,
 }
 
-/// `Content-Range: bytes FIRST-LAST/TOTAL`.
-///
-/// # Source
-/// RFC 9110, section 14.4.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ContentRange {
-    /// Number of the first byte, from 0.
-    pub first: u64,
-    /// Number of the last byte, not below `first` and below [`u64::MAX`].
-    pub last: u64,
-    /// How many bytes there are in all; `None` for `*`.
-    pub total: Option<u64>,
-}
-
-impl ContentRange {
-    /// Reads the header's value; `None` for anything but one range of bytes.
-    #[must_use]
-    pub fn parse(text: &str) -> Option<Self> {
-        let (range, total) = text.strip_prefix("bytes ")?.trim().split_once('/')?;
-        let (first, last) = range.split_once('-')?;
-        let (first, last) = (first.parse().ok()?, last.parse().ok()?);
-        let total = match total {
-            "*" => None,
-            total => Some(total.parse().ok()?),
-        };
-        let is_sound = first <= last && last < total.unwrap_or(u64::MAX);
-        is_sound.then_some(Self { first, last, total })
-    }
-}
-
-/// Why a request failed, without the address.
-#[derive(Debug, thiserror::Error)]
-pub enum Failure {
-    /// The transfer was cancelled.
-    #[error("The transfer was cancelled")]
-    Cancelled,
-    /// The server's certificate is not trusted.
-    #[error(
-        "The server's certificate is not trusted: {0}; add its issuer to the system's certificate \
-         store or name it in SSL_CERT_FILE"
-    )]
-    Certificate(String),
-    /// No connection could be made.
-    #[error("Cannot connect: {0}")]
-    Connect(String),
-    /// The server was silent for too long.
-    #[error("The server sent nothing for {} seconds", STALL_TIMEOUT.as_secs())]
-    Stalled,
-    /// The address has a port or host that cannot be.
-    #[error("The address is invalid: {0}")]
-    Address(String),
-    /// Redirected too often, from https to http, or to what is no address.
-    #[error("The redirect is refused: {0}")]
-    Redirect(String),
-    /// The connection broke.
-    #[error("The connection broke: {0}")]
-    Broken(String),
-    /// The network thread is gone.
-    #[error("The network thread ended")]
-    Ended,
-}
-
 /// The body of a response.
 #[derive(Debug)]
 pub struct Body {
     chunks: Receiver<Result<Bytes, Failure>>,
-    current: Bytes,
     /// A failure has been told; what looks like the end after it is none.
     has_failed: bool,
 }
@@ -130,7 +76,7 @@ impl Network {
     ///
     /// # Errors
     /// When no thread can be started, or the system's certificates cannot be read.
-    pub fn start(user_agent: &str, cancel: Cancel) -> io::Result<Self> {
+    pub fn start(user_agent: &str, settings: &Settings, cancel: Cancel) -> io::Result<Self> {
         // Fails only where a provider was chosen before: that one is as good.
         rustls::crypto::aws_lc_rs::default_provider()
             .install_default()
@@ -140,18 +86,26 @@ impl Network {
             // Followed by ourselves, see [`redirect`].
             .redirect(reqwest::redirect::Policy::none())
             .referer(false)
-            .connect_timeout(CONNECT_TIMEOUT)
-            .read_timeout(STALL_TIMEOUT)
+            .connect_timeout(settings.connect_timeout)
             .tcp_nodelay(true)
+            // A connection that carries several bodies must not stay in use when it is dead.
+            .http2_keep_alive_interval(PING_INTERVAL)
+            .http2_keep_alive_timeout(settings.stall_timeout)
             .build()
             .map_err(|error| io::Error::other(root_cause(&error)))?;
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()?;
         let (requests, receiver) = tokio::sync::mpsc::unbounded_channel();
+        let server = Server {
+            client,
+            connect_timeout: settings.connect_timeout,
+            stall_timeout: settings.stall_timeout,
+            cancel,
+        };
         std::thread::Builder::new()
             .name("network".into())
-            .spawn(move || runtime.block_on(serve(client, receiver, cancel)))?;
+            .spawn(move || runtime.block_on(server.serve(receiver)))?;
         Ok(Self { requests })
     }
 
@@ -169,74 +123,157 @@ impl Network {
     }
 }
 
-impl Read for Body {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        while self.current.is_empty() {
-            let failure = match self.chunks.blocking_recv() {
-                None if self.has_failed => Failure::Ended,
-                None => return Ok(0),
-                Some(Ok(chunk)) => {
-                    self.current = chunk;
-                    continue;
+impl Body {
+    /// The next bytes, never none; `None` at the end.
+    ///
+    /// # Errors
+    /// [`Failure`] by cause; after it [`Failure::Ended`], again and again.
+    pub fn chunk(&mut self) -> Result<Option<Bytes>, Failure> {
+        loop {
+            match self.chunks.blocking_recv() {
+                None if self.has_failed => return Err(Failure::Ended),
+                None => return Ok(None),
+                Some(Ok(chunk)) if chunk.is_empty() => {}
+                Some(Ok(chunk)) => return Ok(Some(chunk)),
+                Some(Err(failure)) => {
+                    self.has_failed = true;
+                    return Err(failure);
                 }
-                Some(Err(failure)) => failure,
-            };
-            self.has_failed = true;
-            return Err(match failure {
-                Failure::Cancelled => io::Error::other(Cancelled),
-                failure => io::Error::other(failure),
-            });
+            }
         }
-        let length = self.current.len().min(buffer.len());
-        buffer[..length].copy_from_slice(&self.current.split_to(length));
-        Ok(length)
     }
 }
 
-async fn serve(client: Client, mut requests: UnboundedReceiver<Request>, cancel: Cancel) {
-    let mut bodies = tokio::task::JoinSet::new();
-    while let Some(request) = requests.recv().await {
-        bodies.spawn(answer(client.clone(), request, cancel.clone()));
-    }
-    // Bodies still on their way end when their readers are gone.
-    while bodies.join_next().await.is_some() {}
+/// The thread's side of it.
+#[derive(Clone, Debug)]
+struct Server {
+    client: Client,
+    connect_timeout: Duration,
+    stall_timeout: Duration,
+    cancel: Cancel,
 }
 
-async fn answer(client: Client, request: Request, cancel: Cancel) {
-    let stop = cancelled(&cancel);
-    tokio::pin!(stop);
-    let response = tokio::select! {
-        () = &mut stop => Err(Failure::Cancelled),
-        response = redirect::get(&client, &request.url, &request.headers) => response,
-    };
-    let response = match response {
-        Ok(response) => response,
-        // Whoever asked may be gone.
-        Err(failure) => return request.head.send(Err(failure)).unwrap_or(()),
-    };
-    let (sender, chunks) = tokio::sync::mpsc::channel(CHUNKS_WAITING);
-    let head = head_of(&response, chunks);
-    if request.head.send(Ok(head)).is_err() {
-        return;
+impl Server {
+    async fn serve(self, mut requests: UnboundedReceiver<Request>) {
+        let mut bodies = tokio::task::JoinSet::new();
+        while let Some(request) = requests.recv().await {
+            bodies.spawn(self.clone().answer(request));
+        }
+        // Bodies still on their way end when their readers are gone.
+        while bodies.join_next().await.is_some() {}
     }
-    tokio::select! {
-        () = &mut stop => sender.send(Err(Failure::Cancelled)).await.unwrap_or(()),
-        () = deliver(response, &sender) => {}
+
+    async fn answer(self, request: Request) {
+        let stop = cancelled(&self.cancel);
+        tokio::pin!(stop);
+        let response = tokio::select! {
+            () = &mut stop => Err(Failure::Cancelled),
+            response = self.head(&request) => response,
+        };
+        let (response, address) = match response {
+            Ok(answer) => answer,
+            // Whoever asked may be gone.
+            Err(failure) => return request.head.send(Err(failure)).unwrap_or(()),
+        };
+        let (sender, chunks) = tokio::sync::mpsc::channel(CHUNKS_WAITING);
+        let head = head_of(&response, address, chunks);
+        if request.head.send(Ok(head)).is_err() {
+            return;
+        }
+        tokio::select! {
+            () = &mut stop => sender.send(Err(Failure::Cancelled)).await.unwrap_or(()),
+            () = self.deliver(response, &sender) => {}
+        }
+    }
+
+    /// Waits for the head of the answer. It must come whole within the time that a silence may
+    /// last: a head that drips is no answer.
+    async fn head(&self, request: &Request) -> Result<(reqwest::Response, String), Failure> {
+        let time = self.connect_timeout.saturating_add(self.stall_timeout);
+        let asked = redirect::get(&self.client, &request.url, &request.headers);
+        let answer = tokio::time::timeout(time, asked).await;
+        let (response, address) = answer.unwrap_or(Err(Failure::Stalled(time)))?;
+        Ok((response, address.into()))
+    }
+
+    /// Hands the body over. One of another length than was announced is broken: some ways of
+    /// ending a connection look like the end of the body.
+    async fn deliver(
+        &self,
+        mut response: reqwest::Response,
+        sender: &Sender<Result<Bytes, Failure>>,
+    ) {
+        let announced = length_of(&response);
+        let mut pace = Pace::new(self.stall_timeout);
+        let mut sent = 0;
+        loop {
+            let message = match next_chunk(&mut response, &mut pace).await {
+                Ok(Some(chunk)) => {
+                    sent += chunk.len() as u64;
+                    Ok(chunk)
+                }
+                Ok(None) => match announced.filter(|announced| *announced != sent) {
+                    None => return,
+                    Some(announced) => Err(Failure::Broken(format!(
+                        "the server announced {announced} bytes and sent {sent}"
+                    ))),
+                },
+                Err(failure) => Err(failure),
+            };
+            let last = message.is_err();
+            if sender.send(message).await.is_err() || last {
+                return;
+            }
+        }
     }
 }
 
-fn head_of(response: &reqwest::Response, chunks: Receiver<Result<Bytes, Failure>>) -> Response {
+/// The next bytes of a body, if they come in time.
+async fn next_chunk(
+    response: &mut reqwest::Response,
+    pace: &mut Pace,
+) -> Result<Option<Bytes>, Failure> {
+    loop {
+        let started = tokio::time::Instant::now();
+        // Given up in the middle, the read loses nothing: it takes whole pieces or none.
+        let result = tokio::time::timeout(pace.longest_wait(), response.chunk()).await;
+        let bytes = match &result {
+            Ok(Ok(Some(chunk))) => chunk.len() as u64,
+            _ => 0,
+        };
+        match result {
+            Ok(Ok(None)) => return Ok(None),
+            Ok(Err(error)) => return Err(Failure::of(&error)),
+            other => {
+                pace.waited(started.elapsed(), bytes)?;
+                if let Ok(Ok(Some(chunk))) = other {
+                    return Ok(Some(chunk));
+                }
+            }
+        }
+    }
+}
+
+fn head_of(
+    response: &reqwest::Response,
+    address: String,
+    chunks: Receiver<Result<Bytes, Failure>>,
+) -> Response {
     let headers = response.headers();
+    let date = |name: HeaderName| {
+        text(headers, name.as_str()).and_then(|text| httpdate::parse_http_date(&text).ok())
+    };
     Response {
         status: response.status().as_u16(),
+        address,
         length: length_of(response),
         etag: text(headers, ETAG.as_str()).filter(|etag| etag.len() <= ETAG_MAX),
-        last_modified: text(headers, LAST_MODIFIED.as_str())
-            .and_then(|text| httpdate::parse_http_date(&text).ok()),
+        last_modified: date(LAST_MODIFIED),
+        date: date(DATE),
+        retry_after: text(headers, RETRY_AFTER.as_str()).and_then(|text| retry_after(&text)),
         range: text(headers, CONTENT_RANGE.as_str()).and_then(|text| ContentRange::parse(&text)),
         body: Body {
             chunks,
-            current: Bytes::new(),
             has_failed: false,
         },
     }
@@ -246,32 +283,6 @@ fn length_of(response: &reqwest::Response) -> Option<u64> {
     text(response.headers(), CONTENT_LENGTH.as_str())?
         .parse()
         .ok()
-}
-
-/// Hands the body over. One of another length than was announced is broken: some ways of ending a
-/// connection look like the end of the body.
-async fn deliver(mut response: reqwest::Response, sender: &Sender<Result<Bytes, Failure>>) {
-    let announced = length_of(&response);
-    let mut sent = 0;
-    loop {
-        let message = match response.chunk().await {
-            Ok(Some(chunk)) => {
-                sent += chunk.len() as u64;
-                Ok(chunk)
-            }
-            Ok(None) => match announced.filter(|announced| *announced != sent) {
-                None => return,
-                Some(announced) => Err(Failure::Broken(format!(
-                    "the server announced {announced} bytes and sent {sent}"
-                ))),
-            },
-            Err(error) => Err(Failure::from(&error)),
-        };
-        let last = message.is_err();
-        if sender.send(message).await.is_err() || last {
-            return;
-        }
-    }
 }
 
 /// Waits for the cancel; for ever if its descriptor cannot be watched.
@@ -290,28 +301,16 @@ fn text(headers: &HeaderMap, name: &str) -> Option<String> {
     Some(value.trim().to_owned())
 }
 
-impl From<&reqwest::Error> for Failure {
-    fn from(error: &reqwest::Error) -> Self {
-        let cause = root_cause(error);
-        if error.is_timeout() && !error.is_connect() {
-            Failure::Stalled
-        } else if cause.contains("certificate") {
-            Failure::Certificate(cause)
-        } else if error.is_connect() {
-            Failure::Connect(cause)
-        } else {
-            Failure::Broken(cause)
-        }
+/// The pause of `Retry-After`: seconds, or a date by our clock.
+///
+/// # Source
+/// RFC 9110, section 10.2.3.
+fn retry_after(text: &str) -> Option<Duration> {
+    if let Ok(seconds) = text.parse() {
+        return Some(Duration::from_secs(seconds));
     }
-}
-
-/// The innermost cause: what happened, without the layers it came through.
-fn root_cause(error: &dyn std::error::Error) -> String {
-    let mut cause = error;
-    while let Some(next) = cause.source() {
-        cause = next;
-    }
-    cause.to_string()
+    let date = httpdate::parse_http_date(text).ok()?;
+    Some(date.duration_since(SystemTime::now()).unwrap_or_default())
 }
 
 #[cfg(test)]
@@ -319,19 +318,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_sound_ranges_are_ranges() {
-        let range = |first, last, total| Some(ContentRange { first, last, total });
-        for (text, expected) in [
-            ("bytes 0-9/10", range(0, 9, Some(10))),
-            ("bytes 5-9/*", range(5, 9, None)),
-            ("bytes 9-5/10", None),
-            ("bytes 0-10/10", None),
-            ("bytes 0-18446744073709551615/*", None),
-            ("bytes */10", None),
-            ("items 0-9/10", None),
-            ("bytes -9/10", None),
-        ] {
-            assert_eq!(ContentRange::parse(text), expected, "{text}");
+    fn a_server_asks_for_a_pause_in_seconds_or_by_a_date() {
+        assert_eq!(retry_after("120"), Some(Duration::from_secs(120)));
+        assert_eq!(
+            retry_after("Sat, 03 Feb 2001 04:05:06 GMT"),
+            Some(Duration::ZERO)
+        );
+        let later = SystemTime::now() + Duration::from_secs(100);
+        let pause = retry_after(&httpdate::fmt_http_date(later)).unwrap();
+        assert!((90..=100).contains(&pause.as_secs()), "{pause:?}");
+        for bad in ["", "soon", "-1", "1.5"] {
+            assert_eq!(retry_after(bad), None, "{bad}");
         }
     }
 }

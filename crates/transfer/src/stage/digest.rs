@@ -29,6 +29,37 @@ pub struct Wanted {
     pub keep_max: Option<u64>,
 }
 
+/// A SHA-256 digest that grows, for whoever has no thread for it. Copies go on by themselves.
+#[derive(Clone)]
+pub struct Running(Context);
+
+impl std::fmt::Debug for Running {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Running").finish_non_exhaustive()
+    }
+}
+
+impl Default for Running {
+    fn default() -> Self {
+        Self(Context::new(&SHA256))
+    }
+}
+
+impl Running {
+    /// Adds bytes.
+    pub fn update(&mut self, bytes: &[u8]) {
+        self.0.update(bytes);
+    }
+
+    /// The digest of all bytes that were added.
+    #[must_use]
+    pub fn finish(self) -> [u8; 32] {
+        let mut sha256 = [0; 32];
+        sha256.copy_from_slice(self.0.finish().as_ref());
+        sha256
+    }
+}
+
 /// A source whose bytes are hashed as they pass.
 #[derive(Debug)]
 pub struct Digest<R> {

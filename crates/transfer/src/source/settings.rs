@@ -1,0 +1,31 @@
+//! How patient, and how fast, transfers over the network are.
+
+use std::time::Duration;
+
+/// A connection that is not made in this time is given up, unless the settings say otherwise.
+pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
+/// A server that sends nothing for this time is given up, unless the settings say otherwise.
+pub const STALL_TIMEOUT: Duration = Duration::from_secs(30);
+/// How often a request is tried again without any progress, unless the settings say otherwise.
+pub const RETRIES: u32 = 5;
+
+/// What a caller may choose about the network.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// Longest time to make a connection, TLS included.
+    pub connect_timeout: Duration,
+    /// Longest time without a byte that is waited for.
+    pub stall_timeout: Duration,
+    /// How often what failed, and may pass, is tried again while nothing comes; 0 for never.
+    pub retries: u32,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            connect_timeout: CONNECT_TIMEOUT,
+            stall_timeout: STALL_TIMEOUT,
+            retries: RETRIES,
+        }
+    }
+}
