@@ -39,7 +39,7 @@ impl Server {
                 stream.write_all(&reply.bytes).unwrap();
                 if reply.stalls {
                     // Until the client goes away.
-                    drop(stream.read(&mut [0]));
+                    drop(stream.read_exact(&mut [0]));
                 }
             }
         });
