@@ -7,8 +7,9 @@
 //! | [`archive`] | archives of whatever kind: `Read` → entries |
 //! | [`tar`] | tar archives: `Read` → entries, entries → `Write` |
 //! | [`cpio`] | cpio archives: `Read` → entries |
-//! | [`checksums`] | `SHA256SUMS` and `NAME.sha256` files |
-//! | [`pgp`] | detached OpenPGP signatures → verdict |
+//! | [`checksums`] | `SHA256SUMS`, `NAME.sha256` and the like |
+//! | [`pgp`] | OpenPGP signatures → verdict |
+//! | [`minisign`] | signatures of minisign and signify → verdict |
 //!
 //! This crate promises never to open a file, a socket or a process, never to hold `unsafe` code,
 //! and never to allocate by a length it has not compared with a named limit. Every parser here has
@@ -29,5 +30,6 @@ pub mod checksums;
 pub mod codec;
 pub mod cpio;
 pub mod disk;
+pub mod minisign;
 pub mod pgp;
 pub mod tar;
