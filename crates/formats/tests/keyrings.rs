@@ -343,3 +343,28 @@ fn a_signature_file_of_nothing_but_beginnings_takes_time_by_its_length() {
     assert_eq!(judge(&trusted, &file, DATA), Err(Error::Malformed));
     assert!(start.elapsed() < std::time::Duration::from_secs(2));
 }
+
+#[test]
+fn the_keyring_that_comes_with_systemd_is_read_whole() {
+    let Some(gpg) = Gpg::new() else { return };
+    let roots = [
+        "/".into(),
+        std::env::var_os("REFERENCE_ROOT").unwrap_or_default(),
+    ];
+    let names = ["import-pubring.pgp", "import-pubring.gpg"];
+    let mut files = roots.iter().flat_map(|root| {
+        let folder = std::path::Path::new(root).join("usr/lib/systemd");
+        names.map(|name| folder.join(name))
+    });
+    let Some(file) = files.find(|path| path.is_file()) else {
+        println!("skipped: there is no keyring of systemd");
+        return;
+    };
+    let bytes = std::fs::read(&file).unwrap();
+    let mut trusted = Keyring::new();
+    let added = trusted.add("ring", &bytes).unwrap();
+    let shown = gpg.run(&["--with-colons", "--show-keys"], &bytes);
+    let shown = String::from_utf8_lossy(&shown).into_owned();
+    let theirs = shown.lines().filter(|line| line.starts_with("pub:"));
+    assert_eq!(added, theirs.count(), "{}", file.display());
+}

@@ -36,6 +36,8 @@ mod gpg;
 #[cfg(test)]
 mod keyrings;
 #[cfg(test)]
+mod matrix;
+#[cfg(test)]
 mod minisign;
 #[cfg(test)]
 mod pgp;

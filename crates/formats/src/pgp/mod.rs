@@ -1,4 +1,4 @@
-//! Detached OpenPGP signatures → verdict.
+//! OpenPGP signatures, detached ones and those of clear-signed texts → verdict.
 //!
 //! The cryptography is the `pgp` crate's; what is trusted is decided here. A certificate is trusted
 //! because it lies in the keyring file, which only the administrator or the distribution writes; its
@@ -21,10 +21,12 @@
 //! RFC 9580; gpgv(1) for what the same files are worth to others.
 
 mod armor;
+mod clear;
 mod keyring;
 mod policy;
 mod signature;
 
+pub use clear::{is_clear_signed, verify_clear_signed};
 pub use keyring::{KEYRING_MAX, Keyring};
 pub use signature::{SIGNATURE_MAX, verify};
 

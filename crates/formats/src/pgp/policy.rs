@@ -4,7 +4,9 @@ use super::Error;
 use pgp::composed::SignedPublicKey;
 use pgp::packet::{Signature, SignatureType, SubpacketData};
 use pgp::ser::Serialize;
-use pgp::types::{EddsaLegacyPublicParams, KeyDetails, PublicParams, Tag, Timestamp};
+use pgp::types::{
+    EcdsaPublicParams, EddsaLegacyPublicParams, KeyDetails, PublicParams, Tag, Timestamp,
+};
 
 /// Shortest RSA and DSA keys, in bits.
 const BITS_MIN: usize = 2048;
@@ -141,6 +143,9 @@ fn newest<'a>(signatures: impl Iterator<Item = &'a Signature>) -> Option<&'a Sig
 /// Whether signatures of a key can be checked at all.
 pub(super) fn is_supported(key: &impl KeyDetails) -> bool {
     match key.public_params() {
+        // Of secp256k1 the library takes one of the two forms that each signature has, and gpg makes
+        // either: half of them would be called bad.
+        PublicParams::ECDSA(EcdsaPublicParams::Secp256k1 { .. }) => false,
         PublicParams::ECDSA(parameters) => parameters.is_supported(),
         PublicParams::EdDSALegacy(EddsaLegacyPublicParams::Unsupported { .. })
         | PublicParams::Unknown { .. } => false,

@@ -1,5 +1,6 @@
 //! Judges a detached signature.
 
+use super::clear::is_clear_signed;
 use super::keyring::{Keyring, Trusted};
 use super::{Error, Verdict, armor, policy};
 use pgp::composed::{Deserializable, DetachedSignature};
@@ -15,9 +16,7 @@ const SIGNATURES_MAX: usize = 64;
 /// How far clocks may be apart.
 const CLOCK_SKEW: Duration = Duration::from_secs(24 * 60 * 60);
 /// How an armored signature begins.
-const ARMOR: &[u8] = b"-----BEGIN PGP SIGNATURE-----";
-/// How a clear-signed text begins.
-const CLEAR_SIGNED: &[u8] = b"-----BEGIN PGP SIGNED MESSAGE-----";
+pub(super) const ARMOR: &[u8] = b"-----BEGIN PGP SIGNATURE-----";
 
 /// Judges a file of detached signatures, binary or armored: one good signature by a trusted key is
 /// enough.
@@ -33,30 +32,58 @@ pub fn verify(
     if signature.iter().all(u8::is_ascii_whitespace) {
         return Err(Error::Empty);
     }
-    if signature.trim_ascii_start().starts_with(CLEAR_SIGNED) {
+    if is_clear_signed(signature) {
         return Err(Error::ClearSigned);
     }
     if keyring.is_empty() {
         return Err(Error::NoKeys);
     }
-    let mut worst: Option<Error> = None;
-    for signature in parse(signature)? {
-        match judge(keyring, &signature, data, now) {
-            Ok(verdict) => return Ok(verdict),
-            Err(error) => {
-                let heavier = worst
-                    .as_ref()
-                    .is_none_or(|old| error.weight() > old.weight());
-                if heavier {
-                    worst = Some(error);
-                }
-            }
+    one_good(keyring, &parse(signature)?, data, now)
+}
+
+/// The verdict on the first good one of several signatures. Of the others only those are told that
+/// say more than that somebody else signed too.
+///
+/// # Errors
+/// As [`verify`].
+pub(super) fn one_good(
+    keyring: &Keyring,
+    signatures: &[Signature],
+    data: &[u8],
+    now: SystemTime,
+) -> Result<Verdict, Error> {
+    let mut good: Option<Verdict> = None;
+    let mut errors = Vec::new();
+    for signature in signatures {
+        match judge(keyring, signature, data, now) {
+            Ok(verdict) => good = good.or(Some(verdict)),
+            Err(error) => errors.push(error),
+        }
+    }
+    if let Some(mut verdict) = good {
+        errors.retain(|error| !matches!(error, Error::UnknownKey(_)));
+        verdict.notices.extend(
+            errors
+                .iter()
+                .map(|error| format!("Another signature in the file does not count: {error}.")),
+        );
+        return Ok(verdict);
+    }
+    let mut worst = None;
+    for error in errors {
+        let is_heavier = |old: &Error| error.weight() > old.weight();
+        if worst.as_ref().is_none_or(is_heavier) {
+            worst = Some(error);
         }
     }
     Err(worst.unwrap_or(Error::Malformed))
 }
 
-fn parse(bytes: &[u8]) -> Result<Vec<Signature>, Error> {
+/// The signatures of a file, binary or armored.
+///
+/// # Errors
+/// [`Error::Malformed`], [`Error::TooMany`].
+pub(super) fn parse(bytes: &[u8]) -> Result<Vec<Signature>, Error> {
     let mut signatures = Vec::new();
     for part in armor::parts(bytes, ARMOR) {
         let Ok(found) = DetachedSignature::from_bytes_many(part.as_ref()) else {
