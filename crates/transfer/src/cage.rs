@@ -6,7 +6,7 @@
 //! | import raw | override permissions, immutable mark | – | image root | no |
 //! | import-fs | as import tar, and read all | the folder | image root | no |
 //! | export | read all, trusted attributes | the image or its snapshot | folder of FILE, if it is a file | no |
-//! | pull | as import of that form | TLS roots, resolver files, `file:` source | image root | connect |
+//! | pull | as import of that form | TLS roots, resolver files, `file:` source | image root, or folder of the path | connect |
 //!
 //! The cage closes before the first byte of an image is looked at. Nothing in it can start another
 //! program, mount, trace, load code into the kernel or gain a privilege. A kernel without Landlock
@@ -17,7 +17,6 @@
 
 use crate::context::Context;
 use crate::error::{Doing, Result};
-use crate::install::Root;
 use crate::pull::Request;
 use crate::source::remote::percent_decoded;
 use importd_api::name::Form;
@@ -160,13 +159,21 @@ pub fn enter_export(image: &Path, folder: Option<&Dir>, context: &Context) -> Re
     enter(&profile, context)
 }
 
-/// For `systemd-pull tar|raw`.
+/// For `systemd-pull tar|raw`: what is written in place is open already; new files and trees are
+/// made in `folder`. `extra` is kept beside what all need.
 ///
 /// # Errors
 /// As [`enter_import_tar`].
-pub fn enter_pull(root: &Root, request: &Request, context: &Context) -> Result<()> {
-    let mut profile = Profile::new("pull", makes(request.form));
-    profile.allow_write(root.folder.as_fd()).doing(failed)?;
+pub fn enter_pull(
+    folder: Option<&Dir>,
+    extra: CapabilitySet,
+    request: &Request,
+    context: &Context,
+) -> Result<()> {
+    let mut profile = Profile::new("pull", makes(request.form).union(extra));
+    if let Some(folder) = folder {
+        profile.allow_write(folder.as_fd()).doing(failed)?;
+    }
     match request.url.file_path() {
         // The folder, for the checksum files beside the image.
         Some(path) => {

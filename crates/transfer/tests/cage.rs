@@ -207,6 +207,7 @@ mod tests {
             form: Form::Tar,
             verify: Verify::No,
             trust: None,
+            companions: Vec::new(),
             certificates: vec![place.path("source/file")],
             keep_download: false,
             network: Settings::default(),
@@ -220,7 +221,8 @@ mod tests {
                 quota: false,
             },
         };
-        cage::enter_pull(&place.root, &request, &place.context).unwrap();
+        let none = CapabilitySet::empty();
+        cage::enter_pull(Some(&place.root.folder), none, &request, &place.context).unwrap();
         place.writes_images();
         File::open(place.path("source/file")).unwrap();
         place.nothing_else_works();

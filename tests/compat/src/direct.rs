@@ -9,11 +9,11 @@ use std::os::unix::fs::{FileExt, MetadataExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 
 /// A block device over a file; detached when dropped.
-struct Loop(PathBuf);
+pub(crate) struct Loop(pub(crate) PathBuf);
 
 impl Loop {
     /// `size` bytes of `9`.
-    fn new(work: &Work, size: usize) -> Option<Self> {
+    pub(crate) fn new(work: &Work, size: usize) -> Option<Self> {
         if !has("losetup") {
             return None;
         }
@@ -34,7 +34,7 @@ impl Loop {
         );
     }
 
-    fn contents(&self) -> Vec<u8> {
+    pub(crate) fn contents(&self) -> Vec<u8> {
         std::fs::read(&self.0).unwrap()
     }
 }

@@ -57,6 +57,8 @@ mod cuts;
 #[cfg(test)]
 mod direct;
 #[cfg(test)]
+mod direct_pull;
+#[cfg(test)]
 mod disagreement;
 #[cfg(test)]
 mod disk_images;

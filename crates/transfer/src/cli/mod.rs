@@ -6,6 +6,7 @@
 
 mod disk;
 mod environment;
+mod evidence;
 mod introspect;
 mod limits;
 mod network;

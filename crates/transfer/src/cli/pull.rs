@@ -1,20 +1,23 @@
 //! `systemd-pull tar|raw URL [NAME]`
 
 use super::disk::DiskOptions;
+use super::evidence::EvidenceOptions;
 use super::limits::LimitOptions;
 use super::network::NetworkOptions;
 use super::target::TargetOptions;
 use super::values::switch;
-use super::words::given_name;
+use super::words::{destination, given_name, optional};
 use super::{Environment, Verb, Worker};
 use crate::context::Context;
+use crate::destination::Destination;
 use crate::error::{Error, Result};
+use crate::pull::direct::Place;
 use crate::pull::evidence::keys::{Keys, Trust};
 use crate::pull::{self, Request};
 use crate::sink::raw::Bounds;
 use importd_api::failure::Kind;
 use importd_api::job::Local;
-use importd_api::name::Form;
+use importd_api::name::{Form, ImageName};
 use importd_api::url::Url;
 use importd_api::verify::Verify;
 use std::ffi::{OsStr, OsString};
@@ -29,29 +32,17 @@ const SIZE_MAX_DEFAULT: u64 = 64 << 30;
     name = "systemd-pull",
     about = "Download container or virtual machine images.",
     override_usage = "systemd-pull [OPTIONS...] tar|raw URL [NAME]\n       \
-                      (NAME '-' only keeps the download)"
+                      (NAME '-' only keeps the download; raw --direct: standard output)"
 )]
 pub struct Arguments {
+    // Before the others: what these have read is gone from the matches.
+    #[command(flatten)]
+    evidence: EvidenceOptions,
     #[command(flatten)]
     target: TargetOptions,
-    /// What to prove: no, checksum, signature, or a SHA-256 or SHA-512 digest
-    #[arg(long, value_name = "MODE", default_value = "signature")]
-    verify: String,
     /// Keep the download as it came, beside the image
     #[arg(long, value_name = "BOOL")]
     keep_download: Option<String>,
-    /// Fetch settings files (not supported yet)
-    #[arg(long, value_name = "BOOL")]
-    settings: Option<String>,
-    /// Fetch root hash files (not supported yet)
-    #[arg(long, value_name = "BOOL")]
-    roothash: Option<String>,
-    /// Fetch root hash signatures (not supported yet)
-    #[arg(long, value_name = "BOOL")]
-    roothash_signature: Option<String>,
-    /// Fetch verity data (not supported yet)
-    #[arg(long, value_name = "BOOL")]
-    verity: Option<String>,
     #[command(flatten)]
     disk: DiskOptions,
     #[command(flatten)]
@@ -81,13 +72,22 @@ impl Worker for Arguments {
 
     fn work(self, verb: &str, environment: &Environment, context: &Context) -> Result<()> {
         let form = if verb == "tar" { Form::Tar } else { Form::Raw };
-        let bounds = self.bounds()?;
-        if self.target.direct {
-            let text = "--direct is not supported yet; without it the image is installed by name";
-            return Err(Error::new(Kind::Unsupported, text));
-        }
+        let evidence = self.evidence.resolve(self.target.is_machine())?;
+        let (bounds, range) = self.disk.checked(self.target.direct)?;
+        let bounds = Bounds {
+            size_max: bounds.size_max.or(Some(SIZE_MAX_DEFAULT)),
+            ..bounds
+        };
+        evidence.check(self.target.direct)?;
         let limits = self.limits.limits(bounds.size_max)?;
         let request = self.request(form, environment)?;
+        if self.target.direct {
+            let place = self.place(form, &request)?;
+            return match form {
+                Form::Tar => pull::direct::tar::run(&request, &place, limits, context),
+                Form::Raw => pull::direct::raw::run(&request, &place, (range, bounds), context),
+            };
+        }
         match form {
             Form::Tar => pull::tar::run(&request, limits, context),
             Form::Raw => pull::raw::run(&request, bounds, context),
@@ -96,10 +96,19 @@ impl Worker for Arguments {
 }
 
 impl Arguments {
-    fn bounds(&self) -> Result<Bounds> {
-        let (mut bounds, _) = self.disk.checked(self.target.direct)?;
-        bounds.size_max = bounds.size_max.or(Some(SIZE_MAX_DEFAULT));
-        Ok(bounds)
+    /// Where a download goes with `--direct`: the name is a path, or `-` for standard output;
+    /// without one it is the address's own name, in the image root.
+    fn place(&self, form: Form, request: &Request) -> Result<Place> {
+        let target = &request.target;
+        match self.words.get(2).map(OsString::as_os_str) {
+            Some(given) if optional(Some(given)).is_none() => Ok(Place::Output),
+            Some(given) => destination(Some(given), None, target, |file| file).map(Place::Path),
+            None => {
+                let name = derived(&request.url, form)?;
+                let path = target.places.root.join(name.as_str());
+                Ok(Place::Path(Destination::Path(path)))
+            }
+        }
     }
 
     /// The checked request.
@@ -107,17 +116,10 @@ impl Arguments {
     /// # Errors
     /// [`Kind::InvalidArgument`] for what cannot be; what reading the keyring says.
     pub fn request(&self, form: Form, environment: &Environment) -> Result<Request> {
-        for (option, value) in [
-            ("settings", &self.settings),
-            ("roothash", &self.roothash),
-            ("roothash-signature", &self.roothash_signature),
-            ("verity", &self.verity),
-        ] {
-            switch(option, value.as_deref(), false)?;
-        }
+        let is_machine = self.target.is_machine();
+        let evidence = self.evidence.resolve(is_machine)?.of(form);
+        let verify = evidence.verify;
         let url = url(self.words.get(1).map(OsString::as_os_str))?;
-        let verify = Verify::parse(&self.verify)
-            .map_err(|error| Error::new(Kind::InvalidArgument, error.to_string()))?;
         let trust = match verify {
             Verify::Signature => Some(Arc::new(Trust {
                 keys: Keys::load(environment.keyring.as_deref())?,
@@ -125,14 +127,17 @@ impl Arguments {
             })),
             Verify::No | Verify::Checksum | Verify::Digest(_) => None,
         };
-        let is_machine = self.target.is_machine();
         Ok(Request {
-            local: local(self.words.get(2).map(OsString::as_os_str), &url, form)?,
+            local: match self.target.direct {
+                true => Local::Pristine,
+                false => local(self.words.get(2).map(OsString::as_os_str), &url, form)?,
+            },
             url,
             form,
             verify,
             trust,
             certificates: environment.certificates.clone(),
+            companions: evidence.companions,
             keep_download: switch("keep-download", self.keep_download.as_deref(), is_machine)?,
             network: self.network.settings()?,
             target: self.target.target(environment)?,
@@ -152,10 +157,14 @@ fn local(argument: Option<&OsStr>, url: &Url, form: Form) -> Result<Local> {
     match argument {
         Some(text) if text.is_empty() || text == "-" => Ok(Local::Pristine),
         Some(text) => given_name(text).map(Local::Named),
-        None => url.image_name(form).map(Local::Named).map_err(|error| {
-            let text =
-                format!("Failed to derive an image name from {url}; give one as second argument");
-            Error::caused(Kind::InvalidArgument, text, error)
-        }),
+        None => derived(url, form).map(Local::Named),
     }
+}
+
+fn derived(url: &Url, form: Form) -> Result<ImageName> {
+    url.image_name(form).map_err(|error| {
+        let text =
+            format!("Failed to derive an image name from {url}; give one as second argument");
+        Error::caused(Kind::InvalidArgument, text, error)
+    })
 }

@@ -3,12 +3,17 @@
 //! What must be proven is fetched and judged first; the body is hashed while it is unpacked into a
 //! hidden entry; only what is proven is installed.
 
+mod body;
+pub mod companion;
 pub mod evidence;
 mod keep;
 
+pub mod direct;
 pub mod raw;
 pub mod tar;
 
+use self::body::Body;
+use self::companion::Companion;
 use crate::context::{Context, Target};
 use crate::error::{Doing, Error, Result};
 use crate::install::Root;
@@ -28,6 +33,9 @@ use importd_api::job::Local;
 use importd_api::name::Form;
 use importd_api::url::Url;
 use importd_api::verify::Verify;
+use importd_formats::codec::Codec;
+use importd_host::dir::Dir;
+use importd_host::sandbox::CapabilitySet;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
@@ -58,6 +66,8 @@ pub struct Request {
     pub trust: Option<Arc<Trust>>,
     /// Certificate files that the environment names.
     pub certificates: Vec<PathBuf>,
+    /// What comes with the image.
+    pub companions: Vec<Companion>,
     /// Keep the download as it came, beside the image.
     pub keep_download: bool,
     /// How patient the network is taken.
@@ -69,6 +79,8 @@ pub struct Request {
 /// A body on its way, unpacked, and what is known of it.
 struct Download {
     body: Ahead,
+    /// How many bytes come out of it, where that is known in advance.
+    plain_length: Option<u64>,
     /// How many bytes came so far.
     packed: Count,
     pending: Pending,
@@ -93,9 +105,19 @@ impl Request {
     /// Opens the image root and closes the cage; from here on only the network is left.
     fn enter(&self, context: &Context) -> Result<(Root, Fetcher)> {
         let root = self.target.open_root(context)?;
-        crate::cage::enter_pull(&root, self, context)?;
-        let fetcher = Fetcher::new(&self.url, USER_AGENT, &self.network, context)?;
+        let fetcher = self.confined(Some(&root.folder), CapabilitySet::empty(), context)?;
         Ok((root, fetcher))
+    }
+
+    /// Closes the cage, within which `folder` may be written to.
+    fn confined(
+        &self,
+        folder: Option<&Dir>,
+        extra: CapabilitySet,
+        context: &Context,
+    ) -> Result<Fetcher> {
+        crate::cage::enter_pull(folder, extra, self, context)?;
+        Fetcher::new(&self.url, USER_AGENT, &self.network, context)
     }
 
     /// Fetches and judges what the files must turn out to be.
@@ -131,8 +153,9 @@ impl Request {
         let failed = || "Failed to start the download".to_owned();
         let (digest, pending) = Digest::with(meter, expected.wanted()).doing(failed)?;
         let source: Source = Box::new(digest);
-        let (_, unpacked) = sniff::unpacked(source)?;
+        let (codec, unpacked) = sniff::unpacked(source)?;
         Ok(Download {
+            plain_length: length.filter(|_| codec == Codec::None),
             body: Ahead::new(unpacked).doing(failed)?,
             packed,
             pending,
@@ -144,6 +167,10 @@ impl Request {
     /// What went wrong with the bytes that came, with their address: nobody could tell otherwise
     /// which of several files is meant.
     fn failed_body(&self, mut error: Error) -> Error {
+        // A download has another error number for that than an import, as in the reference.
+        if error.kind == Kind::SizeLimit {
+            error.kind = Kind::TooLarge;
+        }
         let is_unnamed = !error.doing.contains(&self.url.to_string());
         if is_unnamed && matches!(error.kind, Kind::Corrupt | Kind::Archive | Kind::Io) {
             error.doing = format!(

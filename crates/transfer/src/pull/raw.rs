@@ -1,18 +1,15 @@
 //! A disk image is downloaded.
 
-use super::Request;
 use super::keep;
+use super::{Body, Request};
 use crate::context::Context;
 use crate::destination::disk_name;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::import::report_success;
 use crate::install::Root;
 use crate::sink::raw::{Bounds, Dress, Pour, RawSink, carry};
 use crate::source::remote::Fetcher;
-use crate::stage::digest::{Pending, Received};
-use importd_api::failure::Kind;
 use importd_api::job::Local;
-use std::sync::{Mutex, OnceLock};
 
 /// Pulls a disk image.
 ///
@@ -68,36 +65,4 @@ fn fetch(
     let proven = staged.prove(&label, &expected, &received)?;
     let kept = keep::Kept { pristine, local };
     keep::install(proven, &kept, request, root, context)
-}
-
-/// A body that has come, or is coming; what it turned out to be is asked for once or twice.
-struct Body<'a> {
-    pending: Mutex<Option<Pending>>,
-    received: OnceLock<Received>,
-    request: &'a Request,
-    context: &'a Context,
-}
-
-impl<'a> Body<'a> {
-    fn new(pending: Pending, request: &'a Request, context: &'a Context) -> Self {
-        Self {
-            pending: Mutex::new(Some(pending)),
-            received: OnceLock::new(),
-            request,
-            context,
-        }
-    }
-
-    /// Waits for the digest of the body, which was read to its end.
-    fn received(&self) -> Result<Received> {
-        if let Some(received) = self.received.get() {
-            return Ok(received.clone());
-        }
-        let pending = self.pending.lock().ok().and_then(|mut it| it.take());
-        let ended = || Error::new(Kind::Io, "The digest of the download was lost");
-        let received = self
-            .request
-            .received(pending.ok_or_else(ended)?, self.context)?;
-        Ok(self.received.get_or_init(|| received).clone())
-    }
 }

@@ -46,7 +46,7 @@ impl Bounds {
     ///
     /// # Errors
     /// [`importd_api::failure::Kind::SizeLimit`].
-    fn check(self, size: u64) -> Result<()> {
+    pub(crate) fn check(self, size: u64) -> Result<()> {
         match self.size_max {
             Some(most) if size > most => Err(too_large(most)),
             _ => Ok(()),

@@ -1,0 +1,78 @@
+//! `systemd-pull --direct`: a download goes to a path or to standard output. It has no companion
+//! files, and no copy of it is kept.
+//!
+//! | target | what a failed download does to it |
+//! |---|---|
+//! | a path that is not there, a file | nothing: a hidden file beside it is renamed once it is proven |
+//! | a folder that is not there, or is to be replaced | nothing, likewise |
+//! | a folder that is there | filled in place; emptied again if it was empty |
+//! | a device, a range, a file with several names | written in place; it is told how far |
+//! | standard output | nothing: bytes are held back until they are proven |
+//!
+//! With `--verify=no` nothing is to be proven, and standard output gets the bytes as they come. What
+//! a server sends with an error never gets to any of them.
+//!
+//! # Source
+//! systemd-sysupdate drives downloads this way, see sysupdate.d(5).
+
+mod hold;
+pub mod output;
+pub mod raw;
+pub mod tar;
+
+use super::{Download, Request};
+use crate::context::Context;
+use crate::destination::Destination;
+use crate::error::Result;
+use crate::proof::Expectation;
+use crate::sink::raw::Range;
+use crate::stage::digest::Received;
+use importd_host::dir::Dir;
+use importd_host::sandbox::CapabilitySet;
+
+/// Where a download goes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// To standard output.
+    Output,
+    /// To a path.
+    Path(Destination),
+}
+
+/// A download whose evidence has been judged.
+struct Started {
+    expected: Expectation,
+    download: Download,
+}
+
+impl Request {
+    /// The first line.
+    fn announce(&self, place: &Place, range: Option<Range>, context: &Context) {
+        let url = &self.url;
+        context.report.info(match (place, range) {
+            (Place::Output, _) => format!("Pulling '{url}'."),
+            (Place::Path(path), None) => format!("Pulling '{url}', saving as '{path}'."),
+            (Place::Path(path), Some(Range { offset, .. })) => {
+                format!("Pulling '{url}', saving at offset {offset} in '{path}'.")
+            }
+        });
+    }
+
+    /// Closes the cage, judges the evidence, starts the download.
+    fn started(
+        &self,
+        folder: Option<&Dir>,
+        extra: CapabilitySet,
+        context: &Context,
+    ) -> Result<Started> {
+        let fetcher = self.confined(folder, extra, context)?;
+        let expected = self.claims(&fetcher, context)?.expect_image()?;
+        let download = self.download(&fetcher, &expected, context)?;
+        Ok(Started { expected, download })
+    }
+
+    /// Proves what has come.
+    fn check(&self, expected: &Expectation, received: &Received) -> Result<()> {
+        expected.check(&self.url.to_string(), received)
+    }
+}

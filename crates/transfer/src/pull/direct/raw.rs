@@ -1,0 +1,132 @@
+//! A disk image, or any file, is downloaded to a path.
+
+use super::{Place, Started, output};
+use crate::cage;
+use crate::context::Context;
+use crate::destination::{FileSite, Hidden};
+use crate::error::{Doing, Error, Result};
+use crate::import::report_success;
+use crate::pull::{Body, Request};
+use crate::sink::raw::{Bounds, Dress, Finish, InPlace, Pour, Range, RawSink, carry};
+use importd_api::failure::Kind;
+use importd_formats::disk::Format;
+use importd_host::dir::Dir;
+use importd_host::sandbox::CapabilitySet;
+use std::path::Path;
+
+/// Where a file without a name may be made for a target that has no folder of its own.
+pub(super) const SCRATCH: &str = "/var/tmp";
+
+/// Pulls bytes to a path, into a range of it where one is given, or to standard output.
+///
+/// # Errors
+/// [`Kind::InvalidArgument`] for a range of standard output; by kind as the stages say. What becomes
+/// of the target is said at [`super`].
+pub fn run(
+    request: &Request,
+    place: &Place,
+    (range, bounds): (Option<Range>, Bounds),
+    context: &Context,
+) -> Result<()> {
+    let destination = match place {
+        Place::Path(destination) => destination,
+        Place::Output if range.is_none() => return output::run(request, bounds, context),
+        Place::Output => {
+            let text = "--offset= needs a path to write to, not standard output";
+            return Err(Error::new(Kind::InvalidArgument, text));
+        }
+    };
+    request.announce(place, range, context);
+    match destination.open_file(&request.target, range, bounds, context)? {
+        FileSite::Hidden(hidden, dress) => new_file(request, (hidden, dress), bounds, context)?,
+        FileSite::InPlace(target) => in_place(request, &target, bounds, context)?,
+    }
+    report_success(context);
+    Ok(())
+}
+
+fn new_file(
+    request: &Request,
+    (hidden, dress): (Hidden, Dress),
+    bounds: Bounds,
+    context: &Context,
+) -> Result<()> {
+    let Hidden { root, name, manner } = hidden;
+    let extra = if dress.has_owner() {
+        cage::GIVE_AWAY
+    } else {
+        CapabilitySet::empty()
+    };
+    let Started {
+        expected,
+        mut download,
+    } = request.started(Some(&root.folder), extra, context)?;
+    let sink = RawSink::create(&root.folder, &name, dress)?;
+    let body = Body::new(download.pending, request, context);
+    let pour = Pour {
+        canvas: sink.canvas(),
+        bounds,
+        scratch: Some(&root.folder),
+        context,
+        fits: &|_| Ok(()),
+        complete: &|| request.check(&expected, &body.received()?),
+    };
+    pour.stream(&mut download.body)
+        .map_err(|error| request.failed_body(error))?;
+    let received = body.received()?;
+    carry::note_origin(
+        sink.canvas().fd(),
+        &request.url.without_credentials(),
+        download.etag.as_deref(),
+        download.last_modified,
+    );
+    let proven = sink
+        .seal()?
+        .prove(&request.url.to_string(), &expected, &received)?;
+    proven.install(&root, &name, manner, context)?;
+    Ok(())
+}
+
+fn in_place(request: &Request, target: &InPlace, bounds: Bounds, context: &Context) -> Result<()> {
+    // Only what is in a format with tables has to be kept.
+    let scratch = (bounds.format != Some(Format::Raw))
+        .then(|| Dir::open(Path::new(SCRATCH)).doing(|| format!("Failed to open '{SCRATCH}'")))
+        .transpose()?;
+    let manner = Finish {
+        sync: request.target.sync,
+        read_only: request.target.read_only,
+    };
+    let extra = if manner.read_only && target.is_whole_device() {
+        cage::MARK_DEVICES
+    } else {
+        CapabilitySet::empty()
+    };
+    let Started {
+        expected,
+        mut download,
+    } = request.started(scratch.as_ref(), extra, context)?;
+    if let Some(length) = download.plain_length {
+        bounds.check(length)?;
+        target.check_room(length)?;
+    }
+    let body = Body::new(download.pending, request, context);
+    let pour = Pour {
+        canvas: target.canvas(),
+        bounds,
+        scratch: scratch.as_ref(),
+        context,
+        fits: &|size| target.check_room(size),
+        complete: &|| request.check(&expected, &body.received()?),
+    };
+    let result = pour
+        .stream(&mut download.body)
+        .map_err(|error| request.failed_body(error))
+        .and_then(|size| {
+            request.check(&expected, &body.received()?)?;
+            target.finish(size, bounds, manner)
+        });
+    if result.is_err() {
+        target.tell_damage(&context.report);
+    }
+    result
+}
