@@ -12,6 +12,10 @@ pub const MANAGER_INTERFACE: &str = "org.freedesktop.import1.Manager";
 pub const TRANSFER_ROOT: &str = "/org/freedesktop/import1/transfer";
 /// Interface of a transfer object.
 pub const TRANSFER_INTERFACE: &str = "org.freedesktop.import1.Transfer";
+/// Path of the object that the log is controlled by.
+pub const LOG_CONTROL_PATH: &str = "/org/freedesktop/LogControl1";
+/// Interface of that object, org.freedesktop.LogControl1(5).
+pub const LOG_CONTROL_INTERFACE: &str = "org.freedesktop.LogControl1";
 /// Error: `CancelTransfer` of an id that is not running.
 pub const ERROR_NO_SUCH_TRANSFER: &str = "org.freedesktop.import1.NoSuchTransfer";
 /// Error: the same address is already being pulled.

@@ -21,6 +21,8 @@ pub enum Action {
     Pull,
     /// Stop a transfer, whoever started it.
     Cancel,
+    /// Change how much is logged, and where to.
+    ControlLog,
 }
 
 impl Action {
@@ -32,6 +34,7 @@ impl Action {
             Action::Export => "exporting an image",
             Action::Pull => "downloading an image",
             Action::Cancel => "cancelling a transfer",
+            Action::ControlLog => "changing what is logged",
         }
     }
 }

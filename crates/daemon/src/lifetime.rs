@@ -72,7 +72,7 @@ pub async fn run(settings: Settings) -> Result<(), Error> {
     let (sender, events) = mpsc::channel(EVENTS_QUEUED);
     let launcher = Launcher {
         directory: settings.worker_directory,
-        log_level: settings.log_level,
+        log: settings.log,
         notify_socket,
         grace: settings.grace,
         open_files_max: settings.worker_open_files,

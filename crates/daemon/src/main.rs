@@ -6,7 +6,7 @@ use clap::Parser;
 use importd_api::class::Scope;
 use importd_daemon::bus::object::describe;
 use importd_daemon::lifetime::{self, Error};
-use importd_daemon::log::{self, Reader};
+use importd_daemon::log;
 use importd_daemon::open_files;
 use importd_daemon::settings::Settings;
 use rustix::fs::Mode;
@@ -60,10 +60,7 @@ fn main() -> ExitCode {
         Scope::System
     };
     let mut settings = Settings::from_environment(scope, env::var_os);
-    let text = |name| env::var(name).ok();
-    let (stream, target) = (text("JOURNAL_STREAM"), text("SYSTEMD_LOG_TARGET"));
-    let reader = Reader::from_environment(stream.as_deref(), target.as_deref());
-    log::install(settings.log_level, reader);
+    log::install(&settings.log);
     rustix::process::umask(Mode::WGRP | Mode::WOTH);
     settings.worker_open_files = open_files::raise().unwrap_or_else(|error| {
         tracing::warn!("The limit of open files could not be raised: {error}");

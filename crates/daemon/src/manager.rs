@@ -79,6 +79,12 @@ impl Manager {
         self.scope
     }
 
+    /// What the daemon and its workers log.
+    #[must_use]
+    pub const fn log(&self) -> &log::control::Control {
+        &self.launcher.log
+    }
+
     /// Starts a transfer; `stream` is the caller's descriptor if the job has one. Returns its
     /// number.
     ///

@@ -4,7 +4,7 @@
 
 use crate::images::Places;
 use crate::leftovers::ImageRoots;
-use crate::log::Level;
+use crate::log::control::{Control, Level, Target};
 use importd_api::class::{Class, Scope};
 use importd_api::worker::{WORKER_DIRECTORY, WORKER_DIRECTORY_VARIABLE};
 use std::ffi::OsString;
@@ -28,8 +28,8 @@ pub struct Settings {
     pub bus_address: Option<String>,
     /// Folder of the worker programs.
     pub worker_directory: PathBuf,
-    /// How much the daemon and its workers log.
-    pub log_level: Level,
+    /// How much the daemon and its workers log, and where to.
+    pub log: Control,
     /// Where the last transfer number is kept; `None`: nowhere.
     pub runtime_directory: Option<PathBuf>,
     /// Where images lie.
@@ -46,7 +46,7 @@ impl Settings {
     /// Settings of a daemon of `scope`, from the environment variables that `variable` returns.
     ///
     /// `DBUS_SYSTEM_BUS_ADDRESS` or `DBUS_SESSION_BUS_ADDRESS`, `IMPORTD_WORKER_DIRECTORY`,
-    /// `RUNTIME_DIRECTORY`, `SYSTEMD_LOG_LEVEL`, and in the user scope `HOME`, `XDG_RUNTIME_DIR`,
+    /// `RUNTIME_DIRECTORY`, `SYSTEMD_LOG_LEVEL`, `SYSTEMD_LOG_TARGET`, and in the user scope `HOME`, `XDG_RUNTIME_DIR`,
     /// `XDG_STATE_HOME`. Paths that are not absolute are ignored.
     #[must_use]
     pub fn from_environment(
@@ -54,7 +54,9 @@ impl Settings {
         variable: impl Fn(&'static str) -> Option<OsString>,
     ) -> Self {
         let path = |name| absolute(variable(name));
-        let level = variable("SYSTEMD_LOG_LEVEL");
+        let text = |name| variable(name).and_then(|value| value.into_string().ok());
+        let level = text("SYSTEMD_LOG_LEVEL").and_then(|name| Level::parse(&name));
+        let target = text("SYSTEMD_LOG_TARGET").and_then(|name| Target::parse(&name));
         let (folders, address) = match scope {
             Scope::System => (Folders::system(), "DBUS_SYSTEM_BUS_ADDRESS"),
             Scope::User => (Folders::user(path), "DBUS_SESSION_BUS_ADDRESS"),
@@ -64,9 +66,7 @@ impl Settings {
             bus_address: variable(address).and_then(|address| address.into_string().ok()),
             worker_directory: path(WORKER_DIRECTORY_VARIABLE)
                 .unwrap_or_else(|| PathBuf::from(WORKER_DIRECTORY)),
-            log_level: level
-                .and_then(|level| Level::parse(level.to_str()?))
-                .unwrap_or_default(),
+            log: Control::new(level.unwrap_or_default(), target.unwrap_or_default()),
             runtime_directory: path("RUNTIME_DIRECTORY").or(folders.runtime),
             places: folders.places,
             image_roots: folders.image_roots,
@@ -139,7 +139,8 @@ mod tests {
     fn an_empty_environment_means_the_installed_service() {
         let settings = settings(Scope::System, &[]);
         assert_eq!(settings.worker_directory, Path::new("/usr/lib/systemd"));
-        assert_eq!(settings.log_level.as_str(), "info");
+        assert_eq!(settings.log.level().as_str(), "info");
+        assert_eq!(settings.log.target().as_str(), "auto");
         let runtime = settings.runtime_directory.unwrap();
         assert_eq!(runtime, Path::new("/run/systemd/importd"));
         assert_eq!(settings.grace, Duration::from_secs(10));
@@ -151,11 +152,13 @@ mod tests {
             ("IMPORTD_WORKER_DIRECTORY", "/build"),
             ("RUNTIME_DIRECTORY", "/run/x"),
             ("SYSTEMD_LOG_LEVEL", "debug"),
+            ("SYSTEMD_LOG_TARGET", "kmsg"),
         ];
         let ours = settings(Scope::System, &variables);
         assert_eq!(ours.worker_directory, Path::new("/build"));
         assert_eq!(ours.runtime_directory.unwrap(), Path::new("/run/x"));
-        assert_eq!(ours.log_level.as_str(), "debug");
+        assert_eq!(ours.log.level().as_str(), "debug");
+        assert_eq!(ours.log.target().as_str(), "kmsg");
         let relative = settings(Scope::System, &[("IMPORTD_WORKER_DIRECTORY", "build")]);
         assert_eq!(relative.worker_directory, Path::new("/usr/lib/systemd"));
     }

@@ -6,7 +6,7 @@
 //! last event of a worker.
 
 use crate::lines::{Line, Lines};
-use crate::log::Level;
+use crate::log::control::Control;
 use crate::readiness::watch;
 use crate::refusal::Refusal;
 use crate::transfer::Stop;
@@ -62,8 +62,8 @@ pub enum Event {
 pub struct Launcher {
     /// Folder of the worker programs.
     pub directory: PathBuf,
-    /// How much workers log.
-    pub log_level: Level,
+    /// How much workers log; those that start after a change log so.
+    pub log: Control,
     /// `$NOTIFY_SOCKET` of the workers.
     pub notify_socket: String,
     /// Time between SIGTERM and SIGKILL.
@@ -126,7 +126,7 @@ impl Launcher {
         let mut command = Command::new(program);
         command.args(worker::arguments(job));
         command.env("SYSTEMD_LOG_TARGET", "console-prefixed");
-        command.env("SYSTEMD_LOG_LEVEL", self.log_level.as_str());
+        command.env("SYSTEMD_LOG_LEVEL", self.log.level().as_str());
         command.env("NOTIFY_SOCKET", &self.notify_socket);
         for variable in UNSET {
             command.env_remove(variable);
@@ -351,7 +351,7 @@ mod tests {
         let (events, _) = mpsc::channel(1);
         let launcher = Launcher {
             directory: PathBuf::new(),
-            log_level: Level::default(),
+            log: Control::default(),
             notify_socket: String::new(),
             grace: Duration::ZERO,
             open_files_max: None,

@@ -4,7 +4,12 @@ use crate::harness::{Daemon, MANAGER, NAME, has, transfer};
 use std::process::Command;
 
 /// Calls a method as somebody without privileges; what dbus-send prints.
-fn call_as_nobody(daemon: &Daemon, path: &str, member: &str, arguments: &[&str]) -> String {
+pub(crate) fn call_as_nobody(
+    daemon: &Daemon,
+    path: &str,
+    member: &str,
+    arguments: &[&str],
+) -> String {
     let output = Command::new("setpriv")
         .args([
             "--reuid=65534",

@@ -6,7 +6,7 @@ use importd_api::class::Scope;
 use importd_daemon::images::Places;
 use importd_daemon::leftovers::ImageRoots;
 use importd_daemon::lifetime;
-use importd_daemon::log::Level;
+use importd_daemon::log::control::Control;
 use importd_daemon::settings::Settings;
 use std::path::Path;
 use std::pin::Pin;
@@ -18,7 +18,7 @@ pub(crate) fn settings(folder: &Path, bus: &Bus) -> Settings {
         scope: Scope::System,
         bus_address: Some(bus.address.clone()),
         worker_directory: workers(folder),
-        log_level: Level::default(),
+        log: Control::default(),
         runtime_directory: None,
         places: Places::default(),
         image_roots: ImageRoots::default(),

@@ -24,4 +24,6 @@ mod limits;
 #[cfg(test)]
 mod lists;
 #[cfg(test)]
+mod log_control;
+#[cfg(test)]
 mod transfers;

@@ -13,7 +13,7 @@ pub struct Interface {
     pub name: &'static str,
     /// Its methods, in the order of the introspection.
     pub methods: &'static [Method],
-    /// Its properties, all of them read-only.
+    /// Its properties.
     pub properties: &'static [Property],
     /// Its signals.
     pub signals: &'static [Signal],
@@ -41,15 +41,35 @@ pub struct Argument {
     pub name: &'static str,
 }
 
-/// A property that can only be read.
+/// A property. No signal tells of a change.
 #[derive(Debug)]
 pub struct Property {
     /// Its name.
     pub name: &'static str,
     /// Its D-Bus signature.
     pub signature: &'static str,
-    /// Whether it changes while the object lives; no signal tells of a change.
+    /// Whether it changes while the object lives.
     pub changes: bool,
+    /// What can be done with it.
+    pub access: Access,
+}
+
+/// What callers can do with a property.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// Everyone can read it.
+    Read,
+    /// Everyone can read it, and root can set it.
+    ReadWrite,
+}
+
+impl Access {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Access::Read => "read",
+            Access::ReadWrite => "readwrite",
+        }
+    }
 }
 
 /// A signal.
@@ -133,20 +153,29 @@ impl Interface {
 impl Property {
     fn write(&self, xml: &mut String) {
         let (name, signature) = (self.name, self.signature);
+        let access = self.access.as_str();
         let property =
-            format_args!("property name=\"{name}\" type=\"{signature}\" access=\"read\"");
+            format_args!("property name=\"{name}\" type=\"{signature}\" access=\"{access}\"");
         line(xml, 2, property);
         let emits = if self.changes { "false" } else { "const" };
-        line(
+        annotation(
             xml,
-            3,
-            format_args!(
-                "annotation name=\"org.freedesktop.DBus.Property.EmitsChangedSignal\" \
-                 value=\"{emits}\"/"
-            ),
+            "org.freedesktop.DBus.Property.EmitsChangedSignal",
+            emits,
         );
+        if self.access == Access::ReadWrite {
+            annotation(xml, "org.freedesktop.systemd1.Privileged", "true");
+        }
         line(xml, 2, format_args!("/property"));
     }
+}
+
+fn annotation(xml: &mut String, name: &str, value: &str) {
+    line(
+        xml,
+        3,
+        format_args!("annotation name=\"{name}\" value=\"{value}\"/"),
+    );
 }
 
 fn member<'a>(
@@ -189,6 +218,7 @@ mod tests {
             name: "P",
             signature: "d",
             changes: true,
+            access: Access::Read,
         }],
         signals: &[Signal {
             name: "S",

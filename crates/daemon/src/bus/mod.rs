@@ -6,6 +6,7 @@
 //! | [`object`] | which objects there are |
 //! | [`manager`] | the interface of the manager: methods decoded, lists encoded |
 //! | [`transfer`] | the interface of a transfer |
+//! | [`log_control`] | the interface of the log |
 //! | [`standard`] | Peer, Introspectable and Properties |
 //! | [`fault`] | errors as they stand in a reply |
 //! | [`lists`] | lists of images, made on another thread |
@@ -19,6 +20,7 @@
 pub mod fault;
 pub mod interface;
 pub mod lists;
+pub mod log_control;
 pub mod manager;
 pub mod object;
 pub mod reply;

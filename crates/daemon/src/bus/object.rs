@@ -1,21 +1,23 @@
 //! Which objects there are: the manager, the running transfers, and the paths above them.
 
 use crate::bus::interface::{Interface, Method};
-use crate::bus::{manager, standard, transfer};
+use crate::bus::{log_control, manager, standard, transfer};
 use crate::manager::Manager;
-use importd_api::bus::{MANAGER_PATH, TRANSFER_ROOT, transfer_path};
+use importd_api::bus::{LOG_CONTROL_PATH, MANAGER_PATH, TRANSFER_ROOT, transfer_path};
 
 /// An object, found by its path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Object {
-    /// A path above the manager's, with its only child.
-    Ancestor(&'static str),
+    /// A path above the others', with its children.
+    Ancestor(&'static [&'static str]),
     /// The manager.
     Manager,
     /// The parent of all transfers.
     TransferRoot,
     /// A running transfer.
     Transfer(u32),
+    /// The log.
+    LogControl,
 }
 
 impl Object {
@@ -23,11 +25,12 @@ impl Object {
     #[must_use]
     pub fn find(path: &str, manager: &Manager) -> Option<Self> {
         match path {
-            "/" => Some(Object::Ancestor("org")),
-            "/org" => Some(Object::Ancestor("freedesktop")),
-            "/org/freedesktop" => Some(Object::Ancestor("import1")),
+            "/" => Some(Object::Ancestor(&["org"])),
+            "/org" => Some(Object::Ancestor(&["freedesktop"])),
+            "/org/freedesktop" => Some(Object::Ancestor(&["LogControl1", "import1"])),
             MANAGER_PATH => Some(Object::Manager),
             TRANSFER_ROOT => Some(Object::TransferRoot),
+            LOG_CONTROL_PATH => Some(Object::LogControl),
             _ => {
                 let digits = path.strip_prefix(TRANSFER_ROOT)?.strip_prefix("/_")?;
                 let id = digits.parse().ok()?;
@@ -45,6 +48,7 @@ impl Object {
             Object::Ancestor(_) | Object::TransferRoot => None,
             Object::Manager => Some(&manager::INTERFACE),
             Object::Transfer(_) => Some(&transfer::INTERFACE),
+            Object::LogControl => Some(&log_control::INTERFACE),
         }
     }
 
@@ -57,10 +61,10 @@ impl Object {
     #[must_use]
     pub fn children(self, table: &Manager) -> Vec<String> {
         match self {
-            Object::Ancestor(child) => vec![child.to_owned()],
+            Object::Ancestor(children) => children.iter().map(ToString::to_string).collect(),
             Object::Manager => vec![TRANSFER_FOLDER.to_owned()],
             Object::TransferRoot => table.transfers().map(|(id, _)| format!("_{id}")).collect(),
-            Object::Transfer(_) => Vec::new(),
+            Object::Transfer(_) | Object::LogControl => Vec::new(),
         }
     }
 
@@ -81,9 +85,10 @@ impl Object {
 const TRANSFER_FOLDER: &str = "transfer";
 
 /// The paths and own interfaces that `--bus-introspect=list` names.
-const DESCRIBED: [(&str, &Interface); 2] = [
+const DESCRIBED: [(&str, &Interface); 3] = [
     (MANAGER_PATH, &manager::INTERFACE),
     (TRANSFER_ROOT, &transfer::INTERFACE),
+    (LOG_CONTROL_PATH, &log_control::INTERFACE),
 ];
 
 /// What `--bus-introspect=` prints: for `list` the paths with their interfaces, for one of these

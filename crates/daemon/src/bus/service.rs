@@ -206,7 +206,7 @@ impl Service {
 
     /// Looks a call up; does it, or asks first whether the caller may.
     fn receive(&mut self, call: &Message, table: &mut Manager) -> Result<Option<Answer>, Fault> {
-        match route(call, table)?.2.action {
+        match action(call, route(call, table)?) {
             None => perform(call, table).map(Some),
             Some(_) if self.asked >= QUESTIONS_MAX => Err(Refusal::TooManyQuestions.into()),
             Some(action) => {
@@ -301,6 +301,17 @@ where
         .await
 }
 
+/// What the caller has to be allowed to do.
+fn action(call: &Message, (object, interface, method): Route) -> Option<Action> {
+    let sets = interface.name == standard::PROPERTIES.name
+        && object.is_some_and(|object| standard::sets_property(object, method, call));
+    if sets {
+        Some(Action::ControlLog)
+    } else {
+        method.action
+    }
+}
+
 type Route = (Option<Object>, &'static Interface, &'static Method);
 
 /// Finds the method a call means, and checks that the call brings what the method takes; `Peer` is
@@ -355,7 +366,7 @@ fn perform(call: &Message, table: &mut Manager) -> Result<Answer, Fault> {
             table.cancel(id)?;
             Ok(Answer::Reply(Message::method_return(&header).build(&())?))
         }
-        Object::Ancestor(_) | Object::Manager | Object::TransferRoot => {
+        Object::Ancestor(_) | Object::Manager | Object::TransferRoot | Object::LogControl => {
             manager::call(table, method, call)
         }
     }

@@ -3,9 +3,11 @@
 //! Source: D-Bus specification, "Standard Interfaces".
 
 use crate::bus::fault::Fault;
-use crate::bus::interface::{Argument, Interface, Method, Signal, argument, introspect};
+use crate::bus::interface::{
+    Access, Argument, Interface, Method, Property, Signal, argument, introspect,
+};
 use crate::bus::object::Object;
-use crate::bus::transfer;
+use crate::bus::{log_control, transfer};
 use crate::manager::Manager;
 use importd_api::failure::Kind;
 use serde::{Serialize, Serializer};
@@ -116,7 +118,7 @@ pub fn introspection(
 /// Answers a call of [`PROPERTIES`].
 ///
 /// # Errors
-/// Unknown interfaces and properties, and every attempt to set one.
+/// Unknown interfaces and properties; attempts to set what can only be read, or to what it cannot be.
 pub fn properties(
     object: Object,
     table: &Manager,
@@ -138,23 +140,46 @@ pub fn properties(
         };
         return Ok(Message::method_return(&header).build(&Values(all))?);
     }
-    let (interface, name) = match method.name {
-        "Get" => body.deserialize::<(&str, &str)>()?,
-        _ => {
-            let (interface, name, _) = body.deserialize::<(&str, &str, Variant<'_>)>()?;
-            (interface, name)
-        }
-    };
-    let value = values(object, table)
-        .into_iter()
-        .find(|(known, _)| *known == name && is_own(object, interface));
-    match value {
-        None => Err(Fault::unknown_property(interface, name)),
-        Some((_, value)) if method.name == "Get" => {
-            Ok(Message::method_return(&header).build(&value)?)
-        }
-        Some((name, _)) => Err(Fault::property_read_only(name)),
+    if method.name == "Get" {
+        let (interface, name) = body.deserialize::<(&str, &str)>()?;
+        let value = values(object, table)
+            .into_iter()
+            .find(|(known, _)| *known == name && is_own(object, interface));
+        return match value {
+            None => Err(Fault::unknown_property(interface, name)),
+            Some((_, value)) => Ok(Message::method_return(&header).build(&value)?),
+        };
     }
+    let (interface, name, value) = body.deserialize::<(&str, &str, Variant<'_>)>()?;
+    match property(object, interface, name) {
+        None => Err(Fault::unknown_property(interface, name)),
+        Some(property) if property.access == Access::Read => {
+            Err(Fault::property_read_only(property.name))
+        }
+        Some(property) => {
+            log_control::set(table.log(), property.name, &value)?;
+            Ok(Message::method_return(&header).build(&())?)
+        }
+    }
+}
+
+/// Whether a call would set a property that can be set: then its caller must be allowed to.
+#[must_use]
+pub fn sets_property(object: Object, method: &Method, call: &Message) -> bool {
+    let body = call.body();
+    let names = body.deserialize::<(&str, &str, Variant<'_>)>();
+    method.name == "Set"
+        && names.is_ok_and(|(interface, name, _)| {
+            property(object, interface, name)
+                .is_some_and(|property| property.access == Access::ReadWrite)
+        })
+}
+
+fn property(object: Object, interface: &str, name: &str) -> Option<&'static Property> {
+    let own = object
+        .own_interface()
+        .filter(|_| is_own(object, interface))?;
+    own.properties.iter().find(|property| property.name == name)
 }
 
 /// Whether a name stands for the interface that has the object's properties; the empty one does.
@@ -170,6 +195,7 @@ fn values(object: Object, table: &Manager) -> Vec<(&'static str, Variant<'static
         Object::Transfer(id) => table
             .get(id)
             .map_or_else(Vec::new, |transfer| transfer::values(id, transfer)),
+        Object::LogControl => log_control::values(table.log()),
         Object::Ancestor(_) | Object::Manager | Object::TransferRoot => Vec::new(),
     }
 }

@@ -1,7 +1,7 @@
 //! The interface of a transfer, `org.freedesktop.import1.Transfer`.
 
 use crate::authorize::Action;
-use crate::bus::interface::{Interface, Method, Property, Signal, argument};
+use crate::bus::interface::{Access, Interface, Method, Property, Signal, argument};
 use crate::transfer::Transfer;
 use importd_api::bus::TRANSFER_INTERFACE;
 use zbus::Variant;
@@ -25,6 +25,7 @@ pub const INTERFACE: Interface = Interface {
             name: "Progress",
             signature: "d",
             changes: true,
+            access: Access::Read,
         },
     ],
     signals: &[
@@ -44,6 +45,7 @@ const fn constant(name: &'static str, signature: &'static str) -> Property {
         name,
         signature,
         changes: false,
+        access: Access::Read,
     }
 }
 

@@ -1,6 +1,6 @@
 use super::*;
 use crate::lines::Line;
-use crate::log::Level;
+use crate::log::control::Control;
 use importd_api::class::Class;
 use importd_api::job::{ImportSource, Local};
 use importd_api::name::{Form, ImageName};
@@ -20,7 +20,7 @@ impl Table {
         let (events, _) = mpsc::channel(1);
         let launcher = Launcher {
             directory: "/nonexistent".into(),
-            log_level: Level::default(),
+            log: Control::default(),
             notify_socket: "@x".into(),
             grace: Duration::from_secs(1),
             open_files_max: None,
