@@ -3,6 +3,9 @@
 //! Ready means that the name is owned: whoever waits for the unit can call. Stopping, by SIGTERM,
 //! SIGINT or the loss of the bus, asks all workers to end, serves the bus until they have, gives the
 //! name back, and serves what was sent to it until then. A second signal kills the workers at once.
+//!
+//! With nothing to do for a while it leaves the same way. Who calls just then is still served: the
+//! name is taken once more, and the service manager asked for patience.
 
 use crate::bus::service::{Input, Service, ServiceError};
 use crate::ids::Ids;
@@ -21,7 +24,7 @@ use std::time::Duration;
 use tokio::io::unix::AsyncFd;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
-use tokio::time::{Interval, MissedTickBehavior};
+use tokio::time::{Instant, Interval, MissedTickBehavior};
 
 /// Events of workers that are not yet handled; workers wait when there are more.
 const EVENTS_QUEUED: usize = 256;
@@ -33,6 +36,11 @@ const DATAGRAMS_AT_ONCE: usize = 256;
 /// Most things still done for callers when the name has been given back. The queue and the open
 /// questions hold fewer; more come only from somebody who calls us by our number and does not stop.
 const LAST_CALLS_MAX: usize = 1024;
+
+/// How often the service manager is asked for patience while it waits for us to stop, and how long a
+/// patience is asked for: more than that, so that one late message does no harm.
+const PATIENCE_INTERVAL: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Why the daemon failed.
 #[derive(Debug, thiserror::Error)]
@@ -92,6 +100,9 @@ pub async fn run(settings: Settings) -> Result<(), Error> {
         notify_ready,
         events,
         watchdog: watchdog(),
+        rest: settings.rest,
+        quiet_since: Instant::now(),
+        overtime: None,
         is_stopping: false,
         bus_is_lost: false,
     };
@@ -99,14 +110,26 @@ pub async fn run(settings: Settings) -> Result<(), Error> {
         NotifyState::Ready,
         NotifyState::Status("Processing requests..."),
     ]);
-    while !(daemon.is_stopping && daemon.table.is_empty()) {
-        daemon.turn(&mut stops).await;
+    loop {
+        daemon.until_done(&mut stops).await;
+        if daemon.bus_is_lost {
+            return Err(Error::BusLost);
+        }
+        daemon.leave().await;
+        if daemon.is_stopping || daemon.table.is_empty() {
+            return Ok(());
+        }
+        daemon.stay().await?;
     }
-    if daemon.bus_is_lost {
-        return Err(Error::BusLost);
-    }
-    daemon.leave().await;
-    Ok(())
+}
+
+/// What one turn of the loop was.
+#[derive(PartialEq, Eq)]
+enum Turn {
+    /// Something happened and was handled.
+    Done,
+    /// There was nothing to do for long enough.
+    Rested,
 }
 
 struct Daemon {
@@ -118,16 +141,44 @@ struct Daemon {
     notify_ready: AsyncFd<OwnedFd>,
     events: mpsc::Receiver<Event>,
     watchdog: Option<Interval>,
+    /// How long to wait for something to do.
+    rest: Option<Duration>,
+    /// When something was done last.
+    quiet_since: Instant,
+    /// Asks for patience, once the service manager believes that we are about to end.
+    overtime: Option<Interval>,
     is_stopping: bool,
     bus_is_lost: bool,
 }
 
 impl Daemon {
+    /// Does what there is to do until told to stop, or until there has been nothing for a while.
+    async fn until_done(&mut self, stops: &mut Stops) {
+        while !(self.is_stopping && self.table.is_empty()) {
+            if self.turn(stops).await == Turn::Rested {
+                tracing::debug!("Nothing to do, exiting");
+                notify(&STOPPING);
+                return;
+            }
+        }
+    }
+
     /// Waits for one thing to happen and handles it.
-    async fn turn(&mut self, stops: &mut Stops) {
+    async fn turn(&mut self, stops: &mut Stops) -> Turn {
+        let is_at_rest = self.table.is_empty() && self.service.is_at_rest();
+        let end = self.rest.map(|rest| self.quiet_since + rest);
         tokio::select! {
+            // Neither is something to do.
+            () = tick(self.watchdog.as_mut()) => {
+                notify(&[NotifyState::Watchdog]);
+                return Turn::Done;
+            }
+            () = tick(self.overtime.as_mut()) => {
+                ask_for_patience();
+                return Turn::Done;
+            }
+            () = at(end), if is_at_rest => return Turn::Rested,
             () = stops.next() => self.stop(),
-            () = tick(self.watchdog.as_mut()) => notify(&[NotifyState::Watchdog]),
             Some(event) = self.events.recv() => self.handle(event).await,
             datagram = next_datagram(&self.receiver, &self.notify_ready) => self.take(datagram).await,
             input = self.service.next(), if !self.bus_is_lost => match input {
@@ -138,6 +189,18 @@ impl Daemon {
                 input => self.service.serve(input, &mut self.table).await,
             },
         }
+        self.quiet_since = Instant::now();
+        Turn::Done
+    }
+
+    /// Takes the name again for somebody who called at the last moment.
+    async fn stay(&mut self) -> Result<(), Error> {
+        self.service.claim_name().await?;
+        let mut overtime = tokio::time::interval(PATIENCE_INTERVAL);
+        overtime.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        self.overtime = Some(overtime);
+        self.quiet_since = Instant::now();
+        Ok(())
     }
 
     async fn handle(&mut self, event: Event) {
@@ -183,10 +246,7 @@ impl Daemon {
             return;
         }
         self.is_stopping = true;
-        notify(&[
-            NotifyState::Stopping,
-            NotifyState::Status("Shutting down..."),
-        ]);
+        notify(&STOPPING);
         self.table.stop_all();
     }
 
@@ -272,6 +332,24 @@ async fn tick(watchdog: Option<&mut Interval>) {
         }
         None => std::future::pending().await,
     }
+}
+
+async fn at(end: Option<Instant>) {
+    match end {
+        Some(end) => tokio::time::sleep_until(end).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// What the service manager hears when we are about to end.
+const STOPPING: [NotifyState<'static>; 2] = [
+    NotifyState::Stopping,
+    NotifyState::Status("Shutting down..."),
+];
+
+fn ask_for_patience() {
+    let micros = u32::try_from(PATIENCE.as_micros()).unwrap_or(u32::MAX);
+    notify(&[NotifyState::ExtendTimeoutUsec(micros)]);
 }
 
 fn notify(state: &[NotifyState<'_>]) {

@@ -16,6 +16,13 @@ use std::time::Duration;
 /// 90 s by default before it kills the daemon, so this must stay well below.
 pub const GRACE: Duration = Duration::from_secs(10);
 
+/// How long the daemon waits for something to do before it exits; the next call starts it again.
+pub const REST: Duration = Duration::from_secs(30);
+
+/// Environment variable with another such time, in seconds; 0: it never exits by itself. For those
+/// who start it themselves, and for tests.
+const REST_VARIABLE: &str = "IMPORTD_IDLE_EXIT_SEC";
+
 /// Runtime directory of the system scope, the one the unit asks for.
 const RUNTIME_DIRECTORY: &str = "/run/systemd/importd";
 
@@ -40,12 +47,15 @@ pub struct Settings {
     pub worker_open_files: Option<u64>,
     /// How long a worker may take to end after SIGTERM.
     pub grace: Duration,
+    /// How long to wait for something to do before exiting; `None`: for ever.
+    pub rest: Option<Duration>,
 }
 
 impl Settings {
     /// Settings of a daemon of `scope`, from the environment variables that `variable` returns.
     ///
-    /// `DBUS_SYSTEM_BUS_ADDRESS` or `DBUS_SESSION_BUS_ADDRESS`, `IMPORTD_WORKER_DIRECTORY`,
+    /// `DBUS_SYSTEM_BUS_ADDRESS` or `DBUS_SESSION_BUS_ADDRESS`, `IMPORTD_IDLE_EXIT_SEC`,
+    /// `IMPORTD_WORKER_DIRECTORY`,
     /// `RUNTIME_DIRECTORY`, `SYSTEMD_LOG_LEVEL`, `SYSTEMD_LOG_TARGET`, and in the user scope `HOME`, `XDG_RUNTIME_DIR`,
     /// `XDG_STATE_HOME`. Paths that are not absolute are ignored.
     #[must_use]
@@ -57,6 +67,8 @@ impl Settings {
         let text = |name| variable(name).and_then(|value| value.into_string().ok());
         let level = text("SYSTEMD_LOG_LEVEL").and_then(|name| Level::parse(&name));
         let target = text("SYSTEMD_LOG_TARGET").and_then(|name| Target::parse(&name));
+        let rest = text(REST_VARIABLE).and_then(|seconds| seconds.parse().ok());
+        let rest = rest.map_or(REST, Duration::from_secs);
         let (folders, address) = match scope {
             Scope::System => (Folders::system(), "DBUS_SYSTEM_BUS_ADDRESS"),
             Scope::User => (Folders::user(path), "DBUS_SESSION_BUS_ADDRESS"),
@@ -72,6 +84,7 @@ impl Settings {
             image_roots: folders.image_roots,
             worker_open_files: None,
             grace: GRACE,
+            rest: Some(rest).filter(|rest| !rest.is_zero()),
         }
     }
 }
@@ -144,12 +157,14 @@ mod tests {
         let runtime = settings.runtime_directory.unwrap();
         assert_eq!(runtime, Path::new("/run/systemd/importd"));
         assert_eq!(settings.grace, Duration::from_secs(10));
+        assert_eq!(settings.rest, Some(Duration::from_secs(30)));
     }
 
     #[test]
     fn variables_win_if_they_make_sense() {
         let variables = [
             ("IMPORTD_WORKER_DIRECTORY", "/build"),
+            ("IMPORTD_IDLE_EXIT_SEC", "0"),
             ("RUNTIME_DIRECTORY", "/run/x"),
             ("SYSTEMD_LOG_LEVEL", "debug"),
             ("SYSTEMD_LOG_TARGET", "kmsg"),
@@ -157,6 +172,7 @@ mod tests {
         let ours = settings(Scope::System, &variables);
         assert_eq!(ours.worker_directory, Path::new("/build"));
         assert_eq!(ours.runtime_directory.unwrap(), Path::new("/run/x"));
+        assert_eq!(ours.rest, None);
         assert_eq!(ours.log.level().as_str(), "debug");
         assert_eq!(ours.log.target().as_str(), "kmsg");
         let relative = settings(Scope::System, &[("IMPORTD_WORKER_DIRECTORY", "build")]);

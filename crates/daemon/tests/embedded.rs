@@ -24,6 +24,7 @@ pub(crate) fn settings(folder: &Path, bus: &Bus) -> Settings {
         image_roots: ImageRoots::default(),
         worker_open_files: None,
         grace: Duration::from_secs(10),
+        rest: None,
     }
 }
 

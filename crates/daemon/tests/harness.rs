@@ -219,6 +219,14 @@ impl Daemon {
         String::from_utf8(buffer[..count].to_vec()).unwrap()
     }
 
+    /// Waits for so long, in which the daemon says nothing to the service manager.
+    pub(crate) fn silence(&self, time: Duration) {
+        self.notify.set_read_timeout(Some(time)).unwrap();
+        let said = self.notify.recv(&mut [0; 64]);
+        assert_eq!(said.unwrap_err().kind(), std::io::ErrorKind::WouldBlock);
+        self.notify.set_read_timeout(Some(PATIENCE)).unwrap();
+    }
+
     pub(crate) fn signal(&self, signal: rustix::process::Signal) {
         let pid = rustix::process::Pid::from_child(&self.process);
         rustix::process::kill_process(pid, signal).unwrap();

@@ -6,6 +6,7 @@ use rustix::process::Signal;
 use std::num::NonZeroUsize;
 use std::pin::Pin;
 use std::process::{Command, Output};
+use std::time::Duration;
 use zbus::message::Type;
 use zbus::{MatchRule, Message, MessageStream};
 
@@ -258,4 +259,79 @@ async fn the_user_scope_is_served_on_the_session_bus() {
     let images = crate::lists::images(&client, "").await;
     let names: Vec<_> = images.iter().map(|image| image.1.as_str()).collect();
     assert_eq!(names, ["tree"]);
+}
+
+/// A daemon that exits after a second of rest.
+fn resting(folder: tempfile::TempDir, bus: Bus, variables: &[(&str, &str)]) -> Daemon {
+    crate::harness::workers(folder.path());
+    let mut command = Daemon::command(folder.path(), &bus);
+    command.env("IMPORTD_IDLE_EXIT_SEC", "1");
+    command.envs(variables.iter().copied());
+    Daemon::from_parts(command, folder, bus)
+}
+
+#[tokio::test]
+async fn with_nothing_to_do_it_exits_and_says_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let Some(bus) = Bus::start(folder.path()) else {
+        return;
+    };
+    let mut daemon = resting(folder, bus, &[]);
+    assert_eq!(
+        daemon.notification(),
+        "STOPPING=1\nSTATUS=Shutting down...\n"
+    );
+    assert!(daemon.exit().success());
+}
+
+#[tokio::test]
+async fn a_transfer_keeps_it_and_the_watchdog_is_no_work() {
+    let folder = tempfile::tempdir().unwrap();
+    let Some(bus) = Bus::start(folder.path()) else {
+        return;
+    };
+    let mut daemon = resting(folder, bus, &[("WATCHDOG_USEC", "400000")]);
+    let client = daemon.client().await;
+    let id = client.pull("hold").await;
+    // More than a second passes between so many signs of life.
+    for _ in 0..8 {
+        assert_eq!(daemon.notification(), "WATCHDOG=1\n");
+    }
+    client.call("CancelTransfer", &id).await.unwrap();
+    let mut ticks = 0;
+    loop {
+        match daemon.notification().as_str() {
+            "WATCHDOG=1\n" => ticks += 1,
+            other => break assert_eq!(other, "STOPPING=1\nSTATUS=Shutting down...\n"),
+        }
+    }
+    assert!(ticks >= 3, "{ticks}");
+    assert!(daemon.exit().success());
+}
+
+#[tokio::test]
+async fn who_calls_while_it_leaves_is_served() {
+    let folder = tempfile::tempdir().unwrap();
+    let Some(bus) = Bus::start(folder.path()) else {
+        return;
+    };
+    let mut daemon = resting(folder, bus, &[]);
+    let mut client = daemon.client().await;
+    // Stopped, it finds the call in its queue together with the end of its rest.
+    daemon.signal(Signal::STOP);
+    let sent = Message::method_call(MANAGER, "PullRaw")
+        .destination(NAME)
+        .interface(MANAGER_INTERFACE)
+        .build(&("http://server/tell.raw", "tell", "no", false))
+        .unwrap();
+    client.connection.send(&sent).await.unwrap();
+    daemon.silence(Duration::from_millis(1200));
+    daemon.signal(Signal::CONT);
+    let (_, result) = client.lines_and_result(1).await;
+    assert_eq!(result, "done");
+    let mut said = Vec::new();
+    while said.last().map(String::as_str) != Some("STOPPING=1\nSTATUS=Shutting down...\n") {
+        said.push(daemon.notification());
+    }
+    assert!(daemon.exit().success());
 }

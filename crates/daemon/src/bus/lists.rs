@@ -31,6 +31,12 @@ impl Lists {
         }
     }
 
+    /// Whether no list is being made.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.free.available_permits() == LISTS_MAX
+    }
+
     /// Makes the list that a call asks for, and answers the call with it later. Nothing is done for
     /// a caller who does not wait for the answer.
     ///

@@ -146,6 +146,12 @@ impl Service {
         }
     }
 
+    /// Whether no caller waits for an answer.
+    #[must_use]
+    pub fn is_at_rest(&self) -> bool {
+        self.asked == 0 && self.lists.is_empty()
+    }
+
     /// Waits for something to do.
     ///
     /// # Cancellation
