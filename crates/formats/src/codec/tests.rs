@@ -252,3 +252,19 @@ fn memory_bounds_the_threads_and_one_works_in_any_case() {
     assert_eq!(threads(Some(u64::MAX), 1000), 8);
     assert_eq!(threads(None, 300 << 20), 3);
 }
+
+/// Found by fuzzing: a block of 1259 bytes in a frame whose blocks have 1024 at most.
+#[test]
+fn a_zstd_block_larger_than_its_window_is_damage_on_any_number_of_threads() {
+    let frame = b"\x28\xb5\x2f\xfd\x00\x00\x5b\x27\x00\xff";
+    for threads in [1, 3] {
+        let limits = Limits {
+            threads: NonZeroUsize::new(threads).unwrap(),
+            ..Limits::default()
+        };
+        let source = Box::new(Cursor::new(frame));
+        let mut decoder = decoder(Codec::Zstd, source, limits).unwrap();
+        let outcome = decoder.read_to_end(&mut Vec::new());
+        assert!(outcome.is_err(), "{threads}");
+    }
+}

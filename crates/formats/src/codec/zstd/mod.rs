@@ -108,6 +108,14 @@ impl Header {
     }
 }
 
+impl Header {
+    /// Most bytes of a block of this frame, packed or not (RFC 8878, section 3.1.1.2.4).
+    fn block_max(&self) -> usize {
+        let window = usize::try_from(self.window_bytes).unwrap_or(BLOCK_MAX);
+        window.min(BLOCK_MAX)
+    }
+}
+
 fn is_frame(next: &[u8]) -> bool {
     next.iter().zip(MAGIC).all(|(a, b)| *a == b)
 }
@@ -148,7 +156,7 @@ impl Piece {
         let mut is_whole = input.take_into(header.length, &mut self.packed)?;
         let mut is_last = false;
         while is_whole && !is_last {
-            is_whole = match self.block(input, &mut is_last)? {
+            is_whole = match self.block(input, header.block_max(), &mut is_last)? {
                 true => {
                     self.bytes_max <= share
                         && self.packed.len().saturating_sub(begin) <= share.min(PACKED_MAX)
@@ -166,9 +174,10 @@ impl Piece {
         Ok(is_whole)
     }
 
-    /// Adds a block, which says how many bytes it holds, or holds at most [`BLOCK_MAX`]. `false` if it
-    /// is cut or damaged.
-    fn block(&mut self, input: &mut Input, is_last: &mut bool) -> io::Result<bool> {
+    /// Adds a block, which says how many bytes it holds, or holds at most `most`. `false` if it is cut,
+    /// damaged, or larger than blocks of its frame may be: the library minds that only where it decodes
+    /// in sequence.
+    fn block(&mut self, input: &mut Input, most: usize, is_last: &mut bool) -> io::Result<bool> {
         if !input.take_into(3, &mut self.packed)? {
             return Ok(false);
         }
@@ -178,13 +187,13 @@ impl Piece {
         };
         *is_last = header & 1 == 1;
         let size = usize::try_from(header >> 3).unwrap_or(usize::MAX);
-        if size > BLOCK_MAX {
+        if size > most {
             return Ok(false);
         }
         let (length, bytes) = match (header >> 1) & 3 {
             0 => (size, size),
             1 => (1, size),
-            2 => (size, BLOCK_MAX),
+            2 => (size, most),
             _ => return Ok(false),
         };
         self.bytes_max = self.bytes_max.saturating_add(bytes);
