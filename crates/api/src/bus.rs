@@ -28,6 +28,9 @@ pub const ERROR_DESCRIPTOR_FLAGS: &str = "System.Error.EREMOTEIO";
 pub const ERROR_TRANSFERS_MAX: &str = "System.Error.E2BIG";
 /// Error: the daemon has been told to stop and starts nothing any more.
 pub const ERROR_SHUTTING_DOWN: &str = "System.Error.ESHUTDOWN";
+/// Error: the caller may only do that if a person is asked.
+pub const ERROR_INTERACTION_REQUIRED: &str =
+    "org.freedesktop.DBus.Error.InteractiveAuthorizationRequired";
 /// Most transfers at once.
 pub const TRANSFERS_MAX: usize = 64;
 /// Value of `Progress` while nothing is known.

@@ -1,14 +1,20 @@
 //! Who may start and cancel transfers.
 //!
 //! Asked before the arguments of a call are looked at, so that a caller who may not learns nothing.
-//! In the system scope only root may; in the user scope the user whose daemon this is, and root.
+//! In the system scope root may, and whom polkit lets; in the user scope the user whose daemon this
+//! is, and root.
 //! The bus answers whose connection a message came from: nothing the caller says is believed.
 //! Lists and properties are open to everyone and never come here.
 
+use crate::polkit::{Details, Question};
 use crate::refusal::Refusal;
 use importd_api::class::Scope;
-use zbus::Connection;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use zbus::message::Flags;
 use zbus::names::UniqueName;
+use zbus::{Connection, Message};
 
 /// What a caller wants to do; the unit that privileges are granted in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,6 +32,18 @@ pub enum Action {
 }
 
 impl Action {
+    /// The action's name in polkit; `None` for what only root may do.
+    #[must_use]
+    pub const fn polkit_id(self) -> Option<&'static str> {
+        match self {
+            Action::Import => Some("org.freedesktop.import1.import"),
+            Action::Export => Some("org.freedesktop.import1.export"),
+            Action::Pull => Some("org.freedesktop.import1.pull"),
+            Action::Cancel => Some("org.freedesktop.import1.cancel"),
+            Action::ControlLog => None,
+        }
+    }
+
     /// The action as the subject of a sentence.
     #[must_use]
     pub const fn gerund(self) -> &'static str {
@@ -39,11 +57,29 @@ impl Action {
     }
 }
 
+/// Most questions about one user that polkit is asked at once: nobody may use up those of others.
+const QUESTIONS_OF_USER_MAX: usize = 64;
+
 /// The rules of one daemon.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Authority {
     scope: Scope,
     own_uid: u32,
+    open: Open,
+}
+
+/// The questions that polkit has not answered yet, by user.
+type Open = Arc<Mutex<HashMap<u32, usize>>>;
+
+/// What is to be decided.
+#[derive(Debug)]
+pub struct Request<'a> {
+    /// The message that asks for it.
+    pub call: &'a Message,
+    /// What the caller wants to do.
+    pub action: Action,
+    /// The same more exactly.
+    pub details: Details,
 }
 
 impl Authority {
@@ -53,50 +89,95 @@ impl Authority {
         Self {
             scope,
             own_uid: rustix::process::geteuid().as_raw(),
+            open: Open::default(),
         }
     }
 
-    /// Decides whether the caller behind a bus connection may do something.
+    /// Decides whether the caller behind a message may do something.
     ///
     /// # Errors
-    /// [`Refusal::Denied`], also when the bus cannot say who the caller is (it has left).
-    pub async fn ask(
-        &self,
-        connection: &Connection,
-        caller: Option<&UniqueName<'_>>,
-        action: Action,
-    ) -> Result<(), Refusal> {
-        let uid = match caller {
+    /// [`Refusal::Denied`], also when the bus cannot say who the caller is (it has left); what polkit
+    /// says; [`Refusal::TooManyQuestions`].
+    pub async fn ask(&self, connection: &Connection, request: &Request<'_>) -> Result<(), Refusal> {
+        let header = request.call.header();
+        let uid = match header.sender() {
             Some(caller) => uid_of(connection, caller).await,
             None => None,
         };
-        self.decide(uid, action)
+        if self.is_granted(uid) {
+            return Ok(());
+        }
+        let may_ask = self.scope == Scope::System && request.action.polkit_id().is_some();
+        let Some(uid) = uid.filter(|_| may_ask) else {
+            return Err(Refusal::Denied(request.action));
+        };
+        let _place = Place::take(&self.open, uid)?;
+        let flags = request.call.primary_header().flags();
+        let question = Question {
+            header: &header,
+            action: request.action,
+            details: &request.details,
+            is_interactive: flags.contains(Flags::ALLOW_INTERACTIVE_AUTH),
+        };
+        question.ask(connection).await
     }
 
-    fn decide(&self, uid: Option<u32>, action: Action) -> Result<(), Refusal> {
-        let granted = match self.scope {
+    /// Whether a user may do everything.
+    fn is_granted(&self, uid: Option<u32>) -> bool {
+        match self.scope {
             Scope::System => uid == Some(0),
             Scope::User => uid == Some(0) || uid == Some(self.own_uid),
-        };
-        if granted {
-            Ok(())
-        } else {
-            Err(Refusal::Denied(action))
         }
     }
 }
 
+/// A question's place among those of its user, given back when it is answered.
+struct Place {
+    open: Open,
+    uid: u32,
+}
+
+impl Place {
+    fn take(open: &Open, uid: u32) -> Result<Self, Refusal> {
+        let mut counts = open.lock().map_err(|_| Refusal::TooManyQuestions)?;
+        let count = counts.entry(uid).or_default();
+        if *count >= QUESTIONS_OF_USER_MAX {
+            return Err(Refusal::TooManyQuestions);
+        }
+        *count += 1;
+        drop(counts);
+        let open = Arc::clone(open);
+        Ok(Self { open, uid })
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        if let Ok(mut counts) = self.open.lock() {
+            let left = counts
+                .get(&self.uid)
+                .map_or(0, |count| count.saturating_sub(1));
+            if left == 0 {
+                counts.remove(&self.uid);
+            } else {
+                counts.insert(self.uid, left);
+            }
+        }
+    }
+}
+
+/// How long the bus may take to say who a caller is, as libdbus waits by default.
+const BUS_TIMEOUT: Duration = Duration::from_secs(25);
+
 async fn uid_of(connection: &Connection, caller: &UniqueName<'_>) -> Option<u32> {
-    let answer = connection
-        .call_method(
-            Some("org.freedesktop.DBus"),
-            "/org/freedesktop/DBus",
-            Some("org.freedesktop.DBus"),
-            "GetConnectionUnixUser",
-            &caller.as_str(),
-        )
-        .await
-        .and_then(|reply| reply.body().deserialize::<u32>());
+    let bus = Some("org.freedesktop.DBus");
+    let method = "GetConnectionUnixUser";
+    let name = caller.as_str();
+    let answer = connection.call_method(bus, "/org/freedesktop/DBus", bus, method, &name);
+    let answer = match tokio::time::timeout(BUS_TIMEOUT, answer).await {
+        Ok(answer) => answer.and_then(|reply| reply.body().deserialize::<u32>()),
+        Err(_elapsed) => return None,
+    };
     match answer {
         Ok(uid) => Some(uid),
         Err(error) => {
@@ -110,38 +191,46 @@ async fn uid_of(connection: &Connection, caller: &UniqueName<'_>) -> Option<u32>
 mod tests {
     use super::*;
 
-    #[test]
-    fn only_root_is_granted_anything_in_the_system_scope() {
-        let authority = Authority {
-            scope: Scope::System,
+    fn authority(scope: Scope) -> Authority {
+        Authority {
+            scope,
             own_uid: 1000,
-        };
-        for action in [Action::Import, Action::Export, Action::Pull, Action::Cancel] {
-            assert!(authority.decide(Some(0), action).is_ok());
-            for uid in [Some(1000), Some(65534), None] {
-                let refusal = authority.decide(uid, action).unwrap_err();
-                assert!(matches!(refusal, Refusal::Denied(denied) if denied == action));
-            }
+            open: Open::default(),
+        }
+    }
+
+    #[test]
+    fn only_root_needs_no_leave_in_the_system_scope() {
+        let authority = authority(Scope::System);
+        for (uid, granted) in [(Some(0), true), (Some(1000), false), (None, false)] {
+            assert_eq!(authority.is_granted(uid), granted, "{uid:?}");
         }
     }
 
     #[test]
     fn a_users_daemon_serves_that_user_and_root() {
-        let authority = Authority {
-            scope: Scope::User,
-            own_uid: 1000,
-        };
+        let authority = authority(Scope::User);
         for (uid, granted) in [
             (Some(1000), true),
             (Some(0), true),
             (Some(1001), false),
             (None, false),
         ] {
-            assert_eq!(
-                authority.decide(uid, Action::Cancel).is_ok(),
-                granted,
-                "{uid:?}"
-            );
+            assert_eq!(authority.is_granted(uid), granted, "{uid:?}");
         }
+    }
+
+    #[test]
+    fn a_user_can_have_so_many_questions_open_and_others_too() {
+        let open = Open::default();
+        let places: Vec<Place> = (0..QUESTIONS_OF_USER_MAX)
+            .map(|_| Place::take(&open, 7).unwrap())
+            .collect();
+        let refused = Place::take(&open, 7).map(drop).unwrap_err();
+        assert!(matches!(refused, Refusal::TooManyQuestions));
+        drop(Place::take(&open, 8).unwrap());
+        drop(places);
+        assert!(open.lock().unwrap().is_empty());
+        drop(Place::take(&open, 7).unwrap());
     }
 }

@@ -6,6 +6,7 @@
 //! | [`lifetime`] | from the first connection to the last worker: the one loop |
 //! | [`bus`] | D-Bus: objects, methods, signals; translates, decides nothing |
 //! | [`authorize`] | who may start and cancel |
+//! | [`polkit`] | whether somebody without privileges may |
 //! | [`request`] | what a caller asked for, checked into a job |
 //! | [`descriptor`] | which descriptors of callers are taken |
 //! | [`manager`] | the table of transfers; knows no bus type |
@@ -40,6 +41,7 @@ pub mod lines;
 pub mod log;
 pub mod manager;
 pub mod open_files;
+pub mod polkit;
 pub mod readiness;
 pub mod refusal;
 pub mod request;

@@ -69,6 +69,15 @@ pub enum Refusal {
     /// The caller may not do that.
     #[error("Access denied: {} needs root privileges", .0.gerund())]
     Denied(Action),
+    /// polkit does not let the caller do that.
+    #[error("Access denied: {} needs an authorization that polkit does not grant", .0.gerund())]
+    NotGranted(Action),
+    /// polkit would let the caller do that if a person said so.
+    #[error("Interactive authentication required.")]
+    NeedsInteraction,
+    /// polkit cannot be asked whether the caller may do that.
+    #[error("Access denied: {} needs root privileges; polkit, which could grant it, cannot be asked: {}", .0.gerund(), .1)]
+    NoPolkit(Action, String),
     /// Too many callers wait for the answer whether they may.
     #[error("Too many requests are waiting for authorization")]
     TooManyQuestions,
@@ -119,7 +128,10 @@ impl Refusal {
             }
             Refusal::TooMany => bus::ERROR_TRANSFERS_MAX,
             Refusal::NoSuchTransfer(_) => Kind::NoSuchTransfer.bus_error(),
-            Refusal::Denied(_) => Kind::Denied.bus_error(),
+            Refusal::Denied(_) | Refusal::NotGranted(_) | Refusal::NoPolkit(..) => {
+                Kind::Denied.bus_error()
+            }
+            Refusal::NeedsInteraction => bus::ERROR_INTERACTION_REQUIRED,
             Refusal::TooManyQuestions | Refusal::TooManyLists => Kind::TooMany.bus_error(),
             Refusal::NoOci => Kind::Unsupported.bus_error(),
             Refusal::Stopping => bus::ERROR_SHUTTING_DOWN,

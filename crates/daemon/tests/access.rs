@@ -67,10 +67,10 @@ async fn only_root_starts_and_cancels() {
         let name = format!("org.freedesktop.import1.{member}");
         let printed = call_as_nobody(&daemon, path, &name, arguments);
         let expected = format!(
-            "Error org.freedesktop.DBus.Error.AccessDenied: \
-             Access denied: {what} needs root privileges\n"
+            "Error org.freedesktop.DBus.Error.AccessDenied: Access denied: {what} needs root \
+             privileges; polkit, which could grant it, cannot be asked: "
         );
-        assert_eq!(printed, expected, "{member}");
+        assert!(printed.starts_with(&expected), "{member}: {printed}");
     }
     // It runs still.
     client.call("CancelTransfer", &id).await.unwrap();

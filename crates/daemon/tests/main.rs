@@ -26,4 +26,6 @@ mod lists;
 #[cfg(test)]
 mod log_control;
 #[cfg(test)]
+mod polkit;
+#[cfg(test)]
 mod transfers;

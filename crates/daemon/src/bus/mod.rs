@@ -8,6 +8,7 @@
 //! | [`transfer`] | the interface of a transfer |
 //! | [`log_control`] | the interface of the log |
 //! | [`standard`] | Peer, Introspectable and Properties |
+//! | [`details`] | what a caller wants, in words for polkit |
 //! | [`fault`] | errors as they stand in a reply |
 //! | [`lists`] | lists of images, made on another thread |
 //! | [`reply`] | whether and how a call is answered |
@@ -17,6 +18,7 @@
 //! so that what the bus shows cannot differ from what is running. Calls are taken one after the
 //! other; none waits for another's authorization or list.
 
+pub mod details;
 pub mod fault;
 pub mod interface;
 pub mod lists;

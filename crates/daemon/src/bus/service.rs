@@ -5,7 +5,8 @@
 //! limit to how many there are. Everything that is sent goes out in the order in which it happened:
 //! `TransferNew` before the reply that names the transfer, its log lines after that.
 
-use crate::authorize::{Action, Authority};
+use crate::authorize::{Action, Authority, Request};
+use crate::bus::details;
 use crate::bus::fault::Fault;
 use crate::bus::interface::{Interface, Method};
 use crate::bus::lists::Lists;
@@ -14,6 +15,7 @@ use crate::bus::object::Object;
 use crate::bus::{reply, standard};
 use crate::images::Places;
 use crate::manager::{Manager, Notice};
+use crate::polkit::Details;
 use crate::refusal::Refusal;
 use futures_core::Stream;
 use importd_api::bus::{MANAGER_INTERFACE, MANAGER_PATH, NAME, TRANSFER_INTERFACE, transfer_path};
@@ -101,7 +103,6 @@ impl Service {
         };
         let builder = address.map_or_else(usual, Builder::address);
         let failed = |source| ServiceError::Connect { bus, source };
-        let builder = builder.method_timeout(BUS_TIMEOUT);
         let connection = builder.build().await.map_err(failed)?;
         let rule = MatchRule::builder().msg_type(Type::MethodCall).build();
         let rule = rule.map_err(failed)?;
@@ -212,23 +213,29 @@ impl Service {
 
     /// Looks a call up; does it, or asks first whether the caller may.
     fn receive(&mut self, call: &Message, table: &mut Manager) -> Result<Option<Answer>, Fault> {
-        match action(call, route(call, table)?) {
+        let route = route(call, table)?;
+        match action(call, route) {
             None => perform(call, table).map(Some),
             Some(_) if self.asked >= QUESTIONS_MAX => Err(Refusal::TooManyQuestions.into()),
             Some(action) => {
-                self.ask(call.clone(), action);
+                let details = details::of(call, route.0, route.2, table);
+                self.ask(call.clone(), action, details);
                 Ok(None)
             }
         }
     }
 
-    fn ask(&mut self, call: Message, action: Action) {
+    fn ask(&mut self, call: Message, action: Action, details: Details) {
         self.asked += 1;
-        let (authority, connection) = (self.authority, self.connection.clone());
+        let (authority, connection) = (self.authority.clone(), self.connection.clone());
         let decided = self.decided.clone();
         tokio::spawn(async move {
-            let caller = call.header().sender().map(|sender| sender.to_owned());
-            let verdict = authority.ask(&connection, caller.as_ref(), action).await;
+            let request = Request {
+                call: &call,
+                action,
+                details,
+            };
+            let verdict = authority.ask(&connection, &request).await;
             // Fails only when the daemon is about to end.
             decided.send((call, verdict)).await.unwrap_or(());
         });
@@ -302,9 +309,12 @@ where
     B: Serialize + DynamicType,
 {
     let bus = "org.freedesktop.DBus";
-    connection
-        .call_method(Some(bus), "/org/freedesktop/DBus", Some(bus), method, body)
+    let answer =
+        connection.call_method(Some(bus), "/org/freedesktop/DBus", Some(bus), method, body);
+    let late = |_elapsed| zbus::Error::from(std::io::Error::from(std::io::ErrorKind::TimedOut));
+    tokio::time::timeout(BUS_TIMEOUT, answer)
         .await
+        .map_err(late)?
 }
 
 /// What the caller has to be allowed to do.
