@@ -2,6 +2,7 @@
 
 use super::values;
 use crate::report::LogSettings;
+use crate::source::proxies::Proxies;
 use std::path::PathBuf;
 
 /// Everything a worker takes from its environment.
@@ -23,6 +24,8 @@ pub struct Environment {
     pub state_home: Option<PathBuf>,
     /// `SSL_CERT_FILE`, `SSL_CERT_DIR`: read by the TLS library, and so to be let into the cage.
     pub certificates: Vec<PathBuf>,
+    /// `http_proxy` and its kin.
+    pub proxies: Proxies,
 }
 
 impl Environment {
@@ -54,6 +57,7 @@ impl Environment {
             state_home: path("XDG_STATE_HOME")
                 .or_else(|| path("HOME").map(|home| home.join(".local/state"))),
             certificates: certificates.collect(),
+            proxies: Proxies::from_variables(text),
         }
     }
 }

@@ -4,12 +4,17 @@ use super::values;
 use crate::error::{Error, Result};
 use crate::source::settings::Settings;
 use importd_api::failure::Kind;
+use importd_api::url::{Scheme, Url};
+use std::num::NonZeroU64;
 use std::time::Duration;
 
 /// Longest time that may be waited for, in seconds: a day. More is a mistake of units.
 const SECONDS_MAX: u64 = 24 * 60 * 60;
 /// Most tries.
 const RETRIES_MAX: u32 = 1000;
+
+/// Most mirrors: each is tried in each round.
+const MIRRORS_MAX: usize = 32;
 
 /// How patient the network is taken.
 #[derive(Clone, Debug, Default, clap::Args)]
@@ -23,15 +28,20 @@ pub(super) struct NetworkOptions {
     /// Give up a connection that brings nothing for that time (default 30s)
     #[arg(long, value_name = "SECONDS")]
     stall_timeout: Option<String>,
+    /// Most bytes a second, with K, M or G
+    #[arg(long, value_name = "BYTES")]
+    limit_rate: Option<String>,
+    /// Another address of the same file, tried when one fails; may be given several times
+    #[arg(long, value_name = "URL", action = clap::ArgAction::Append)]
+    mirror: Vec<String>,
 }
 
 impl NetworkOptions {
-    /// The settings, where an option says nothing as usual.
+    /// The settings, where an option says nothing as in `settings`; `url` is what is fetched.
     ///
     /// # Errors
-    /// [`Kind::InvalidArgument`] for what is no number or time, or one out of range.
-    pub(super) fn settings(&self) -> Result<Settings> {
-        let mut settings = Settings::default();
+    /// [`Kind::InvalidArgument`] for what is no number, size, time or address, or one out of range.
+    pub(super) fn settings(&self, mut settings: Settings, url: &Url) -> Result<Settings> {
         if let Some(text) = &self.retries {
             settings.retries = retries(text)?;
         }
@@ -41,8 +51,40 @@ impl NetworkOptions {
         if let Some(text) = &self.stall_timeout {
             settings.stall_timeout = time("stall-timeout", text)?;
         }
+        if let Some(text) = &self.limit_rate {
+            settings.rate = Some(rate(text)?);
+        }
+        settings.mirrors = mirrors(&self.mirror, url)?;
         Ok(settings)
     }
+}
+
+fn mirrors(texts: &[String], url: &Url) -> Result<Vec<Url>> {
+    if texts.len() > MIRRORS_MAX {
+        let text = format!("At most {MIRRORS_MAX} mirrors can be given");
+        return Err(Error::new(Kind::InvalidArgument, text));
+    }
+    if url.scheme() == Scheme::File && !texts.is_empty() {
+        let text = "--mirror= is for files of servers, and the address is a file of this machine";
+        return Err(Error::new(Kind::InvalidArgument, text));
+    }
+    let parse = |text: &String| {
+        let url = Url::parse(text).ok();
+        let url = url.filter(|url| url.scheme() != Scheme::File);
+        url.ok_or_else(|| {
+            let text = "--mirror= takes an address that begins with http:// or https://";
+            Error::new(Kind::InvalidArgument, text)
+        })
+    };
+    texts.iter().map(parse).collect()
+}
+
+fn rate(text: &str) -> Result<NonZeroU64> {
+    let bytes = values::size("limit-rate", &text.to_ascii_uppercase())?;
+    NonZeroU64::new(bytes).ok_or_else(|| {
+        let text = "--limit-rate= takes at least one byte a second";
+        Error::new(Kind::InvalidArgument, text)
+    })
 }
 
 fn retries(text: &str) -> Result<u32> {
@@ -67,34 +109,65 @@ fn time(option: &str, text: &str) -> Result<Duration> {
 mod tests {
     use super::*;
 
+    fn url() -> Url {
+        Url::parse("http://h/x").unwrap()
+    }
+
     #[test]
     fn times_and_numbers_have_bounds() {
-        let options = |retries: &str, connect: &str, stall: &str| NetworkOptions {
+        let options = |retries: &str, connect: &str, stall: &str, rate: &str| NetworkOptions {
             retries: Some(retries.into()),
             connect_timeout: Some(connect.into()),
             stall_timeout: Some(stall.into()),
+            limit_rate: Some(rate.into()),
+            mirror: Vec::new(),
         };
-        let settings = options("0", "2min", "1").settings().unwrap();
+        let usual = Settings::default;
+        let settings = options("0", "2min", "1", "2m").settings(usual(), &url());
         let expected = Settings {
             retries: 0,
             connect_timeout: Duration::from_secs(120),
             stall_timeout: Duration::from_secs(1),
+            rate: NonZeroU64::new(2 << 20),
+            ..Settings::default()
         };
-        assert_eq!(settings, expected);
-        assert_eq!(
-            NetworkOptions::default().settings().unwrap(),
-            Settings::default()
-        );
-        for (retries, connect, stall) in [
-            ("-1", "1", "1"),
-            ("1001", "1", "1"),
-            ("1", "0", "1"),
-            ("1", "1", "25h"),
-            ("1", "", "1"),
-            ("1", "1 parsec", "1"),
+        assert_eq!(settings.unwrap(), expected);
+        let settings = NetworkOptions::default().settings(usual(), &url());
+        assert_eq!(settings.unwrap(), Settings::default());
+        for (retries, connect, stall, rate) in [
+            ("-1", "1", "1", "1"),
+            ("1001", "1", "1", "1"),
+            ("1", "0", "1", "1"),
+            ("1", "1", "25h", "1"),
+            ("1", "", "1", "1"),
+            ("1", "1 parsec", "1", "1"),
+            ("1", "1", "1", "0"),
+            ("1", "1", "1", "fast"),
         ] {
-            let error = options(retries, connect, stall).settings().unwrap_err();
+            let error = options(retries, connect, stall, rate).settings(usual(), &url());
+            assert_eq!(error.unwrap_err().kind, Kind::InvalidArgument);
+        }
+    }
+
+    #[test]
+    fn mirrors_are_servers_of_a_file_of_a_server() {
+        let options = |mirror: &str| NetworkOptions {
+            mirror: vec![mirror.into()],
+            ..NetworkOptions::default()
+        };
+        let settings = options("https://m/y").settings(Settings::default(), &url());
+        assert_eq!(settings.unwrap().mirrors[0].as_str(), "https://m/y");
+        let file = Url::parse("file:/x").unwrap();
+        for (mirror, url) in [
+            ("file:/y", url()),
+            ("http://u:secret@m/ y", url()),
+            ("http://m/y", file),
+        ] {
+            let error = options(mirror)
+                .settings(Settings::default(), &url)
+                .unwrap_err();
             assert_eq!(error.kind, Kind::InvalidArgument);
+            assert!(!error.doing.contains("secret"), "{}", error.doing);
         }
     }
 }

@@ -15,6 +15,7 @@ use crate::pull::direct::Place;
 use crate::pull::evidence::keys::{Keys, Trust};
 use crate::pull::{self, Request};
 use crate::sink::raw::Bounds;
+use crate::source::settings::Settings;
 use importd_api::failure::Kind;
 use importd_api::job::Local;
 use importd_api::name::{Form, ImageName};
@@ -127,6 +128,12 @@ impl Arguments {
             })),
             Verify::No | Verify::Checksum | Verify::Digest(_) => None,
         };
+        let usual = Settings {
+            proxies: environment.proxies.clone(),
+            is_proven: verify != Verify::No,
+            ..Settings::default()
+        };
+        let network = self.network.settings(usual, &url)?;
         Ok(Request {
             local: match self.target.direct {
                 true => Local::Pristine,
@@ -139,7 +146,7 @@ impl Arguments {
             certificates: environment.certificates.clone(),
             companions: evidence.companions,
             keep_download: switch("keep-download", self.keep_download.as_deref(), is_machine)?,
-            network: self.network.settings()?,
+            network,
             target: self.target.target(environment)?,
         })
     }

@@ -1,5 +1,6 @@
 //! Why a request failed, and whether it may be otherwise a little later.
 
+use super::tls;
 use std::error::Error;
 use std::time::Duration;
 
@@ -10,11 +11,14 @@ pub enum Failure {
     #[error("The transfer was cancelled")]
     Cancelled,
     /// The server's certificate is not trusted.
-    #[error(
-        "The server's certificate is not trusted: {0}; add its issuer to the system's certificate \
-         store or name it in SSL_CERT_FILE"
-    )]
+    #[error("The server's certificate is not trusted: {0}")]
     Certificate(String),
+    /// No encrypted connection could be agreed on.
+    #[error("No encrypted connection: {0}")]
+    Tls(String),
+    /// The proxy does not let us through.
+    #[error("The proxy refuses: {0}")]
+    Proxy(&'static str),
     /// The name of the host is not known.
     #[error("The host's name cannot be resolved: {0}")]
     Name(String),
@@ -60,6 +64,8 @@ impl Failure {
             Failure::Name(text) => TEMPORARY.iter().any(|words| text.contains(words)),
             Failure::Cancelled
             | Failure::Certificate(_)
+            | Failure::Tls(_)
+            | Failure::Proxy(_)
             | Failure::Address(_)
             | Failure::Redirect(_)
             | Failure::Ended => false,
@@ -68,21 +74,30 @@ impl Failure {
 
     /// By what the client says.
     pub(super) fn of(error: &reqwest::Error) -> Self {
+        if let Some(failure) = tls::failure(error) {
+            return failure;
+        }
         let cause = root_cause(error);
-        if cause.contains("certificate") {
-            Failure::Certificate(cause)
-        } else if error.is_connect() {
-            match cause.split_once(LOOKUP) {
+        if !error.is_connect() {
+            return Failure::Broken(cause);
+        }
+        match cause.as_str() {
+            PROXY_WANTS_CREDENTIALS => Failure::Proxy("it wants other credentials"),
+            // Which code it gave is not told; it may not reach the server at the moment.
+            PROXY_REFUSES => Failure::Connect("the proxy refused to connect to the server".into()),
+            _ => match cause.split_once(LOOKUP) {
                 Some((_, reason)) => Failure::Name(reason.trim_start_matches([':', ' ']).into()),
                 None if error.is_timeout() => Failure::Connect("no answer in time".into()),
                 None => Failure::Connect(cause),
-            }
-        } else {
-            Failure::Broken(cause)
+            },
         }
     }
 }
 
+/// What the client says when a proxy answers `CONNECT` with 407.
+const PROXY_WANTS_CREDENTIALS: &str = "tunnel error: proxy authorization required";
+/// What the client says when a proxy answers `CONNECT` with another code that is no success.
+const PROXY_REFUSES: &str = "tunnel error: unsuccessful";
 /// What the standard library says of a name that the resolver does not resolve; the reason follows.
 const LOOKUP: &str = "failed to lookup address information";
 

@@ -1,6 +1,6 @@
 //! One request to an HTTP server: status codes and headers turned into an answer or a failure.
 
-use super::ask::{Ask, Resume};
+use super::ask::Validator;
 use super::content_range::ContentRange;
 use super::failure::Failure;
 use super::retry::{Again, Miss, Try, may_pass};
@@ -9,6 +9,26 @@ use crate::error::Error;
 use importd_api::failure::Kind;
 use importd_api::url::Url;
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue, IF_NONE_MATCH, IF_RANGE, RANGE};
+
+/// What a server is asked for.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Question<'a> {
+    /// What messages name.
+    pub(super) url: &'a Url,
+    /// ETags of what is here already.
+    pub(super) known: &'a [String],
+    /// Where to begin; `None` for all bytes.
+    pub(super) from: Option<From<'a>>,
+}
+
+/// The rest of a body.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct From<'a> {
+    /// Number of the first byte wanted.
+    pub(super) offset: u64,
+    /// What must be as before, or all bytes are wanted; `None` if that is found out otherwise.
+    pub(super) condition: Option<&'a Validator>,
+}
 
 /// What one request brought.
 #[derive(Debug)]
@@ -27,20 +47,19 @@ pub(super) enum Reply {
 }
 
 /// Asks once, at an address that need not be that of the question: redirects lead elsewhere.
-/// Messages name the question's.
 ///
 /// # Errors
 /// A miss with [`Kind::HttpNotFound`] for 404 and 410, [`Kind::Unauthorized`] for 401, [`Kind::Io`]
 /// for other codes and for a network that fails.
-pub(super) fn request(network: &Network, address: &str, ask: Ask<'_>) -> Try<Reply> {
+pub(super) fn request(network: &Network, address: &str, ask: Question<'_>) -> Try<Reply> {
     let response = network
         .get(address, headers(ask))
         .map_err(|failure| network_miss(ask.url, failure))?;
-    match (response.status, ask.resume) {
+    match (response.status, ask.from) {
         (304, _) if !ask.known.is_empty() => Ok(Reply::Unchanged {
             etag: response.etag,
         }),
-        (206, Some(resume)) => Ok(rest(response, resume)),
+        (206, Some(from)) => Ok(rest(response, from.offset)),
         (206, None) if !is_all(&response) => {
             let text = format!("HTTP request to {} was answered with a part only", ask.url);
             Err(Miss::last(Error::new(Kind::Io, text)))
@@ -51,7 +70,7 @@ pub(super) fn request(network: &Network, address: &str, ask: Ask<'_>) -> Try<Rep
     }
 }
 
-fn headers(ask: Ask<'_>) -> HeaderMap {
+fn headers(ask: Question<'_>) -> HeaderMap {
     let mut headers = HeaderMap::new();
     let mut add = |name: HeaderName, value: &str| {
         // What cannot stand in a header is not asked for: the answer is then all bytes.
@@ -62,9 +81,11 @@ fn headers(ask: Ask<'_>) -> HeaderMap {
     if !ask.known.is_empty() {
         add(IF_NONE_MATCH, &ask.known.join(", "));
     }
-    if let Some(Resume { offset, validator }) = ask.resume {
+    if let Some(From { offset, condition }) = ask.from {
         add(RANGE, &format!("bytes={offset}-"));
-        add(IF_RANGE, &validator.header());
+        if let Some(validator) = condition {
+            add(IF_RANGE, &validator.header());
+        }
     }
     headers
 }
@@ -76,10 +97,10 @@ fn is_all(response: &Response) -> bool {
 
 /// The rest of a body; its range must be the one that was asked for, up to the end. Several ranges
 /// in one body (`multipart/byteranges`) have no such header, and are not asked for.
-fn rest(response: Response, resume: &Resume) -> Reply {
+fn rest(response: Response, offset: u64) -> Reply {
     let range = response.range.filter(|range| {
         let length = response.length;
-        range.is_rest_from(resume.offset) && length.is_none_or(|length| length == range.length())
+        range.is_rest_from(offset) && length.is_none_or(|length| length == range.length())
     });
     match range {
         Some(range) => Reply::Rest(response, range),
@@ -93,6 +114,7 @@ fn status_miss(url: &Url, response: &Response) -> Miss {
         404 | 410 => (Kind::HttpNotFound, " (wrong URL?)"),
         401 => (Kind::Unauthorized, " (not allowed without credentials)"),
         403 => (Kind::Io, " (not allowed)"),
+        407 => (Kind::Io, " (the proxy wants other credentials)"),
         429 => (Kind::Io, " (too many requests)"),
         503 => (Kind::Io, " (busy or under repair)"),
         _ => (Kind::Io, ""),

@@ -6,11 +6,15 @@ pub mod failure;
 pub mod file;
 pub mod http;
 mod pace;
+pub mod place;
+pub mod proxies;
+mod rate;
 mod redirect;
 pub mod remote;
 mod resume;
 mod retry;
 pub mod settings;
+mod tls;
 mod version;
 pub mod wire;
 

@@ -2,14 +2,15 @@
 
 use super::ask::{Answer, Ask};
 use super::file::Input;
-use super::http::{self, Reply};
+use super::http::{self, From, Question, Reply};
+use super::place::{Origins, Place};
 use super::resume::{Line, Resuming};
-use super::retry::Patience;
+use super::retry::{Miss, Patience, Try};
 use super::settings::Settings;
 use super::version::Version;
-use super::wire::{Network, Response};
+use super::wire::Network;
 use crate::context::Context;
-use crate::error::{Doing, Error, Result};
+use crate::error::{Doing, Error, Result, chain};
 use crate::stage::Source;
 use importd_api::failure::Kind;
 use importd_api::url::{Scheme, Url};
@@ -31,6 +32,8 @@ pub struct Remote {
     pub last_modified: Option<SystemTime>,
     /// When the server gave the answer, by its own clock, if it says.
     pub date: Option<SystemTime>,
+    /// Where they come from; told while they come.
+    pub origins: Origins,
     /// The bytes.
     pub body: Source,
 }
@@ -49,6 +52,8 @@ impl std::fmt::Debug for Remote {
 pub struct Fetcher {
     /// `None` for a worker that was given a `file:` address: it needs no network.
     network: Option<Network>,
+    /// The address that the mirrors are of.
+    url: Url,
     settings: Settings,
     context: Context,
 }
@@ -76,6 +81,7 @@ impl Fetcher {
         };
         Ok(Self {
             network,
+            url: url.clone(),
             settings: settings.clone(),
             context: context.clone(),
         })
@@ -103,6 +109,7 @@ impl Fetcher {
                     etag: None,
                     last_modified: None,
                     date: None,
+                    origins: Origins::default(),
                     body: Box::new(input.into_reader(self.context.cancel.clone())),
                 }))
             }
@@ -113,49 +120,103 @@ impl Fetcher {
         }
     }
 
-    fn ask_server(&self, network: &Network, mut ask: Ask<'_>) -> Result<Answer> {
+    /// Asks the server, then its mirrors, until one answers; after a round of failures there is a
+    /// pause.
+    fn ask_server(&self, network: &Network, ask: Ask<'_>) -> Result<Answer> {
         let mut patience = Patience::new(&self.settings);
+        let places = self.places(ask.url);
         loop {
-            match http::request(network, ask.url.as_str(), ask) {
-                Ok(Reply::Unchanged { etag }) => return Ok(Answer::Unchanged { etag }),
-                Ok(Reply::Whole(response)) => {
-                    let version = Version::of_whole(&response);
-                    return Ok(self.body(network, ask, response, (0, version)));
+            let mut missed: Option<Miss> = None;
+            for (at, place) in places.iter().enumerate() {
+                if let Some(miss) = &missed {
+                    let text = format!("{}; trying {}.", chain(&miss.error), place.url);
+                    self.context.report.notice(text);
                 }
-                Ok(Reply::Rest(response, range)) => {
-                    let mut version = Version::of_rest(&response, range);
-                    // The answer may leave out what it was asked for under.
-                    let asked = ask.resume.map(|resume| resume.validator.clone());
-                    version.validator = version.validator.or(asked);
-                    return Ok(self.body(network, ask, response, (range.first, version)));
+                match self.ask_place(network, ask, (&places, at)) {
+                    Ok(answer) => return Ok(answer),
+                    Err(miss) if miss.is_cancel() => return Err(miss.error),
+                    Err(miss) => {
+                        missed = Some(match missed {
+                            Some(first) => first.or(miss),
+                            None => miss,
+                        });
+                    }
                 }
-                Ok(Reply::NoRest) => ask.resume = None,
-                Err(miss) => patience.pause(miss, &self.context)?,
+            }
+            if let Some(miss) = missed {
+                patience.pause(miss, &self.context)?;
             }
         }
     }
 
-    fn body(
+    fn places(&self, url: &Url) -> Vec<Place> {
+        let mirrors = self.settings.mirrors.iter().filter(|_| *url == self.url);
+        std::iter::once(url)
+            .chain(mirrors)
+            .map(Place::new)
+            .collect()
+    }
+
+    /// Asks one of several servers. What was asked for under a condition is that of the first one:
+    /// of the others all bytes are wanted.
+    fn ask_place(
         &self,
         network: &Network,
         ask: Ask<'_>,
-        response: Response,
-        (offset, version): (u64, Version),
-    ) -> Answer {
+        (places, at): (&[Place], usize),
+    ) -> Try<Answer> {
+        let resume = ask.resume.filter(|_| at == 0);
+        let mut question = Question {
+            url: &places[at].url,
+            known: if at == 0 { ask.known } else { &[] },
+            from: resume.map(|resume| From {
+                offset: resume.offset,
+                condition: Some(&resume.validator),
+            }),
+        };
+        let mut reply = http::request(network, &places[at].address, question)?;
+        if matches!(reply, Reply::NoRest) {
+            question.from = None;
+            reply = http::request(network, &places[at].address, question)?;
+        }
+        let (response, offset, version) = match reply {
+            Reply::Unchanged { etag } => return Ok(Answer::Unchanged { etag }),
+            Reply::NoRest => {
+                let text = format!(
+                    "HTTP request to {} was answered with no bytes",
+                    places[at].url
+                );
+                return Err(Miss::last(Error::new(Kind::Io, text)));
+            }
+            Reply::Whole(response) => {
+                let version = Version::of_whole(&response);
+                (response, 0, version)
+            }
+            Reply::Rest(response, range) => {
+                let mut version = Version::of_rest(&response, range);
+                // The answer may leave out what it was asked for under.
+                let asked = resume.map(|resume| resume.validator.clone());
+                version.validator = version.validator.or(asked);
+                (response, range.first, version)
+            }
+        };
         let line = Line {
             network: network.clone(),
-            url: ask.url.clone(),
             context: self.context.clone(),
             settings: self.settings.clone(),
+            places: places.to_vec(),
+            at,
+            origins: Origins::default(),
         };
-        Answer::Body(Remote {
+        Ok(Answer::Body(Remote {
             offset,
             length: version.length,
             etag: response.etag.clone(),
             last_modified: response.last_modified,
             date: response.date,
+            origins: line.origins.clone(),
             body: Box::new(Resuming::new(line, response, offset, version)),
-        })
+        }))
     }
 
     /// All bytes of an address.

@@ -3,6 +3,7 @@
 use super::settings::Settings;
 use crate::context::Context;
 use crate::error::{Error, Result, chain};
+use importd_api::failure::Kind;
 use rustix::rand::{GetRandomFlags, getrandom};
 use std::time::Duration;
 
@@ -50,6 +51,23 @@ impl Miss {
             error,
             again: Again::Never,
         }
+    }
+
+    /// Of two tries at two servers that failed, the one to tell and to go by: one that may pass
+    /// before one that will not, then one after which the download can begin anew, then the first.
+    pub(super) fn or(self, other: Self) -> Self {
+        let passes = |miss: &Self| miss.again != Again::Never;
+        let is_changed = |miss: &Self| miss.error.kind == Kind::Changed;
+        match (passes(&self), passes(&other)) {
+            (false, true) => other,
+            (false, false) if !is_changed(&self) && is_changed(&other) => other,
+            _ => self,
+        }
+    }
+
+    /// Whether it is the end by a signal, and no other server is to be tried.
+    pub(super) fn is_cancel(&self) -> bool {
+        self.error.kind == Kind::Cancelled
     }
 }
 
@@ -166,7 +184,6 @@ pub(super) const fn may_pass(status: u16) -> bool {
 mod tests {
     use super::*;
     use crate::report::{LogSettings, Report};
-    use importd_api::failure::Kind;
     use importd_host::cancel::Cancel;
 
     fn context() -> Context {

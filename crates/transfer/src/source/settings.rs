@@ -1,5 +1,8 @@
 //! How patient, and how fast, transfers over the network are.
 
+use super::proxies::Proxies;
+use importd_api::url::Url;
+use std::num::NonZeroU64;
 use std::time::Duration;
 
 /// A connection that is not made in this time is given up, unless the settings say otherwise.
@@ -18,6 +21,14 @@ pub struct Settings {
     pub stall_timeout: Duration,
     /// How often what failed, and may pass, is tried again while nothing comes; 0 for never.
     pub retries: u32,
+    /// Most bytes a second over all connections.
+    pub rate: Option<NonZeroU64>,
+    /// By way of which servers others are reached.
+    pub proxies: Proxies,
+    /// Other addresses of the file that is fetched, in the order in which they are tried.
+    pub mirrors: Vec<Url>,
+    /// What comes will be compared with a digest that was known before.
+    pub is_proven: bool,
 }
 
 impl Default for Settings {
@@ -26,6 +37,10 @@ impl Default for Settings {
             connect_timeout: CONNECT_TIMEOUT,
             stall_timeout: STALL_TIMEOUT,
             retries: RETRIES,
+            rate: None,
+            proxies: Proxies::default(),
+            mirrors: Vec::new(),
+            is_proven: false,
         }
     }
 }

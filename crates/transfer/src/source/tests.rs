@@ -103,22 +103,30 @@ fn context() -> Context {
     }
 }
 
-fn fetcher(server: &Server, retries: u32, context: &Context) -> Fetcher {
-    let settings = Settings {
+fn settings(retries: u32) -> Settings {
+    Settings {
         retries,
         stall_timeout: Duration::from_millis(200),
         ..Settings::default()
-    };
-    Fetcher::new(&server.url, "test", &settings, context).unwrap()
+    }
+}
+
+fn fetcher(server: &Server, settings: &Settings, context: &Context) -> Fetcher {
+    Fetcher::new(&server.url, "test", settings, context).unwrap()
 }
 
 fn fetch(server: &Server, retries: u32) -> Result<Vec<u8>> {
+    fetch_with(server, &settings(retries)).map(|(bytes, _)| bytes)
+}
+
+/// The bytes, and where they came from.
+fn fetch_with(server: &Server, settings: &Settings) -> Result<(Vec<u8>, String)> {
     let context = context();
-    let mut remote = fetcher(server, retries, &context).get(&server.url)?;
+    let mut remote = fetcher(server, settings, &context).get(&server.url)?;
     let mut bytes = Vec::new();
     let read = remote.body.read_to_end(&mut bytes);
     read.map_err(|error| Error::io("Failed to read", error))?;
-    Ok(bytes)
+    Ok((bytes, remote.origins.to_string()))
 }
 
 fn data() -> Vec<u8> {
@@ -297,7 +305,7 @@ fn a_rest_can_be_asked_for_from_the_start_and_breaks_no_less_well() {
     ] {
         let server = Server::start(replies);
         let context = context();
-        let fetcher = fetcher(&server, 1, &context);
+        let fetcher = fetcher(&server, &settings(1), &context);
         let answer = fetcher.ask(Ask {
             resume: Some(&resume),
             ..Ask::whole(&server.url)
@@ -319,11 +327,129 @@ fn a_cancel_ends_the_wait_for_a_server_at_once() {
         ..whole(ETAG, &data(), 100_000)
     }]);
     let context = context();
-    let settings = Settings::default();
-    let fetcher = Fetcher::new(&server.url, "test", &settings, &context).unwrap();
+    let fetcher = fetcher(&server, &Settings::default(), &context);
     let mut remote = fetcher.get(&server.url).unwrap();
     remote.body.read_exact(&mut vec![0; 100_000]).unwrap();
     context.cancel.cancel();
     let error = Error::io("Read", remote.body.read(&mut [0]).unwrap_err());
     assert_eq!(error.kind, Kind::Cancelled);
+}
+
+fn missing() -> Reply {
+    reply("HTTP/1.1 404 No\nContent-Length: 0\nConnection: close", b"")
+}
+
+#[test]
+fn a_mirror_takes_over_where_the_server_broke_if_the_end_is_proven() {
+    let data = data();
+    let other = "\nETag: \"other\"";
+    for (second, ranges) in [
+        (rest(other, &data, 100_000, data.len()), 1),
+        (whole(other, &data, data.len()), 1),
+    ] {
+        let mirror = Server::start(vec![second]);
+        let server = Server::start(vec![whole(ETAG, &data, 100_000), missing()]);
+        let settings = Settings {
+            mirrors: vec![mirror.url.clone()],
+            is_proven: true,
+            ..settings(1)
+        };
+        let (bytes, origins) = fetch_with(&server, &settings).unwrap();
+        assert!(bytes == data);
+        assert_eq!(origins, format!("{} and {}", server.url, mirror.url));
+        let heads: Vec<String> = mirror.heads.try_iter().collect();
+        assert_eq!(heads.len(), ranges);
+        assert!(heads[0].contains("range: bytes=100000-\r"), "{}", heads[0]);
+        assert!(!heads[0].contains("if-range"), "{}", heads[0]);
+    }
+}
+
+#[test]
+fn a_mirror_that_breaks_is_gone_on_with_under_its_own_condition() {
+    let data = data();
+    let other = "\nETag: \"other\"";
+    let mirror = Server::start(vec![
+        rest(other, &data, 100_000, 200_000),
+        rest(other, &data, 200_000, data.len()),
+    ]);
+    let server = Server::start(vec![whole(ETAG, &data, 100_000), missing()]);
+    let settings = Settings {
+        mirrors: vec![mirror.url.clone()],
+        is_proven: true,
+        ..settings(1)
+    };
+    assert!(fetch_with(&server, &settings).unwrap().0 == data);
+    assert_eq!(mirror.asked("if-range"), [None, Some("\"other\"".into())]);
+}
+
+#[test]
+fn a_mirror_is_used_from_the_start_where_nothing_is_proven_and_then_only() {
+    let data = data();
+    let mirror = Server::start(vec![whole(ETAG, &data, data.len())]);
+    let server = Server::start(vec![missing()]);
+    let with = |mirror: &Server, is_proven| Settings {
+        mirrors: vec![mirror.url.clone()],
+        is_proven,
+        ..settings(0)
+    };
+    let (bytes, origins) = fetch_with(&server, &with(&mirror, false)).unwrap();
+    assert!(bytes == data);
+    assert_eq!(origins, mirror.url.to_string());
+
+    let mirror = Server::start(vec![whole(ETAG, &data, data.len())]);
+    let server = Server::start(vec![whole(ETAG, &data, 100_000), missing()]);
+    let settings = Settings {
+        retries: 1,
+        ..with(&mirror, false)
+    };
+    let error = fetch_with(&server, &settings).unwrap_err();
+    assert_eq!(error.kind, Kind::HttpNotFound);
+    assert_eq!(mirror.heads.try_iter().count(), 0);
+}
+
+#[test]
+fn a_mirror_of_another_length_does_not_go_on() {
+    let data = data();
+    let mut longer = data.clone();
+    longer.push(0);
+    let mirror = Server::start(vec![rest(ETAG, &longer, 100_000, longer.len())]);
+    let server = Server::start(vec![whole(ETAG, &data, 100_000), missing()]);
+    let settings = Settings {
+        mirrors: vec![mirror.url.clone()],
+        is_proven: true,
+        ..settings(1)
+    };
+    let error = fetch_with(&server, &settings).unwrap_err();
+    assert_eq!(error.kind, Kind::HttpNotFound);
+}
+
+#[test]
+fn a_rate_is_held() {
+    let data = data();
+    let server = Server::start(vec![whole(ETAG, &data, data.len())]);
+    let settings = Settings {
+        rate: std::num::NonZeroU64::new(600_000),
+        ..settings(0)
+    };
+    let started = std::time::Instant::now();
+    assert!(fetch_with(&server, &settings).unwrap().0 == data);
+    assert!(started.elapsed() >= Duration::from_millis(450));
+}
+
+#[test]
+fn a_server_that_speaks_no_tls_or_garbage_is_told_apart_from_a_busy_one() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("https://{}/image", listener.local_addr().unwrap());
+    std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        stream.write_all(b"HTTP/1.1 400 What\r\n\r\n").unwrap();
+        // Until the client goes away.
+        drop(stream.read_to_end(&mut Vec::new()));
+    });
+    let url = Url::parse(&url).unwrap();
+    let context = context();
+    let fetcher = Fetcher::new(&url, "test", &settings(5), &context).unwrap();
+    let error = fetcher.get(&url).unwrap_err();
+    let text = crate::error::chain(&error);
+    assert!(text.contains("does not speak TLS"), "{text}");
 }

@@ -6,6 +6,7 @@
 use super::content_range::ContentRange;
 use super::failure::{Failure, root_cause};
 use super::pace::Pace;
+use super::rate::Rate;
 use super::redirect;
 use super::settings::Settings;
 use bytes::Bytes;
@@ -81,8 +82,10 @@ impl Network {
         rustls::crypto::aws_lc_rs::default_provider()
             .install_default()
             .unwrap_or(());
-        let client = Client::builder()
+        let mut builder = Client::builder()
             .user_agent(user_agent)
+            // The environment is read by ourselves, see [`super::proxies`].
+            .no_proxy()
             // Followed by ourselves, see [`redirect`].
             .redirect(reqwest::redirect::Policy::none())
             .referer(false)
@@ -90,7 +93,11 @@ impl Network {
             .tcp_nodelay(true)
             // A connection that carries several bodies must not stay in use when it is dead.
             .http2_keep_alive_interval(PING_INTERVAL)
-            .http2_keep_alive_timeout(settings.stall_timeout)
+            .http2_keep_alive_timeout(settings.stall_timeout);
+        for proxy in settings.proxies.rules().map_err(io::Error::other)? {
+            builder = builder.proxy(proxy);
+        }
+        let client = builder
             .build()
             .map_err(|error| io::Error::other(root_cause(&error)))?;
         let runtime = tokio::runtime::Builder::new_current_thread()
@@ -101,6 +108,7 @@ impl Network {
             client,
             connect_timeout: settings.connect_timeout,
             stall_timeout: settings.stall_timeout,
+            rate: Rate::new(settings.rate),
             cancel,
         };
         std::thread::Builder::new()
@@ -150,6 +158,7 @@ struct Server {
     client: Client,
     connect_timeout: Duration,
     stall_timeout: Duration,
+    rate: Rate,
     cancel: Cancel,
 }
 
@@ -209,7 +218,9 @@ impl Server {
         loop {
             let message = match next_chunk(&mut response, &mut pace).await {
                 Ok(Some(chunk)) => {
-                    sent += chunk.len() as u64;
+                    let length = chunk.len() as u64;
+                    self.rate.passed(length).await;
+                    sent += length;
                     Ok(chunk)
                 }
                 Ok(None) => match announced.filter(|announced| *announced != sent) {
