@@ -7,6 +7,7 @@ mod body;
 pub mod companion;
 pub mod evidence;
 mod keep;
+mod room;
 
 pub mod direct;
 pub mod raw;
@@ -14,6 +15,7 @@ pub mod tar;
 
 use self::body::Body;
 use self::companion::Companion;
+use self::room::Announced;
 use crate::context::{Context, Target};
 use crate::error::{Doing, Error, Result};
 use crate::install::Root;
@@ -21,6 +23,7 @@ use crate::proof::{Expectation, Hex};
 use crate::pull::evidence::claims::Claims;
 use crate::pull::evidence::keys::Trust;
 use crate::report::{Report, size};
+use crate::source::place::Origins;
 use crate::source::remote::{Fetcher, Remote};
 use crate::source::settings::Settings;
 use crate::stage::Source;
@@ -79,6 +82,10 @@ pub struct Request {
 /// A body on its way, unpacked, and what is known of it.
 struct Download {
     body: Ahead,
+    /// How large the download is said to be.
+    announced: Announced,
+    /// Where the bytes come from.
+    origins: Origins,
     /// How many bytes come out of it, where that is known in advance.
     plain_length: Option<u64>,
     /// How many bytes came so far.
@@ -137,6 +144,7 @@ impl Request {
             etag,
             last_modified,
             body,
+            origins,
             ..
         } = fetcher.get(&self.url).map_err(|mut error| {
             error.doing = format!("Failed to retrieve image file: {}", error.doing);
@@ -155,6 +163,11 @@ impl Request {
         let source: Source = Box::new(digest);
         let (codec, unpacked) = sniff::unpacked(source)?;
         Ok(Download {
+            announced: Announced {
+                bytes: length,
+                is_packed: codec != Codec::None,
+            },
+            origins,
             plain_length: length.filter(|_| codec == Codec::None),
             body: Ahead::new(unpacked).doing(failed)?,
             packed,
@@ -162,6 +175,15 @@ impl Request {
             etag,
             last_modified,
         })
+    }
+
+    /// What messages call the bytes: their address, and where they came from if that is another.
+    fn label(&self, origins: &Origins) -> String {
+        let (url, origins) = (self.url.to_string(), origins.to_string());
+        match origins.is_empty() || origins == url {
+            true => url,
+            false => format!("{url} (fetched from {origins})"),
+        }
     }
 
     /// What went wrong with the bytes that came, with their address: nobody could tell otherwise

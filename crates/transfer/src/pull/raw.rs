@@ -1,6 +1,7 @@
 //! A disk image is downloaded.
 
 use super::keep;
+use super::room;
 use super::{Body, Request};
 use crate::context::Context;
 use crate::destination::disk_name;
@@ -34,6 +35,7 @@ fn fetch(
     let claims = request.claims(fetcher, context)?;
     let expected = claims.expect_image()?;
     let mut download = request.download(fetcher, &expected, context)?;
+    room::check(download.announced, request, root, context)?;
 
     let pristine = keep::pristine_name(request, download.etag.as_deref(), root);
     let local = match &request.local {
@@ -42,7 +44,8 @@ fn fetch(
     };
     let file_name = local.as_ref().unwrap_or(&pristine);
     let sink = RawSink::create(&root.folder, file_name, Dress::fresh(context.umask))?;
-    let label = request.url.to_string();
+    // Told in the end: other servers may come in on the way.
+    let label = || request.label(&download.origins);
     let body = Body::new(download.pending, request, context);
     let pour = Pour {
         canvas: sink.canvas(),
@@ -50,7 +53,7 @@ fn fetch(
         scratch: Some(&root.folder),
         context,
         fits: &|_| Ok(()),
-        complete: &|| expected.check(&label, &body.received()?),
+        complete: &|| expected.check(&label(), &body.received()?),
     };
     pour.stream(&mut download.body)
         .map_err(|error| request.failed_body(error))?;
@@ -62,7 +65,7 @@ fn fetch(
         download.last_modified,
     );
     let staged = sink.seal()?;
-    let proven = staged.prove(&label, &expected, &received)?;
+    let proven = staged.prove(&label(), &expected, &received)?;
     let kept = keep::Kept { pristine, local };
     keep::install(proven, &kept, request, root, context)
 }

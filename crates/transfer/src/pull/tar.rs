@@ -2,6 +2,7 @@
 
 use super::Request;
 use super::keep;
+use super::room;
 use crate::context::Context;
 use crate::error::Result;
 use crate::import::report_success;
@@ -34,6 +35,7 @@ fn fetch(
     let claims = request.claims(fetcher, context)?;
     let expected = claims.expect_image()?;
     let download = request.download(fetcher, &expected, context)?;
+    room::check(download.announced, request, root, context)?;
 
     let pristine = keep::pristine_name(request, download.etag.as_deref(), root);
     let local = match &request.local {
@@ -52,7 +54,7 @@ fn fetch(
         .fill(download.body, limits, Some(download.packed))
         .map_err(|error| request.failed_body(error))?;
     let received = request.received(download.pending, context)?;
-    let proven = staged.prove(&request.url.to_string(), &expected, &received)?;
+    let proven = staged.prove(&request.label(&download.origins), &expected, &received)?;
     let kept = keep::Kept { pristine, local };
     keep::install(proven, &kept, request, root, context)
 }
