@@ -99,4 +99,6 @@ mod streams;
 #[cfg(test)]
 mod tarball;
 #[cfg(test)]
+mod transport;
+#[cfg(test)]
 mod verify;

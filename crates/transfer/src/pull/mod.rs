@@ -194,7 +194,11 @@ impl Request {
             error.kind = Kind::TooLarge;
         }
         let is_unnamed = !error.doing.contains(&self.url.to_string());
-        if is_unnamed && matches!(error.kind, Kind::Corrupt | Kind::Archive | Kind::Io) {
+        let is_of_bytes = matches!(
+            error.kind,
+            Kind::Corrupt | Kind::Archive | Kind::Io | Kind::TooLarge
+        );
+        if is_unnamed && is_of_bytes {
             error.doing = format!(
                 "Failed to retrieve image file {}: {}",
                 self.url, error.doing

@@ -85,6 +85,10 @@ impl Failure {
             PROXY_WANTS_CREDENTIALS => Failure::Proxy("it wants other credentials"),
             // Which code it gave is not told; it may not reach the server at the moment.
             PROXY_REFUSES => Failure::Connect("the proxy refused to connect to the server".into()),
+            HANDSHAKE_ENDS => Failure::Connect(
+                "the server ended the connection before it was encrypted (does it speak TLS?)"
+                    .into(),
+            ),
             _ => match cause.split_once(LOOKUP) {
                 Some((_, reason)) => Failure::Name(reason.trim_start_matches([':', ' ']).into()),
                 None if error.is_timeout() => Failure::Connect("no answer in time".into()),
@@ -94,6 +98,8 @@ impl Failure {
     }
 }
 
+/// What the client says when the server hangs up instead of answering to the offer of TLS.
+const HANDSHAKE_ENDS: &str = "tls handshake eof";
 /// What the client says when a proxy answers `CONNECT` with 407.
 const PROXY_WANTS_CREDENTIALS: &str = "tunnel error: proxy authorization required";
 /// What the client says when a proxy answers `CONNECT` with another code that is no success.

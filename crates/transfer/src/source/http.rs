@@ -65,7 +65,7 @@ pub(super) fn request(network: &Network, address: &str, ask: Question<'_>) -> Tr
             Err(Miss::last(Error::new(Kind::Io, text)))
         }
         (416, Some(_)) => Ok(Reply::NoRest),
-        (200, _) | (201..=299, None) => Ok(Reply::Whole(response)),
+        (200 | 203, _) | (206, None) => Ok(Reply::Whole(response)),
         _ => Err(status_miss(ask.url, &response)),
     }
 }
@@ -90,9 +90,11 @@ fn headers(ask: Question<'_>) -> HeaderMap {
     headers
 }
 
-/// Whether a part that nobody asked for is all there is.
+/// Whether a part that nobody asked for is all there is, and says how much that is.
 fn is_all(response: &Response) -> bool {
-    response.range.is_none_or(|range| range.is_rest_from(0))
+    response
+        .range
+        .is_some_and(|range| range.is_rest_from(0) && response.length == Some(range.length()))
 }
 
 /// The rest of a body; its range must be the one that was asked for, up to the end. Several ranges
@@ -114,6 +116,7 @@ fn status_miss(url: &Url, response: &Response) -> Miss {
         404 | 410 => (Kind::HttpNotFound, " (wrong URL?)"),
         401 => (Kind::Unauthorized, " (not allowed without credentials)"),
         403 => (Kind::Io, " (not allowed)"),
+        200..=299 => (Kind::Io, ", which brings no file"),
         407 => (Kind::Io, " (the proxy wants other credentials)"),
         429 => (Kind::Io, " (too many requests)"),
         503 => (Kind::Io, " (busy or under repair)"),

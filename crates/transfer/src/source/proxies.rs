@@ -54,6 +54,10 @@ impl Proxies {
     /// # Errors
     /// [`BadProxy`] for what is no address of a proxy.
     pub(super) fn rules(&self) -> Result<Vec<Proxy>, BadProxy> {
+        if self.none_for.as_deref() == Some("*") {
+            // The client would take that for names only, not for addresses of numbers.
+            return Ok(Vec::new());
+        }
         let none_for = self.none_for.as_deref().and_then(NoProxy::from_string);
         let mut rules = Vec::new();
         for (name, address, make) in [
@@ -113,6 +117,8 @@ mod tests {
             ("all_proxy", "socks5h://proxy"),
         ];
         assert_eq!(proxies(&good).rules().unwrap().len(), 3);
+        let none = [("all_proxy", "proxy"), ("no_proxy", "*")];
+        assert!(proxies(&none).rules().unwrap().is_empty());
         let bad = proxies(&[("all_proxy", "http://u:secret@:x")]);
         let error = bad.rules().unwrap_err().to_string();
         assert!(error.contains("all_proxy") && !error.contains("secret"));
