@@ -3,6 +3,7 @@
 use super::values;
 use crate::report::LogSettings;
 use crate::source::proxies::Proxies;
+use crate::source::settings::Settings;
 use std::path::PathBuf;
 
 /// Everything a worker takes from its environment.
@@ -24,8 +25,8 @@ pub struct Environment {
     pub state_home: Option<PathBuf>,
     /// `SSL_CERT_FILE`, `SSL_CERT_DIR`: read by the TLS library, and so to be let into the cage.
     pub certificates: Vec<PathBuf>,
-    /// `http_proxy` and its kin.
-    pub proxies: Proxies,
+    /// `http_proxy` and its kin; the rest is as usual.
+    pub network: Settings,
 }
 
 impl Environment {
@@ -57,7 +58,10 @@ impl Environment {
             state_home: path("XDG_STATE_HOME")
                 .or_else(|| path("HOME").map(|home| home.join(".local/state"))),
             certificates: certificates.collect(),
-            proxies: Proxies::from_variables(text),
+            network: Settings {
+                proxies: Proxies::from_variables(text),
+                ..Settings::default()
+            },
         }
     }
 }

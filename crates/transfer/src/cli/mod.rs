@@ -4,6 +4,7 @@
 //! options work, the last of several equal options wins: the habits of getopt_long(3) that scripts
 //! rely on. Nothing here is global: the environment is read once, in [`run`].
 
+mod config;
 mod disk;
 mod environment;
 mod evidence;

@@ -1,13 +1,18 @@
-//! Options about the network.
+//! Options and configuration about the network.
 
+use super::config::{self, Assignment};
 use super::values;
 use crate::error::{Error, Result};
+use crate::report::Report;
 use crate::source::settings::Settings;
 use importd_api::failure::Kind;
 use importd_api::url::{Scheme, Url};
 use std::num::NonZeroU64;
+use std::path::Path;
 use std::time::Duration;
 
+/// The file that says how downloads are made.
+const CONFIG_NAME: &str = "importd.conf";
 /// Longest time that may be waited for, in seconds: a day. More is a mistake of units.
 const SECONDS_MAX: u64 = 24 * 60 * 60;
 /// Most tries.
@@ -46,17 +51,81 @@ impl NetworkOptions {
             settings.retries = retries(text)?;
         }
         if let Some(text) = &self.connect_timeout {
-            settings.connect_timeout = time("connect-timeout", text)?;
+            settings.connect_timeout = time("--connect-timeout", text)?;
         }
         if let Some(text) = &self.stall_timeout {
-            settings.stall_timeout = time("stall-timeout", text)?;
+            settings.stall_timeout = time("--stall-timeout", text)?;
         }
         if let Some(text) = &self.limit_rate {
             settings.rate = Some(rate(text)?);
         }
         settings.mirrors = mirrors(&self.mirror, url)?;
+        let known = settings.mirrored.iter().filter_map(|(from, to)| {
+            let rest = url.as_str().strip_prefix(from.as_str())?;
+            Url::parse(&format!("{}{rest}", to.as_str())).ok()
+        });
+        settings.mirrors.extend(known);
+        settings.mirrors.truncate(MIRRORS_MAX);
         Ok(settings)
     }
+}
+
+/// The settings with what the configuration files say. What they say wrongly is warned of and left
+/// out: nobody may be able to mend them who only wants to download something.
+pub(super) fn configured(settings: Settings, report: &Report) -> Settings {
+    let folders = config::FOLDERS.map(Path::new);
+    let assignments = config::read(&folders, CONFIG_NAME, report);
+    configured_by(&assignments, settings, report)
+}
+
+fn configured_by(assignments: &[Assignment], mut settings: Settings, report: &Report) -> Settings {
+    for assignment in assignments {
+        if let Err(error) = assign(assignment, &mut settings) {
+            let place = &assignment.place;
+            report.warning(format!("{place}: the line is left out: {error}."));
+        }
+    }
+    settings
+}
+
+/// Takes one line; an empty value sets what is usual.
+fn assign(assignment: &Assignment, settings: &mut Settings) -> Result<()> {
+    let usual = Settings::default();
+    let (section, key) = (assignment.section.as_str(), assignment.key.as_str());
+    let value = Some(assignment.value.as_str()).filter(|value| !value.is_empty());
+    match (section, key, value) {
+        ("Transfer", "Retries", Some(value)) => settings.retries = retries(value)?,
+        ("Transfer", "Retries", None) => settings.retries = usual.retries,
+        ("Transfer", "ConnectTimeoutSec", Some(value)) => {
+            settings.connect_timeout = time(key, value)?;
+        }
+        ("Transfer", "ConnectTimeoutSec", None) => settings.connect_timeout = usual.connect_timeout,
+        ("Transfer", "StallTimeoutSec", Some(value)) => settings.stall_timeout = time(key, value)?,
+        ("Transfer", "StallTimeoutSec", None) => settings.stall_timeout = usual.stall_timeout,
+        ("Transfer", "LimitRate", Some(value)) => settings.rate = Some(rate(value)?),
+        ("Transfer", "LimitRate", None) => settings.rate = None,
+        ("Transfer", "Mirror", Some(value)) => settings.mirrored.push(mirrored(value)?),
+        ("Transfer", "Mirror", None) => settings.mirrored.clear(),
+        _ => {
+            let text = format!("there is no {key}= in section [{section}]");
+            return Err(Error::new(Kind::InvalidArgument, text));
+        }
+    }
+    Ok(())
+}
+
+/// `FROM TO`: what addresses begin with, and what those of the mirror begin with.
+fn mirrored(text: &str) -> Result<(Url, Url)> {
+    let bad = || {
+        let text = "Mirror= takes two addresses that begin with http:// or https:// and end with /";
+        Error::new(Kind::InvalidArgument, text)
+    };
+    let parse = |text: &str| {
+        let url = Url::parse(text).ok().filter(|_| text.ends_with('/'));
+        url.filter(|url| url.scheme() != Scheme::File)
+    };
+    let (from, to) = text.split_once(char::is_whitespace).ok_or_else(bad)?;
+    parse(from).zip(parse(to.trim())).ok_or_else(bad)
 }
 
 fn mirrors(texts: &[String], url: &Url) -> Result<Vec<Url>> {
@@ -91,7 +160,7 @@ fn retries(text: &str) -> Result<u32> {
     let number = text.parse().ok().filter(|number| *number <= RETRIES_MAX);
     number.ok_or_else(|| {
         let shown = text.escape_debug();
-        let text = format!("--retries= takes a number from 0 to {RETRIES_MAX}, not: {shown}");
+        let text = format!("Retries are a number from 0 to {RETRIES_MAX}, not: {shown}");
         Error::new(Kind::InvalidArgument, text)
     })
 }
@@ -100,7 +169,7 @@ fn time(option: &str, text: &str) -> Result<Duration> {
     let seconds = values::seconds(text).filter(|seconds| (1..=SECONDS_MAX).contains(seconds));
     seconds.map(Duration::from_secs).ok_or_else(|| {
         let shown = text.escape_debug();
-        let text = format!("--{option}= takes a time from 1s to 24h, not: {shown}");
+        let text = format!("{option}= takes a time from 1s to 24h, not: {shown}");
         Error::new(Kind::InvalidArgument, text)
     })
 }
@@ -108,6 +177,7 @@ fn time(option: &str, text: &str) -> Result<Duration> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::report::LogSettings;
 
     fn url() -> Url {
         Url::parse("http://h/x").unwrap()
@@ -147,6 +217,45 @@ mod tests {
             let error = options(retries, connect, stall, rate).settings(usual(), &url());
             assert_eq!(error.unwrap_err().kind, Kind::InvalidArgument);
         }
+    }
+
+    #[test]
+    fn files_set_what_options_may_set_again_and_their_mistakes_are_left_out() {
+        let line = |key: &str, value: &str| Assignment {
+            section: "Transfer".into(),
+            key: key.into(),
+            value: value.into(),
+            place: "/f:1".into(),
+        };
+        let lines = [
+            line("Retries", "7"),
+            line("Retries", "many"),
+            line("ConnectTimeoutSec", "5"),
+            line("ConnectTimeoutSec", ""),
+            line("StallTimeoutSec", "1min"),
+            line("LimitRate", "1M"),
+            line("Unknown", "1"),
+            line("Mirror", "http://h/ https://near/h/"),
+            line("Mirror", "http://other/ https://near/other/"),
+            line("Mirror", "http://h/ file:/x/"),
+        ];
+        let report = Report::new(None, &LogSettings::default());
+        let settings = configured_by(&lines, Settings::default(), &report);
+        assert_eq!(
+            (settings.retries, settings.connect_timeout.as_secs()),
+            (7, 30)
+        );
+        assert_eq!(settings.stall_timeout.as_secs(), 60);
+        assert_eq!(settings.rate, NonZeroU64::new(1 << 20));
+        let options = NetworkOptions {
+            retries: Some("1".into()),
+            mirror: vec!["http://mine/x".into()],
+            ..NetworkOptions::default()
+        };
+        let settings = options.settings(settings, &url()).unwrap();
+        assert_eq!(settings.retries, 1);
+        let mirrors: Vec<String> = settings.mirrors.iter().map(Url::to_string).collect();
+        assert_eq!(mirrors, ["http://mine/x", "https://near/h/x"]);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use super::disk::DiskOptions;
 use super::evidence::EvidenceOptions;
 use super::limits::LimitOptions;
-use super::network::NetworkOptions;
+use super::network::{NetworkOptions, configured};
 use super::target::TargetOptions;
 use super::values::switch;
 use super::words::{destination, given_name, optional};
@@ -81,7 +81,11 @@ impl Worker for Arguments {
         };
         evidence.check(self.target.direct)?;
         let limits = self.limits.limits(bounds.size_max)?;
-        let request = self.request(form, environment)?;
+        let environment = Environment {
+            network: configured(environment.network.clone(), &context.report),
+            ..environment.clone()
+        };
+        let request = self.request(form, &environment)?;
         if self.target.direct {
             let place = self.place(form, &request)?;
             return match form {
@@ -129,9 +133,8 @@ impl Arguments {
             Verify::No | Verify::Checksum | Verify::Digest(_) => None,
         };
         let usual = Settings {
-            proxies: environment.proxies.clone(),
             is_proven: verify != Verify::No,
-            ..Settings::default()
+            ..environment.network.clone()
         };
         let network = self.network.settings(usual, &url)?;
         Ok(Request {

@@ -27,6 +27,9 @@ pub struct Settings {
     pub proxies: Proxies,
     /// Other addresses of the file that is fetched, in the order in which they are tried.
     pub mirrors: Vec<Url>,
+    /// Where there are mirrors of whole servers: what an address begins with, and with what its
+    /// mirror does instead.
+    pub mirrored: Vec<(Url, Url)>,
     /// What comes will be compared with a digest that was known before.
     pub is_proven: bool,
 }
@@ -40,6 +43,7 @@ impl Default for Settings {
             rate: None,
             proxies: Proxies::default(),
             mirrors: Vec::new(),
+            mirrored: Vec::new(),
             is_proven: false,
         }
     }
