@@ -73,11 +73,13 @@ impl Failure {
     }
 
     /// By what the client says.
-    pub(super) fn of(error: &reqwest::Error) -> Self {
-        if let Some(failure) = tls::failure(error) {
+    pub(super) fn of(error: reqwest::Error) -> Self {
+        // With the address there would be a password in some texts.
+        let error = error.without_url();
+        if let Some(failure) = tls::failure(&error) {
             return failure;
         }
-        let cause = root_cause(error);
+        let cause = root_cause(&error);
         if !error.is_connect() {
             return Failure::Broken(cause);
         }

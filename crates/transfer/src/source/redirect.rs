@@ -25,7 +25,7 @@ pub(super) async fn get(
         let asked = with_credentials(&url, &start);
         let request = client.get(asked.clone());
         let response = request.headers(headers.clone()).send().await;
-        let response = response.map_err(|error| Failure::of(&error))?;
+        let response = response.map_err(Failure::of)?;
         let Some(next) = next(&url, &response)? else {
             return Ok((response, asked));
         };

@@ -1,0 +1,5 @@
+//! Fetching from servers that fail in the middle.
+
+mod bodies;
+mod places;
+mod server;
