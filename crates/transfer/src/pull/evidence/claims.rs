@@ -15,6 +15,7 @@ use importd_api::failure::Kind;
 use importd_api::url::Url;
 use importd_api::verify::{self, Verify};
 use importd_formats::checksums::{CHECKSUMS_MAX, Digest, List};
+use importd_formats::pgp;
 use std::os::unix::ffi::OsStrExt;
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -141,11 +142,11 @@ impl Claims {
         let mut unsigned = Vec::new();
         for found in places.found(fetcher) {
             let found = found?;
-            let Some(signed) = signed(&found, trust, fetcher)? else {
+            let Some((signed, text)) = signed(&found, trust, fetcher)? else {
                 unsigned.push(found.url);
                 continue;
             };
-            let list = found.parse(&found.bytes)?;
+            let list = found.parse(&text)?;
             let claims = self.with(list, &found, Some(signed));
             return claims.fresh(trust);
         }
@@ -261,22 +262,41 @@ impl Claims {
         self.expect(&self.image)
     }
 
-    /// The evidence, explained.
+    /// The evidence, explained. Of a file that has a signature of its own the signature is part of
+    /// it only once the file was judged.
     #[must_use]
-    pub const fn verdict(&self) -> &Verdict {
-        &self.verdict
+    pub fn verdict(&self) -> Verdict {
+        let mut verdict = self.verdict.clone();
+        if let Said::Itself(object) = &self.said {
+            verdict.signature = object.good();
+        }
+        verdict
     }
 }
 
-/// The good signature of a list; `None` if it has none at all.
+/// The good signature of a list and the text that it proves; `None` if it has no signature at all.
 ///
 /// # Errors
 /// [`Kind::Corrupt`] if it has some, but no good one; what the network says.
-fn signed(list: &lists::Found, trust: &Trust, fetcher: &Fetcher) -> Result<Option<Signed>> {
+fn signed(
+    list: &lists::Found,
+    trust: &Trust,
+    fetcher: &Fetcher,
+) -> Result<Option<(Signed, Vec<u8>)>> {
     let mut first = None;
+    if pgp::is_clear_signed(&list.bytes) {
+        let file = signatures::Found {
+            url: list.url.clone(),
+            bytes: list.bytes.clone(),
+        };
+        match signatures::judge_clear(&file, trust) {
+            Ok(verdict) => return Ok(Some(verdict)),
+            Err(error) => first = Some(error),
+        }
+    }
     for signature in signatures::found(&list.url, list.is_own, fetcher) {
         match signatures::judge(&signature?, (&list.url, &list.bytes), trust) {
-            Ok(signed) => return Ok(Some(signed)),
+            Ok(signed) => return Ok(Some((signed, list.bytes.clone()))),
             Err(error) => first = first.or(Some(error)),
         }
     }

@@ -3,6 +3,7 @@
 
 use super::keys::Trust;
 use super::signatures::{self, Found};
+use super::verdict::Signed;
 use crate::error::{Error, Result};
 use crate::proof::Judge;
 use crate::report::Report;
@@ -18,7 +19,7 @@ pub(super) struct Object {
     signatures: Vec<Found>,
     trust: Arc<Trust>,
     report: Report,
-    told: OnceLock<()>,
+    good: OnceLock<Signed>,
 }
 
 impl Object {
@@ -42,8 +43,13 @@ impl Object {
             signatures,
             trust: Arc::clone(trust),
             report: report.clone(),
-            told: OnceLock::new(),
+            good: OnceLock::new(),
         })
+    }
+
+    /// The good signature, once the file was judged.
+    pub(super) fn good(&self) -> Option<Signed> {
+        self.good.get().cloned()
     }
 }
 
@@ -53,12 +59,13 @@ impl Judge for Object {
         for signature in &self.signatures {
             match signatures::judge(signature, (&self.url, bytes), &self.trust) {
                 Ok(signed) => {
-                    if self.told.set(()).is_ok() {
+                    if self.good.get().is_none() {
                         self.report.info(signed.to_string());
                         for notice in &signed.notices {
                             self.report.notice(notice);
                         }
                     }
+                    self.good.get_or_init(|| signed);
                     return Ok(());
                 }
                 Err(error) => first = first.or(Some(error)),

@@ -1,9 +1,10 @@
 //! Signatures: where they are looked for, and what they are worth.
 //!
 //! Beside `NAME.sha256` lie `NAME.sha256.asc`, `.gpg`, and so on. All that are there are looked at
-//! until one is good; if none is, the first one's fault is told.
+//! until one is good; if none is, the first one's fault is told. What kind a signature is says the
+//! file, not its name: OpenPGP, or minisign and signify. A clear-signed list brings its own.
 
-use super::keys::Trust;
+use super::keys::{Refusal, Trust};
 use super::lists::sibling;
 use super::verdict::Signed;
 use crate::error::{Error, Result};
@@ -15,9 +16,9 @@ use std::time::SystemTime;
 
 /// Endings of signatures of lists of one file, in the order of the search. The first two are the
 /// reference's.
-const OF_FILE: [&str; 3] = [".asc", ".gpg", ".sign"];
+const OF_FILE: [&str; 5] = [".asc", ".gpg", ".sign", ".minisig", ".sig"];
 /// The same for lists of a folder.
-const OF_FOLDER: [&str; 3] = [".gpg", ".asc", ".sign"];
+const OF_FOLDER: [&str; 5] = [".gpg", ".asc", ".sign", ".minisig", ".sig"];
 
 /// Whether a file of this name can only be the signature of a list: there is nothing that could
 /// prove it.
@@ -65,12 +66,24 @@ pub(super) fn judge(
     (url, bytes): (&Url, &[u8]),
     trust: &Trust,
 ) -> Result<Signed> {
-    trust
-        .keys
-        .judge(signature, bytes, SystemTime::now())
-        .map_err(|error| {
-            let advice = trust.keys.advice(&error);
-            let text = format!("Signature {} does not prove {url}{advice}", signature.url);
-            Error::caused(Kind::Corrupt, text, error)
-        })
+    let verdict = trust.keys.judge(signature, bytes, SystemTime::now());
+    verdict.map_err(|refusal| refused(signature, url, trust, refusal))
+}
+
+/// Judges a clear-signed file; returns the text that was signed.
+///
+/// # Errors
+/// As [`judge`].
+pub(super) fn judge_clear(file: &Found, trust: &Trust) -> Result<(Signed, Vec<u8>)> {
+    let verdict = trust.keys.judge_clear(file, SystemTime::now());
+    verdict.map_err(|refusal| refused(file, &file.url, trust, refusal))
+}
+
+fn refused(signature: &Found, url: &Url, trust: &Trust, refusal: Refusal) -> Error {
+    let advice = trust.keys.advice(&refusal);
+    let what = match signature.url == *url {
+        true => format!("The signature in {url} does not prove it"),
+        false => format!("Signature {} does not prove {url}", signature.url),
+    };
+    Error::caused(Kind::Corrupt, format!("{what}{advice}"), refusal)
 }

@@ -3,6 +3,7 @@
 use importd_api::url::Url;
 use importd_api::verify::Verify;
 use importd_formats::checksums::Date;
+use importd_formats::pgp;
 use std::fmt;
 use std::time::{Duration, SystemTime};
 
@@ -36,6 +37,8 @@ pub struct Listed {
 pub struct Signed {
     /// Where it is.
     pub url: Url,
+    /// What kind of signature it is.
+    pub system: System,
     /// Number of the signing key.
     pub key_id: String,
     /// Fingerprint of the certificate that it belongs to, where there is one.
@@ -46,8 +49,48 @@ pub struct Signed {
     pub key_file: String,
     /// When the signature was made, in seconds since 1970, if it says.
     pub created: Option<u64>,
+    /// The comment that was signed with the file.
+    pub comment: Option<String>,
     /// What is worth telling although it is good.
     pub notices: Vec<String>,
+}
+
+/// Kinds of signatures.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum System {
+    /// OpenPGP.
+    OpenPgp,
+    /// minisign or signify.
+    Minisign,
+}
+
+impl System {
+    /// The name for people and machines.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            System::OpenPgp => "openpgp",
+            System::Minisign => "minisign",
+        }
+    }
+}
+
+impl Signed {
+    /// A good OpenPGP signature in a file.
+    #[must_use]
+    pub(super) fn by_openpgp(url: Url, verdict: pgp::Verdict) -> Self {
+        Self {
+            url,
+            system: System::OpenPgp,
+            key_id: verdict.key_id,
+            fingerprint: Some(verdict.fingerprint),
+            signer: verdict.user_id,
+            key_file: verdict.keyring,
+            created: Some(u64::from(verdict.created)),
+            comment: None,
+            notices: verdict.notices,
+        }
+    }
 }
 
 impl fmt::Display for Signed {
