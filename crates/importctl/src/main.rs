@@ -45,7 +45,7 @@ use importd_api::name::Form;
 use std::io::{self, Write};
 use std::process::ExitCode;
 use verb::Verb;
-use verbs::{Context, cancel, export, import, list, pull};
+use verbs::{Context, cancel, export, import, list, pull, verify};
 
 fn main() -> ExitCode {
     let environment = Environment::read();
@@ -89,6 +89,7 @@ async fn dispatch(context: &Context) -> anyhow::Result<ExitCode> {
     let (verb, arguments) = context.settings.verb()?;
     match verb {
         Verb::Help => print(&usage::help()),
+        Verb::Verify => verify::run(context, arguments),
         Verb::ListTransfers => list::transfers(context).await,
         Verb::ListImages => list::images(context).await,
         Verb::CancelTransfer => cancel::run(context, arguments).await,

@@ -9,6 +9,8 @@ use std::ffi::{OsStr, OsString};
 pub(crate) enum Verb {
     /// Start a transfer.
     Transfer(Kind),
+    /// Explain what a download would be proven by.
+    Verify,
     /// List running transfers.
     ListTransfers,
     /// End transfers.
@@ -99,7 +101,7 @@ const fn transfer(kind: Kind, operands: &'static [Operand], about: &'static str)
 }
 
 /// All verbs, in the order of the help.
-pub(crate) const ROWS: [Row; 12] = [
+pub(crate) const ROWS: [Row; 13] = [
     transfer(Kind::PullTar, PULL, "Download an archive as a tree image"),
     transfer(Kind::PullRaw, PULL, "Download a disk image"),
     transfer(
@@ -138,6 +140,12 @@ pub(crate) const ROWS: [Row; 12] = [
         name: "list-images",
         operands: &[],
         about: "List installed images",
+    },
+    Row {
+        verb: Verb::Verify,
+        name: "verify",
+        operands: &[required("URL", Names::Other), optional("FILE", Names::File)],
+        about: "Explain what a download would be proven by, compare a file with it",
     },
     Row {
         verb: Verb::Help,
@@ -265,10 +273,15 @@ mod tests {
 
     #[test]
     fn arguments_are_counted() {
-        for line in ["pull-tar", "export-raw", "cancel-transfer"] {
+        for line in ["pull-tar", "export-raw", "verify", "cancel-transfer"] {
             assert_eq!(refusal(line), "Too few arguments.", "{line}");
         }
-        for line in ["pull-tar a b c", "list-transfers x", "list-images x"] {
+        for line in [
+            "pull-tar a b c",
+            "verify a b c",
+            "list-transfers x",
+            "list-images x",
+        ] {
             assert_eq!(refusal(line), "Too many arguments.", "{line}");
         }
     }
@@ -281,7 +294,7 @@ mod tests {
             ("list", "list-images"),
             ("list-tr", "list-transfers"),
             ("list-image", "list-images"),
-            ("xyzzy", "help"),
+            ("hlep", "help"),
             ("-", "help"),
         ] {
             assert_eq!(

@@ -345,3 +345,37 @@ fn what_needs_the_service_says_so() {
         (Some(1), "--image-root= needs --standalone\n")
     );
 }
+
+#[test]
+fn verify_becomes_the_worker_with_its_output_and_its_status() {
+    let workers = workers("echo found\necho told >&2\nexit 7\n");
+    for (words, expected) in [
+        (
+            &["verify", "http://h/x.raw"][..],
+            "systemd-pull verify --verify signature -- http://h/x.raw",
+        ),
+        (
+            &[
+                "--verify=checksum",
+                "--json=pretty",
+                "verify",
+                "http://h/x.raw",
+                "--",
+                "-f",
+            ],
+            "systemd-pull verify --verify checksum --json=pretty -- http://h/x.raw -f",
+        ),
+        (
+            &["-j", "verify", "http://h/x.raw", "file"],
+            "systemd-pull verify --verify signature --json=short -- http://h/x.raw file",
+        ),
+    ] {
+        let mut command = importctl(NO_BUS, words);
+        command.env("IMPORTD_WORKER_DIRECTORY", workers.path());
+        let output = command.output().unwrap();
+        assert_eq!(output.status.code(), Some(7), "{words:?}");
+        assert_eq!(output.stdout, b"found\n");
+        assert_eq!(output.stderr, b"told\n");
+        assert_eq!(arguments(&workers), expected);
+    }
+}

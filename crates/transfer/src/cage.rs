@@ -7,6 +7,7 @@
 //! | import-fs | as import tar, and read all | the folder | image root | no |
 //! | export | read all, trusted attributes | the image or its snapshot | folder of FILE, if it is a file | no |
 //! | pull | as import of that form | TLS roots, resolver files, `file:` source | image root, or folder of the path | connect |
+//! | pull verify | read all | as pull | – | connect |
 //!
 //! The cage closes before the first byte of an image is looked at. Nothing in it can start another
 //! program, mount, trace, load code into the kernel or gain a privilege. A kernel without Landlock
@@ -174,6 +175,21 @@ pub fn enter_pull(
     if let Some(folder) = folder {
         profile.allow_write(folder.as_fd()).doing(failed)?;
     }
+    allow_source(&mut profile, request);
+    enter(&profile, context)
+}
+
+/// For `systemd-pull verify`: nothing is written. A file to compare is open already.
+///
+/// # Errors
+/// As [`enter_import_tar`].
+pub fn enter_verify(request: &Request, context: &Context) -> Result<()> {
+    let mut profile = Profile::new("pull", CapabilitySet::DAC_READ_SEARCH);
+    allow_source(&mut profile, request);
+    enter(&profile, context)
+}
+
+fn allow_source(profile: &mut Profile, request: &Request) {
     match request.url.file_path() {
         // The folder, for the checksum files beside the image.
         Some(path) => {
@@ -190,7 +206,6 @@ pub fn enter_pull(
             }
         }
     }
-    enter(&profile, context)
 }
 
 fn failed() -> String {

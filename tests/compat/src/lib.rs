@@ -101,4 +101,6 @@ mod tarball;
 #[cfg(test)]
 mod transport;
 #[cfg(test)]
+mod trust;
+#[cfg(test)]
 mod verify;

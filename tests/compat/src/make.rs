@@ -254,6 +254,14 @@ impl Signer {
     }
 }
 
+impl Signer {
+    /// A text with its signature in one file.
+    pub(crate) fn clear_sign(&self, text: &[u8]) -> Vec<u8> {
+        let path = file(&self.home.join("text"), text);
+        self.gpg(&["--clear-sign", "--output", "-", path.to_str().unwrap()])
+    }
+}
+
 impl Drop for Signer {
     fn drop(&mut self) {
         let home = self.home.to_str().unwrap();

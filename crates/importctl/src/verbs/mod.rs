@@ -5,6 +5,7 @@ pub(crate) mod export;
 pub(crate) mod import;
 pub(crate) mod list;
 pub(crate) mod pull;
+pub(crate) mod verify;
 
 use crate::agent::Agent;
 use crate::args::{Json, Settings};

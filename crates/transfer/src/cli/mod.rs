@@ -13,6 +13,7 @@ mod limits;
 mod network;
 mod target;
 mod values;
+mod verify;
 mod words;
 
 pub mod export;

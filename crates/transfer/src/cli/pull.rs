@@ -1,4 +1,4 @@
-//! `systemd-pull tar|raw URL [NAME]`
+//! `systemd-pull tar|raw URL [NAME]`, `systemd-pull verify URL [FILE]`
 
 use super::disk::DiskOptions;
 use super::evidence::EvidenceOptions;
@@ -6,11 +6,12 @@ use super::limits::LimitOptions;
 use super::network::{NetworkOptions, configured};
 use super::target::TargetOptions;
 use super::values::switch;
+use super::verify;
 use super::words::{destination, given_name, optional};
 use super::{Environment, Verb, Worker};
 use crate::context::Context;
 use crate::destination::Destination;
-use crate::error::{Error, Result};
+use crate::error::{Doing, Error, Result};
 use crate::pull::direct::Place;
 use crate::pull::evidence::keys::{Keys, Trust};
 use crate::pull::{self, Request};
@@ -22,10 +23,15 @@ use importd_api::name::{Form, ImageName};
 use importd_api::url::Url;
 use importd_api::verify::Verify;
 use std::ffi::{OsStr, OsString};
+use std::io::Write;
+use std::path::Path;
 use std::sync::Arc;
 
 /// Most bytes of an unpacked disk image unless --size-max= says otherwise, as in the reference.
 const SIZE_MAX_DEFAULT: u64 = 64 << 30;
+
+/// The verb that explains.
+const VERIFY: &str = "verify";
 
 /// Downloads an archive or a disk image.
 #[derive(Clone, Debug, clap::Parser)]
@@ -33,7 +39,8 @@ const SIZE_MAX_DEFAULT: u64 = 64 << 30;
     name = "systemd-pull",
     about = "Download container or virtual machine images.",
     override_usage = "systemd-pull [OPTIONS...] tar|raw URL [NAME]\n       \
-                      (NAME '-' only keeps the download; raw --direct: standard output)"
+                      (NAME '-' only keeps the download; raw --direct: standard output)\n       \
+                      systemd-pull [OPTIONS...] verify URL [FILE]"
 )]
 pub struct Arguments {
     // Before the others: what these have read is gone from the matches.
@@ -41,6 +48,9 @@ pub struct Arguments {
     evidence: EvidenceOptions,
     #[command(flatten)]
     target: TargetOptions,
+    /// With verify: print JSON (pretty, short, off)
+    #[arg(long, value_name = "FORMAT")]
+    json: Option<String>,
     /// Keep the download as it came, beside the image
     #[arg(long, value_name = "BOOL")]
     keep_download: Option<String>,
@@ -65,6 +75,10 @@ impl Worker for Arguments {
             name: "raw",
             about: "Download a disk image",
         },
+        Verb {
+            name: VERIFY,
+            about: "Explain what a download would be proven by, and compare a file with it",
+        },
     ];
 
     fn words(&self) -> &[OsString] {
@@ -72,6 +86,13 @@ impl Worker for Arguments {
     }
 
     fn work(self, verb: &str, environment: &Environment, context: &Context) -> Result<()> {
+        if verb == VERIFY {
+            return self.explain(environment, context);
+        }
+        if verify::Form::parse(self.json.as_deref())? != verify::Form::Text {
+            let text = "--json= is for verify; transfers have nothing to print";
+            return Err(Error::new(Kind::InvalidArgument, text));
+        }
         let form = if verb == "tar" { Form::Tar } else { Form::Raw };
         let evidence = self.evidence.resolve(self.target.is_machine())?;
         let (bounds, range) = self.disk.checked(self.target.direct)?;
@@ -116,11 +137,42 @@ impl Arguments {
         }
     }
 
+    fn explain(&self, environment: &Environment, context: &Context) -> Result<()> {
+        let form = verify::Form::parse(self.json.as_deref())?;
+        let mut request = self.asked(Local::Pristine, Form::Raw, environment)?;
+        request.keep_download = false;
+        let path = self.words.get(2).map(Path::new);
+        let open = |path: &Path| -> Result<pull::verify::Local> {
+            let failed = || format!("Failed to open '{}'", path.display());
+            let file = std::fs::File::open(path).doing(failed)?;
+            Ok(pull::verify::Local {
+                path: path.to_owned(),
+                file,
+            })
+        };
+        let local = path.map(open).transpose()?;
+        let findings = pull::verify::run(&request, local, context)?;
+        let text = verify::shown(&request, path, &findings, form);
+        std::io::stdout()
+            .write_all(text.as_bytes())
+            .doing(|| "Failed to write to standard output".into())?;
+        findings.refusal.map_or(Ok(()), Err)
+    }
+
     /// The checked request.
     ///
     /// # Errors
     /// [`Kind::InvalidArgument`] for what cannot be; what reading the keyring says.
     pub fn request(&self, form: Form, environment: &Environment) -> Result<Request> {
+        let url = url(self.words.get(1).map(OsString::as_os_str))?;
+        let local = match self.target.direct {
+            true => Local::Pristine,
+            false => local(self.words.get(2).map(OsString::as_os_str), &url, form)?,
+        };
+        self.asked(local, form, environment)
+    }
+
+    fn asked(&self, local: Local, form: Form, environment: &Environment) -> Result<Request> {
         let is_machine = self.target.is_machine();
         let evidence = self.evidence.resolve(is_machine)?.of(form);
         let verify = evidence.verify;
@@ -138,10 +190,7 @@ impl Arguments {
         };
         let network = self.network.settings(usual, &url)?;
         Ok(Request {
-            local: match self.target.direct {
-                true => Local::Pristine,
-                false => local(self.words.get(2).map(OsString::as_os_str), &url, form)?,
-            },
+            local,
             url,
             form,
             verify,

@@ -12,6 +12,7 @@ mod room;
 pub mod direct;
 pub mod raw;
 pub mod tar;
+pub mod verify;
 
 use self::body::Body;
 use self::companion::Companion;

@@ -51,14 +51,14 @@ enum Bare {
 }
 
 impl Claims {
-    /// Fetches and judges what is said of a download.
+    /// Fetches and judges what is said of a download, and tells of it in the log.
     ///
     /// # Errors
     /// [`Kind::Corrupt`] for a damaged list, and a missing or bad signature;
     /// [`Kind::HttpNotFound`] without a list; [`Kind::Loop`] for the signature of a list, which
     /// nothing can prove; what the network says.
     pub fn fetch(request: &Request, fetcher: &Fetcher, context: &Context) -> Result<Self> {
-        let claims = Self::judged(request, fetcher, &context.report)?;
+        let claims = Self::judge(request, fetcher, &context.report)?;
         for line in claims.verdict.lines() {
             context.report.info(line);
         }
@@ -68,7 +68,11 @@ impl Claims {
         Ok(claims)
     }
 
-    fn judged(request: &Request, fetcher: &Fetcher, report: &Report) -> Result<Self> {
+    /// As [`Claims::fetch`], in silence but for warnings about key files.
+    ///
+    /// # Errors
+    /// As [`Claims::fetch`].
+    pub fn judge(request: &Request, fetcher: &Fetcher, report: &Report) -> Result<Self> {
         let claims = Self {
             image: request.url.last_component().unwrap_or_default().to_owned(),
             said: Said::Nothing,

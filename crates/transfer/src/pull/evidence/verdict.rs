@@ -103,7 +103,7 @@ impl fmt::Display for Signed {
             self.url, self.key_file
         )?;
         match self.created {
-            Some(seconds) => write!(f, " on {}.", day(seconds)),
+            Some(seconds) => write!(f, " on {}.", time(seconds)),
             None => f.write_str("."),
         }
     }
@@ -111,12 +111,12 @@ impl fmt::Display for Signed {
 
 /// A point in time for people, in UTC.
 #[must_use]
-pub fn day(seconds: u64) -> String {
-    let time = SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(seconds));
+pub fn time(seconds: u64) -> String {
+    let point = SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(seconds));
     // The formatter goes up to the year 9999.
     let latest = SystemTime::UNIX_EPOCH + Duration::from_secs(253_402_300_799);
-    match time.filter(|time| *time <= latest) {
-        Some(time) => httpdate::fmt_http_date(time),
+    match point.filter(|point| *point <= latest) {
+        Some(point) => httpdate::fmt_http_date(point),
         None => format!("second {seconds}"),
     }
 }
@@ -126,16 +126,12 @@ impl Verdict {
     #[must_use]
     pub fn lines(&self) -> Vec<String> {
         let mut lines = Vec::new();
-        match (&self.list, &self.signature) {
-            (Some(list), None) => lines.push(format!(
-                "Checksum file {} lists {} files; nothing proves it.",
-                list.url, list.entries
-            )),
-            (Some(list), Some(_)) => lines.push(format!(
-                "Checksum file {} lists {} files.",
-                list.url, list.entries
-            )),
-            (None, _) => {}
+        if let Some(list) = &self.list {
+            let doubt = match self.signature {
+                Some(_) => "",
+                None => " Nothing proves it, as no signature was asked for.",
+            };
+            lines.push(format!("Using checksum file {}.{doubt}", list.url));
         }
         lines.extend(self.signature.as_ref().map(ToString::to_string));
         if let Some(date) = self.list.as_ref().and_then(|list| list.best_before) {
