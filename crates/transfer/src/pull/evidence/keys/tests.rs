@@ -87,7 +87,7 @@ fn a_bad_file_is_a_warning_that_names_it_and_all_bad_ones_an_error() {
         ("etc/systemd/import-keys.d/bad.pub", b"no key"),
         ("usr/lib/systemd/import-pubring.pgp", OPENPGP),
     ]);
-    std::fs::create_dir(root.path().join("etc/systemd/import-keys.d/folder.pgp")).unwrap();
+    std::fs::create_dir_all(root.path().join("etc/systemd/import-keys.d/folder.pgp")).unwrap();
     let keys = Keys::below(root.path()).unwrap();
     let [one, two, three] = keys.warnings() else {
         panic!("{:?}", keys.warnings())
