@@ -314,3 +314,17 @@ fn clear_signed_texts() {
     .concat();
     assert_eq!(judge(&dressed), Err(Error::Malformed));
 }
+
+#[test]
+fn a_key_that_a_signature_brings_with_it_is_not_trusted() {
+    let Some(gpg) = Gpg::new() else { return };
+    gpg.key("key", "ed25519", &[]);
+    let before = gpg.export(&["key"], &[]);
+    gpg.subkey("key", "ed25519", &[]);
+    let signature = gpg.sign("key", DATA, &["--include-key-block"]);
+    assert!(signature.len() > 500, "the key is not in it");
+    let now = SystemTime::now();
+    let unknown = verify(&keyring(&[&before]), &signature, DATA, now);
+    assert_eq!(unknown, Err(Error::UnknownKey(gpg.key_id("key", 1))));
+    assert!(verify(&gpg.keyring(&["key"]), &signature, DATA, now).is_ok());
+}
