@@ -8,6 +8,8 @@
 #[cfg(test)]
 mod archives;
 #[cfg(test)]
+mod clear_signed;
+#[cfg(test)]
 mod damaged;
 #[cfg(test)]
 mod disk_flips;

@@ -111,7 +111,8 @@ fn signatures_of_the_real_programs_are_good_and_explained() {
         let id = pair.id();
         let from_minisign = pair.tool != Tool::Signify;
         let comment = match from_minisign {
-            true => format!("minisign public key {id}"),
+            // minisign leaves zeros at the beginning out.
+            true => format!("minisign public key {}", id.trim_start_matches('0')),
             false => "the key public key".into(),
         };
         let verdict = verify(&pair.keys(), &signature, DATA);
