@@ -98,6 +98,17 @@ fn every_worker_describes_its_options_and_verbs() {
 }
 
 #[test]
+fn the_verb_that_explains_is_described() {
+    let Some(work) = Work::new().filter(|_| is_ours()) else {
+        return;
+    };
+    let (whole, options) = described(&work, "systemd-pull");
+    let verbs = whole["commands"][0]["verbs"].as_array().unwrap();
+    assert!(verbs.iter().any(|verb| verb["names"][0] == "verify"));
+    assert!(options.contains_key("--json="));
+}
+
+#[test]
 fn help_and_version_go_to_standard_output_and_report_nothing() {
     let Some(work) = Work::new() else { return };
     for program in [

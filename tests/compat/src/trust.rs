@@ -430,6 +430,11 @@ fn verify_compares_a_file_and_importctl_hands_it_on() {
     let outcome = explain(&[bad.to_str().unwrap(), "--json=short"]).fail(Errno::BADMSG);
     assert_eq!(json(&outcome)["error"]["code"], "corrupt");
     explain(&["/nonexistent"]).fail(Errno::NOENT);
+    let none = site.work.path("none");
+    let run = explain(&["--json=short"]).env("SYSTEMD_OPENPGP_KEYRING", none);
+    let object = json(&run.fail(Errno::NOENT));
+    assert_eq!(object["error"]["code"], "not-found");
+    assert_eq!(object["verify"], "signature");
     explain(&["--json=yes"]).fail(Errno::INVAL);
     site.pull("no").arg("--json=short").fail(Errno::INVAL);
     let through = site

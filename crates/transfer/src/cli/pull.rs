@@ -14,6 +14,7 @@ use crate::destination::Destination;
 use crate::error::{Doing, Error, Result};
 use crate::pull::direct::Place;
 use crate::pull::evidence::keys::{Keys, Trust};
+use crate::pull::verify::Findings;
 use crate::pull::{self, Request};
 use crate::sink::raw::Bounds;
 use crate::source::settings::Settings;
@@ -139,8 +140,8 @@ impl Arguments {
 
     fn explain(&self, environment: &Environment, context: &Context) -> Result<()> {
         let form = verify::Form::parse(self.json.as_deref())?;
-        let mut request = self.asked(Local::Pristine, Form::Raw, environment)?;
-        request.keep_download = false;
+        let url = url(self.words.get(1).map(OsString::as_os_str))?;
+        let demanded = self.evidence.resolve(self.target.is_machine())?.verify;
         let path = self.words.get(2).map(Path::new);
         let open = |path: &Path| -> Result<pull::verify::Local> {
             let failed = || format!("Failed to open '{}'", path.display());
@@ -151,8 +152,13 @@ impl Arguments {
             })
         };
         let local = path.map(open).transpose()?;
-        let findings = pull::verify::run(&request, local, context)?;
-        let text = verify::shown(&request, path, &findings, form);
+        let findings = match self.asked(Local::Pristine, Form::Raw, environment) {
+            Ok(request) => pull::verify::run(&request, local, context)?,
+            Err(error) if error.kind == Kind::InvalidArgument => return Err(error),
+            // There are no keys, or bad ones: a download would be refused for that.
+            Err(error) => Findings::nothing(error),
+        };
+        let text = verify::shown((&url, &demanded), path, &findings, form);
         std::io::stdout()
             .write_all(text.as_bytes())
             .doing(|| "Failed to write to standard output".into())?;

@@ -1,10 +1,11 @@
 //! What `systemd-pull verify` prints: facts on standard output, as lines or as JSON.
 
 use crate::error::{Error, Result, chain};
-use crate::pull::Request;
 use crate::pull::evidence::verdict::{Signed, time};
 use crate::pull::verify::Findings;
 use importd_api::failure::Kind;
+use importd_api::url::Url;
+use importd_api::verify::Verify;
 use serde_json::{Value, json};
 use std::path::Path;
 
@@ -41,19 +42,19 @@ impl Form {
 
 /// The findings as text that ends with a line feed.
 pub(super) fn shown(
-    request: &Request,
+    asked: (&Url, &Verify),
     file: Option<&Path>,
     findings: &Findings,
     form: Form,
 ) -> String {
     match form {
-        Form::Text => lines(request, file, findings),
-        Form::Short => format!("{}\n", object(request, file, findings)),
-        Form::Pretty => format!("{:#}\n", object(request, file, findings)),
+        Form::Text => lines(asked, file, findings),
+        Form::Short => format!("{}\n", object(asked, file, findings)),
+        Form::Pretty => format!("{:#}\n", object(asked, file, findings)),
     }
 }
 
-fn lines(request: &Request, file: Option<&Path>, findings: &Findings) -> String {
+fn lines((url, verify): (&Url, &Verify), file: Option<&Path>, findings: &Findings) -> String {
     let mut out = String::new();
     let mut line = |name: &str, value: String| {
         out.push_str(&format!("{name:>12}: "));
@@ -66,8 +67,8 @@ fn lines(request: &Request, file: Option<&Path>, findings: &Findings) -> String 
         }
         out.push('\n');
     };
-    line("URL", request.url.to_string());
-    line("Demanded", request.verify.to_string());
+    line("URL", url.to_string());
+    line("Demanded", verify.to_string());
     let verdict = findings.verdict.as_ref();
     if let Some(list) = verdict.and_then(|verdict| verdict.list.as_ref()) {
         let files = if list.entries == 1 { "file" } else { "files" };
@@ -126,13 +127,13 @@ fn signature_lines(signed: &Signed, line: &mut impl FnMut(&str, String)) {
 }
 
 /// The object of `--json=`: members are never left out, what is not known is `null`.
-fn object(request: &Request, file: Option<&Path>, findings: &Findings) -> Value {
+fn object((url, verify): (&Url, &Verify), file: Option<&Path>, findings: &Findings) -> Value {
     let verdict = findings.verdict.as_ref();
     let list = verdict.and_then(|verdict| verdict.list.as_ref());
     let signed = verdict.and_then(|verdict| verdict.signature.as_ref());
     json!({
-        "url": request.url.to_string(),
-        "verify": request.verify.to_string(),
+        "url": url.to_string(),
+        "verify": verify.to_string(),
         "accepted": findings.refusal.is_none(),
         "error": findings.refusal.as_ref().map(|error| json!({
             "code": error.kind.code(),

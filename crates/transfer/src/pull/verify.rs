@@ -37,6 +37,19 @@ pub struct Findings {
     pub refusal: Option<Error>,
 }
 
+impl Findings {
+    /// That nothing could be found out.
+    #[must_use]
+    pub const fn nothing(refusal: Error) -> Self {
+        Self {
+            verdict: None,
+            digest: None,
+            local_bytes: None,
+            refusal: Some(refusal),
+        }
+    }
+}
+
 /// Fetches lists and signatures, judges them, and compares the file if there is one. A file that is
 /// proven by its own signature is small, and is fetched if it is not here.
 ///
