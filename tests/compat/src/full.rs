@@ -82,7 +82,7 @@ fn full_anywhere(verb: Verb) {
                 "{:?}",
                 outcome.notes
             );
-            assert_eq!(prepared.work.images(), [""; 0], "{verb:?} {round}");
+            assert_eq!(prepared.left(), [""; 0], "{verb:?} {round}");
         }
     }
     small.resize(ENOUGH_KIB);

@@ -53,7 +53,8 @@ fn killed_anywhere(verb: Verb) {
         prepared.start().succeed();
         prepared.check();
         if is_ours() {
-            assert_eq!(prepared.work.images(), [prepared.name()]);
+            assert_eq!(prepared.left(), [prepared.name()]);
+            assert_eq!(prepared.work.kept(), [""; 0]);
         }
     });
 }
@@ -66,7 +67,7 @@ fn stopped_anywhere(verb: Verb) {
     cut_anywhere(&prepared, Signal::TERM, || {
         prepared.check_interrupted();
         if is_ours() {
-            let left = prepared.work.images();
+            let left = prepared.left();
             assert!(left.is_empty() || left == [prepared.name()], "{left:?}");
         }
     });

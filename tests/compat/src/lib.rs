@@ -15,6 +15,7 @@
 //! | `mount` | file systems of all kinds, mounted for one test |
 //! | `tree` | a folder as a comparable table |
 //! | `everything` | a tree with all that an image can hold |
+//! | `faults` | pulls from servers that misbehave in every way |
 //! | `bus` | the service on a private bus, with its real workers |
 //! | the others | the tests, one file a subject of the manual |
 
@@ -27,11 +28,6 @@ mod make;
 #[cfg(test)]
 mod mount;
 #[cfg(test)]
-#[allow(
-    dead_code,
-    unused_imports,
-    reason = "not every way to misbehave has its test yet"
-)]
 mod server;
 #[cfg(test)]
 mod subject;
@@ -50,6 +46,8 @@ mod bombs;
 mod btrfs;
 #[cfg(test)]
 mod bus;
+#[cfg(test)]
+mod cancel;
 #[cfg(test)]
 mod command_line;
 #[cfg(test)]
@@ -72,6 +70,8 @@ mod export;
 mod export_raw;
 #[cfg(test)]
 mod faithful;
+#[cfg(test)]
+mod faults;
 #[cfg(test)]
 mod full;
 #[cfg(test)]
@@ -97,10 +97,14 @@ mod replace;
 #[cfg(test)]
 mod streams;
 #[cfg(test)]
+mod tamper;
+#[cfg(test)]
 mod tarball;
 #[cfg(test)]
 mod transport;
 #[cfg(test)]
 mod trust;
+#[cfg(test)]
+mod together;
 #[cfg(test)]
 mod verify;

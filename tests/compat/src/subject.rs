@@ -1,11 +1,15 @@
 //! The programs under test, and what they say.
 
+use rustix::process::{Pid, Signal};
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
+use std::io::{BufRead, BufReader};
 use std::os::unix::net::UnixDatagram;
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Condvar, Mutex};
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 /// Runs a program of a foreign root with our `/tmp`, where all files of the tests are, and our
@@ -123,6 +127,18 @@ impl Work {
         self.folder.path().join(name)
     }
 
+    /// What is kept of unfinished downloads, sorted; locks are left out.
+    pub(crate) fn kept(&self) -> Vec<String> {
+        let entries = std::fs::read_dir(self.path("cache"));
+        let names = entries.into_iter().flatten().map(|entry| entry.unwrap());
+        let mut names: Vec<String> = names
+            .map(|entry| entry.file_name().to_string_lossy().into_owned())
+            .filter(|name| !name.ends_with(".lock"))
+            .collect();
+        names.sort();
+        names
+    }
+
     /// A path in the image root.
     pub(crate) fn image(&self, name: impl AsRef<Path>) -> PathBuf {
         self.path("images").join(name)
@@ -199,7 +215,11 @@ impl Run {
         Self {
             program: program.into(),
             arguments: Vec::new(),
-            environment: Vec::new(),
+            // Unfinished downloads belong to the test, as all else.
+            environment: vec![(
+                "IMPORTD_CACHE_DIRECTORY".into(),
+                folder.join("cache").into(),
+            )],
             stdin: None,
             stdout: None,
             folder: folder.into(),
@@ -334,6 +354,72 @@ pub(crate) fn collect(child: Child, socket: &UnixDatagram) -> Outcome {
         stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
         stdout: output.stdout,
         notes,
+    }
+}
+
+/// A program that runs; what it says is read while it does.
+#[derive(Debug)]
+pub(crate) struct Started {
+    child: Child,
+    socket: UnixDatagram,
+    told: Arc<(Mutex<String>, Condvar)>,
+    reader: JoinHandle<()>,
+}
+
+impl Started {
+    pub(crate) fn new(run: Run) -> Self {
+        let (mut child, socket) = run.start();
+        let lines = BufReader::new(child.stderr.take().unwrap());
+        let told = Arc::new((Mutex::new(String::new()), Condvar::new()));
+        let shared = Arc::clone(&told);
+        let reader = std::thread::spawn(move || {
+            for line in lines.lines().map_while(Result::ok) {
+                *shared.0.lock().unwrap() += &format!("{line}\n");
+                shared.1.notify_all();
+            }
+        });
+        Self {
+            child,
+            socket,
+            told,
+            reader,
+        }
+    }
+
+    /// Waits until it has said these words.
+    pub(crate) fn until(&self, words: &str) {
+        let (text, changed) = &*self.told;
+        let mut text = text.lock().unwrap();
+        while !text.contains(words) {
+            assert!(
+                !self.reader.is_finished(),
+                "it ended without '{words}': {text}"
+            );
+            let waited = changed.wait_timeout(text, Duration::from_millis(50));
+            text = waited.unwrap().0;
+        }
+    }
+
+    /// Waits until something is so outside of it.
+    pub(crate) fn wait(&self, is_so: impl Fn() -> bool) {
+        while !is_so() {
+            assert!(!self.reader.is_finished(), "it ended: {:?}", self.told);
+            std::thread::yield_now();
+        }
+    }
+
+    /// Sends a signal, and waits for the end.
+    pub(crate) fn end(self, signal: Signal) -> Outcome {
+        rustix::process::kill_process(Pid::from_child(&self.child), signal).unwrap();
+        self.outcome()
+    }
+
+    /// Waits for the end.
+    pub(crate) fn outcome(self) -> Outcome {
+        let outcome = collect(self.child, &self.socket);
+        self.reader.join().unwrap();
+        let stderr = self.told.0.lock().unwrap().clone();
+        Outcome { stderr, ..outcome }
     }
 }
 

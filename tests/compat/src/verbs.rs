@@ -1,6 +1,6 @@
 //! One transfer of each kind, to be interrupted: how it is started, and what must come of it.
 
-use crate::make::{archive, disk, file, has, packed, plain_tree, run};
+use crate::make::{archive, checksum_line, disk, file, has, packed, plain_tree, run};
 use crate::server::{Answer, Server};
 use crate::subject::{Run, Work, is_ours};
 use crate::tree::assert_same;
@@ -19,6 +19,10 @@ pub(crate) enum Verb {
     ExportRaw,
     ExportQcow2,
     PullRaw,
+    /// Of a disk image that is proven by a list, and whose download is kept.
+    PullKept,
+    /// Of an archive that is proven by a list.
+    PullTar,
 }
 
 /// Sources for a transfer, in a folder of its own whose `images` is where the result appears.
@@ -52,17 +56,15 @@ impl Verb {
         file(&tree.join("noise"), noise(2 << 20));
         let mut server = None;
         let source = match self {
-            Verb::ImportTar => file(
-                &work.path("t.tar.gz"),
-                packed(&archive(&tree), &["gzip", "-c"]),
-            ),
-            Verb::ImportRawPacked | Verb::PullRaw => {
+            Verb::ImportTar | Verb::PullTar => {
+                let bytes = packed(&archive(&tree), &["gzip", "-c"]);
+                server = (self == Verb::PullTar).then(|| serve("x.tar.gz", &bytes));
+                file(&work.path("t.tar.gz"), bytes)
+            }
+            Verb::ImportRawPacked | Verb::PullRaw | Verb::PullKept => {
                 let bytes = packed(&std::fs::read(&disk).unwrap(), &["gzip", "-1c"]);
-                if self == Verb::PullRaw {
-                    let running = Server::start();
-                    running.put("/x.raw.gz", Answer::ok(bytes.clone()));
-                    server = Some(running);
-                }
+                let is_pull = self != Verb::ImportRawPacked;
+                server = is_pull.then(|| serve("x.raw.gz", &bytes));
                 file(&work.path("x.raw.gz"), bytes)
             }
             Verb::ImportQcow2 | Verb::ImportQcow2Packed => {
@@ -93,8 +95,17 @@ impl Verb {
     }
 }
 
+/// A server of a file and of its list.
+fn serve(name: &str, bytes: &[u8]) -> Server {
+    let server = Server::start();
+    let answer = Answer::ok(bytes).etag("\"one\"");
+    server.put(&format!("/{name}"), answer);
+    server.put("/SHA256SUMS", Answer::ok(checksum_line(bytes, name)));
+    server
+}
+
 /// Data that does not pack well.
-fn noise(length: usize) -> Vec<u8> {
+pub(crate) fn noise(length: usize) -> Vec<u8> {
     let mut state: u64 = 88_172_645_463_325_252;
     let bytes = std::iter::repeat_with(|| {
         state ^= state << 13;
@@ -145,21 +156,30 @@ impl Prepared {
                     .args(["raw", "--format=gzip"]);
                 run.arg(&self.source).arg(self.result())
             }
-            Verb::PullRaw => {
-                let options = ["--verify=no", "--keep-download=no", "--force", "raw"];
-                let url = self.server.as_ref().map(|server| server.url("/x.raw.gz"));
-                self.work
-                    .run("systemd-pull")
-                    .args(options)
-                    .arg(url.unwrap())
-            }
+            Verb::PullRaw => self.pull("raw", "x.raw.gz", ["--verify=no", "--keep-download=no"]),
+            Verb::PullKept => self.pull(
+                "raw",
+                "x.raw.gz",
+                ["--verify=checksum", "--keep-download=yes"],
+            ),
+            Verb::PullTar => self.pull(
+                "tar",
+                "x.tar.gz",
+                ["--verify=checksum", "--keep-download=no"],
+            ),
         }
+    }
+
+    fn pull(&self, form: &str, name: &str, options: [&str; 2]) -> Run {
+        let server = self.server.as_ref().unwrap();
+        let run = self.work.run("systemd-pull").args(options);
+        run.args(["--force", form, &server.url(&format!("/{name}"))])
     }
 
     /// The name of what is made.
     pub(crate) fn name(&self) -> &'static str {
         match self.verb {
-            Verb::ImportTar | Verb::ImportFs => "x",
+            Verb::ImportTar | Verb::ImportFs | Verb::PullTar => "x",
             Verb::ExportTar => "x.tar.zst",
             Verb::ExportRaw => "x.img",
             Verb::ExportQcow2 => "x.qcow2",
@@ -179,7 +199,9 @@ impl Prepared {
                 let made = std::fs::read(self.result().join("noise")).unwrap();
                 assert!(made == std::fs::read(self.tree.join("noise")).unwrap());
             }
-            Verb::ImportTar | Verb::ImportFs => assert_same(&self.tree, &self.result()),
+            Verb::ImportTar | Verb::ImportFs | Verb::PullTar => {
+                assert_same(&self.tree, &self.result());
+            }
             Verb::ExportTar => {
                 run("zstd", &["-tq", self.name()], &self.work.path("images"));
             }
@@ -210,6 +232,20 @@ impl Prepared {
         self.check();
     }
 
+    /// What is in the image root beside kept downloads, which are whole.
+    pub(crate) fn left(&self) -> Vec<String> {
+        let mut left = self.work.images();
+        left.retain(|name| {
+            let is_kept = name.starts_with(".raw-") && self.verb == Verb::PullKept;
+            if is_kept {
+                let kept = std::fs::read(self.work.image(name)).unwrap();
+                assert!(kept == std::fs::read(&self.disk).unwrap(), "{name}");
+            }
+            !is_kept
+        });
+        left
+    }
+
     /// Removes the result.
     pub(crate) fn clear(&self) {
         let script = "rm -rf images/* images/.[!.]*";
@@ -236,7 +272,9 @@ macro_rules! each_verb {
             export_of_a_tree: ExportTar,
             export_of_a_disk_image: ExportRaw,
             export_to_qcow2: ExportQcow2,
-            pull_of_a_disk_image: PullRaw
+            pull_of_a_disk_image: PullRaw,
+            pull_that_is_kept: PullKept,
+            pull_of_an_archive: PullTar
         }
     };
     ($test:path; $($name:ident: $verb:ident),*) => {

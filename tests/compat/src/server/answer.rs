@@ -53,6 +53,8 @@ pub(crate) enum Fault {
     ChunkedSize(&'static str),
     /// The body ends with the connection, its length is not told.
     NoLength,
+    /// As that, and without the end of TLS after so many bytes.
+    NoLengthCutAfter(usize),
     /// As a server of the old days: without a length, without ranges.
     Http10,
 }

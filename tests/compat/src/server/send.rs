@@ -71,7 +71,9 @@ fn head(reply: &Reply) -> String {
         | Fault::ChunkedTrailers
         | Fault::ChunkedCutAfter(_)
         | Fault::ChunkedSize(_) => add("Transfer-Encoding", "chunked"),
-        Fault::NoLength | Fault::Http10 | Fault::Endless => add("Connection", "close"),
+        Fault::NoLength | Fault::NoLengthCutAfter(_) | Fault::Http10 | Fault::Endless => {
+            add("Connection", "close");
+        }
         Fault::Length(text) => add("Content-Length", text),
         Fault::HugeHeader(length) => {
             add("X-Huge", &"x".repeat(length));
@@ -107,7 +109,9 @@ impl Body<'_> {
         let body = reply.body();
         let first = |length: usize| &body[..length.min(body.len())];
         match reply.fault {
-            Fault::CutAfter(length) | Fault::GoAwayAfter(length) => {
+            Fault::CutAfter(length)
+            | Fault::GoAwayAfter(length)
+            | Fault::NoLengthCutAfter(length) => {
                 self.write(first(length))?;
                 self.stream.get_mut().flush()?;
                 // Without the end that TLS has.

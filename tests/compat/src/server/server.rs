@@ -5,7 +5,7 @@ use super::reply::Reply;
 use super::send::send;
 use super::state::{Request, Seen, State};
 use super::tls::{Certificate, Plain, Secure, Stream};
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 use std::sync::Arc;
@@ -150,7 +150,18 @@ fn serve(
         }
     };
     let mut stream = BufReader::new(stream);
-    while let Some(request) = read_request(&mut stream)? {
+    loop {
+        let request = match read_request(&mut stream) {
+            Ok(Some(request)) => request,
+            Ok(None) => break,
+            Err(error) => {
+                // As servers do with what is no HTTP: a client that means TLS hears it.
+                stream
+                    .get_mut()
+                    .write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n")?;
+                return Err(error);
+            }
+        };
         let answer = state.ask(request.clone());
         let reply = Reply::to(&request, &answer);
         let wants_end = request.header("connection") == Some("close");

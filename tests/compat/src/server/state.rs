@@ -3,6 +3,10 @@
 use super::answer::Answer;
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::{Condvar, Mutex, MutexGuard};
+use std::time::Duration;
+
+/// Longest time that a test waits for what a client does.
+const WAIT_MAX: Duration = Duration::from_secs(30);
 
 /// A request that came.
 #[derive(Clone, Debug)]
@@ -79,10 +83,14 @@ impl State {
         self.changed.notify_all();
     }
 
-    /// Waits until what was seen is enough.
+    /// Waits until what was seen is enough; a client that never comes fails the test.
     pub(super) fn wait(&self, is_enough: impl Fn(&Seen) -> bool) {
         let seen = self.seen();
-        drop(self.changed.wait_while(seen, |seen| !is_enough(seen)));
+        let waited = self
+            .changed
+            .wait_timeout_while(seen, WAIT_MAX, |seen| !is_enough(seen));
+        let (seen, result) = waited.unwrap();
+        assert!(!result.timed_out(), "nothing more came: {seen:?}");
     }
 
     pub(super) fn release(&self) {
