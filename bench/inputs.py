@@ -1,5 +1,5 @@
-"""What the rows read: one tree in several packings, one disk image in several formats, and their server."""
-import functools, http.server, os, subprocess, threading
+"""What the rows read: one tree in several packings, one disk image in several formats."""
+import subprocess
 
 from place import sh
 from results import file_digest
@@ -36,19 +36,3 @@ def make_inputs(place, source_tree, is_needed):
             if path.name != "SHA256SUMS":
                 f.write(f"{file_digest(path)}  {path.name}\n")
     return data
-
-
-def serve(folder):
-    class Handler(http.server.SimpleHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-        def log_message(self, *arguments):
-            pass
-        def copyfile(self, source, output):
-            # The server must not be the bottleneck.
-            offset, size = 0, os.fstat(source.fileno()).st_size
-            output.flush()
-            while offset < size:
-                offset += os.sendfile(self.connection.fileno(), source.fileno(), offset, min(size - offset, 1 << 24))
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Handler, directory=str(folder)))
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    return server.server_port

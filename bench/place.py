@@ -1,5 +1,5 @@
 """Where the programs run: a file system in memory, inside the reference's root."""
-import os, pathlib, subprocess, tempfile, time
+import dataclasses, os, pathlib, subprocess, tempfile, time
 
 WORKERS = "usr/lib/systemd"
 
@@ -31,27 +31,43 @@ class Place:
     def close(self):
         for mount in [*self.mounts, self.outside]:
             subprocess.run(["umount", mount])
-        subprocess.run(["umount", self.memory])
+        # Its loop device lets go a moment later.
+        subprocess.run(["umount", "--lazy", self.memory])
         self.memory.rmdir()
 
 
-class Subject:
-    def __init__(self, name, root, programs):
-        self.name, self.root, self.programs = name, root, programs
+@dataclasses.dataclass
+class Used:
+    """What a run took: processor seconds, and KiB at the peak."""
+    seconds: float
+    peak: int
 
-    def run(self, program, arguments, stdout=None):
-        """Runs a worker; wall seconds, peak KiB. Both subjects run inside the same root."""
+
+class Subject:
+    def __init__(self, name, root, programs, cache):
+        self.name, self.root, self.programs, self.cache = name, root, programs, cache
+
+    def start(self, program, arguments, **environment):
+        """Starts a worker. Both subjects run inside the same root."""
         path = f"/{self.programs}/{program}"
-        start = time.monotonic()
-        process = subprocess.Popen(
+        return subprocess.Popen(
             ["chroot", self.root, path, *map(str, arguments)],
-            stdin=subprocess.DEVNULL, stdout=stdout or subprocess.DEVNULL, stderr=subprocess.PIPE,
-            env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C.UTF-8"},
+            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+            # Unfinished downloads belong on the file system of the results, as on a real machine.
+            env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C.UTF-8", "IMPORTD_CACHE_DIRECTORY": str(self.cache), **environment},
         )
+
+    def finish(self, process):
+        """Waits for the end of a worker, which must be a good one."""
         errors = process.stderr.read().decode(errors="replace")
         _, status, usage = os.wait4(process.pid, 0)
         process.returncode = os.waitstatus_to_exitcode(status)
-        seconds = time.monotonic() - start
         if process.returncode != 0:
-            raise RuntimeError(f"{self.name}: {program} {arguments} failed:\n{errors}")
-        return seconds, usage.ru_maxrss
+            raise RuntimeError(f"{self.name}: {process.args[2:]} failed:\n{errors}")
+        return Used(usage.ru_utime + usage.ru_stime, usage.ru_maxrss)
+
+    def run(self, program, arguments):
+        """Runs a worker; wall seconds, peak KiB."""
+        start = time.monotonic()
+        used = self.finish(self.start(program, arguments))
+        return time.monotonic() - start, used.peak

@@ -14,6 +14,11 @@ class Row:
     tool: list = dataclasses.field(default_factory=list)
     """A shell line for tools, as parts: texts, and tuples of commands of which the first installed one is taken.
     IN, TREE and OUT are folders as seen from outside."""
+    ours: list = dataclasses.field(default_factory=list)
+    """Options that only our program is given."""
+
+    def arguments_of(self, subject):
+        return [self.arguments[0], *(self.ours if subject.name == "ours" else []), *self.arguments[1:]]
 
 
 # Best first. The second is what everybody has.
@@ -53,14 +58,20 @@ def imports(source, target):
                   "image.raw", wanted, [f"qemu-img convert -O raw IN/disk.{suffix} OUT/image.raw"])
 
 
-def pulls(target, port):
+def pulls(target, fast, limited):
     for kind, suffix, wanted in [("raw", "raw", 3), ("raw", "raw.gz", 2), ("raw", "raw.xz", 1.8), ("tar", "tar.xz", 1.8)]:
         name, result = (f"tree.{suffix}", "image") if kind == "tar" else (f"disk.{suffix}", "image.raw")
         options = ["--verify=checksum", "--keep-download=no", "--settings=no"]
         options += ["--roothash=no", "--verity=no"] if kind == "raw" else []
-        url = f"http://127.0.0.1:{port}/{name}"
+        url = f"{fast}/{name}"
         yield Row(f"pull {suffix}", "systemd-pull", [kind, f"--image-root={target}", *options, url, "image"], result, wanted,
                   import_tool(kind, suffix, f"curl -sS {url} | tee >(sha256sum >OUT/sum)"))
+
+
+    # Any bytes are a disk image.
+    options = ["--verify=checksum", "--keep-download=no", "--settings=no", "--roothash=no", "--verity=no"]
+    yield Row("pull raw 40MB/s x4", "systemd-pull", ["raw", f"--image-root={target}", *options, f"{limited}/tree.tar", "image"], "image.raw", 3.5,
+              [f"curl -sS {limited}/tree.tar > OUT/image.raw"], ["--connections=4"])
 
 
 def exports(place, source, target):
@@ -72,10 +83,11 @@ def exports(place, source, target):
         yield Row(f"export {suffix}", "systemd-export", ["raw", f"{source}/./disk.raw", f"{target}/out.{suffix}"], f"out.{suffix}", wanted, tool)
 
 
-def rows(place, port):
+def rows(place, fast="", limited=""):
+    """All rows; `fast` and `limited` are the addresses of the servers."""
     source, target = place.inside / "in", place.inside / "out"
     yield from imports(source, target)
-    yield from pulls(target, port)
+    yield from pulls(target, fast, limited)
     yield from exports(place, source, target)
     yield Row("import-fs", "systemd-import-fs", ["run", f"--image-root={target}", "--btrfs-quota=no", f"{place.inside}/tree", "image"],
               "image", 1.4, ["cp -a TREE OUT/image"])

@@ -10,16 +10,21 @@ ratio of a pair, and the peak memory of both. Results are compared: a fast wrong
 
 Exports are also tested by the packer's own tool, and must be the same bytes each time. With --tools each
 row also runs the best standard tool that does the same work and nothing else (no checks, no atomicity),
-and prints ours / tool: below 1 we are faster.
+and prints ours / tool: below 1 we are faster. Last come measures of pulls that are no pairs (network.py).
 
 Root is needed (loop mounts, chroot). Absolute times mean nothing here.
 """
 import argparse, fnmatch, os, pathlib, shutil, statistics, subprocess, sys, time
 
-from inputs import make_inputs, serve
+from inputs import make_inputs
+from network import MEASURES
 from place import WORKERS, Place, Subject
 from results import file_digest, is_sound, tree_digest, unpacked_digest
 from rows import rows, tool_line
+from server import Server
+
+LIMITED_RATE = 40_000_000
+"""What the server of the limited rows gives each connection, in bytes a second."""
 
 
 def fresh(out):
@@ -38,7 +43,7 @@ class Measured:
     def take(self, row, subject, place):
         out = place.outside / "out"
         fresh(out)
-        seconds, peak = subject.run(row.program, row.arguments)
+        seconds, peak = subject.run(row.program, row.arguments_of(subject))
         self.times.append(seconds)
         self.peak = max(self.peak, peak)
         path = out / row.result
@@ -119,18 +124,26 @@ def main():
     try:
         print("preparing inputs …", flush=True)
         tree = options.tree or root
-        wanted = [row for row in rows(place, 0) if fnmatch.fnmatch(row.name, options.rows)]
+        wanted = [row for row in rows(place) if fnmatch.fnmatch(row.name, options.rows)]
+        measures = {name: it for name, it in MEASURES.items() if fnmatch.fnmatch(name, options.rows)}
         named = {str(argument).rsplit("/", 1)[-1] for row in wanted for argument in row.arguments}
+        named |= {name for _, names in measures.values() for name in names}
         data = make_inputs(place, tree, lambda name: name in named)
-        port = serve(data)
-        subjects = [Subject("theirs", root, WORKERS), Subject("ours", root, "var/tmp/importd-bench-programs")]
+        fast, limited = Server(data), Server(data, rate=LIMITED_RATE)
+        cache = place.inside / "cache"
+        theirs, ours = Subject("theirs", root, WORKERS, cache), Subject("ours", root, "var/tmp/importd-bench-programs", cache)
         print(f"{'row':17} {'ratio':>6}  {'min–max':>11}  {'least':>5}  {'met':>3}  {'theirs':>6} {'ours':>6}  {'MiB':>5} {'ours':>5}  result" + ("  tool  ours/tool" if options.tools else ""))
-        for row in rows(place, port):
+        for row in rows(place, fast.url("").rstrip("/"), limited.url("").rstrip("/")):
             if fnmatch.fnmatch(row.name, options.rows):
                 try:
-                    measure(row, subjects, place, options)
+                    measure(row, [theirs, ours], place, options)
                 except RuntimeError as error:
                     print(f"{row.name:17} {error}", flush=True)
+        for name, (take, _) in measures.items():
+            try:
+                print(f"{name:17} {take(ours, theirs, place, fresh, options.pairs)}", flush=True)
+            except RuntimeError as error:
+                print(f"{name:17} {error}", flush=True)
     finally:
         place.close()
         shutil.rmtree(programs, ignore_errors=True)
