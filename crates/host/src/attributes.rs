@@ -89,6 +89,17 @@ pub fn set_at(folder: &Dir, name: &OsStr, attribute: &OsStr, value: &[u8]) -> io
     )?)
 }
 
+/// Removes an attribute of an open file; not there is fine.
+///
+/// # Errors
+/// What fremovexattr(2) says; not where the file system has none.
+pub fn remove(fd: BorrowedFd<'_>, attribute: &OsStr) -> io::Result<()> {
+    match rustix::fs::fremovexattr(fd, attribute) {
+        Ok(()) | Err(Errno::NODATA | Errno::OPNOTSUPP) => Ok(()),
+        Err(errno) => Err(errno.into()),
+    }
+}
+
 /// Names a thing by its folder's descriptor: the last component is not followed by the `l…` calls,
 /// and none stands between.
 fn path_of(folder: &Dir, name: &OsStr) -> PathBuf {

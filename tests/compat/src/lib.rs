@@ -101,10 +101,10 @@ mod tamper;
 #[cfg(test)]
 mod tarball;
 #[cfg(test)]
+mod together;
+#[cfg(test)]
 mod transport;
 #[cfg(test)]
 mod trust;
-#[cfg(test)]
-mod together;
 #[cfg(test)]
 mod verify;

@@ -102,6 +102,12 @@ pub struct Identity {
 }
 
 impl Identity {
+    /// What no other subvolume has, a copy of this one included.
+    #[must_use]
+    pub const fn uuid(&self) -> [u8; 16] {
+        self.uuid
+    }
+
     /// Whether this is a snapshot of the other one.
     #[must_use]
     pub fn is_snapshot_of(&self, other: &Self) -> bool {

@@ -1,9 +1,11 @@
-//! Whole trees: copied with everything that is in them, removed whatever is in them.
+//! Whole trees: copied with everything that is in them, removed whatever is in them, surveyed.
 //!
-//! Both reach every inode by its own name in an open folder and follow no link.
+//! All reach every inode by its own name in an open folder and follow no link.
 
 mod copy;
 mod remove;
+mod survey;
 
 pub use copy::{CopyError, CopyProgress, CopyReport, Tell, adopt, copy};
 pub use remove::remove;
+pub use survey::{Survey, nanoseconds, survey};

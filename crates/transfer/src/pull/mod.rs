@@ -6,7 +6,7 @@
 mod body;
 pub mod companion;
 pub mod evidence;
-mod keep;
+mod kept;
 mod room;
 
 pub mod direct;
@@ -16,6 +16,7 @@ pub mod verify;
 
 use self::body::Body;
 use self::companion::Companion;
+use self::kept::{Fresh, Version};
 use self::room::Announced;
 use crate::context::{Context, Target};
 use crate::error::{Doing, Error, Result};
@@ -42,7 +43,7 @@ use importd_host::dir::Dir;
 use importd_host::sandbox::CapabilitySet;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 /// Sent with every request.
 const USER_AGENT: &str = concat!("systemd-pull/", env!("CARGO_PKG_VERSION"), " (importd)");
@@ -92,8 +93,7 @@ struct Download {
     /// How many bytes came so far.
     packed: Count,
     pending: Pending,
-    etag: Option<String>,
-    last_modified: Option<SystemTime>,
+    version: Version,
 }
 
 impl Request {
@@ -133,24 +133,26 @@ impl Request {
         Claims::fetch(self, fetcher, context)
     }
 
-    /// Starts the download of what is expected.
+    /// Starts the download of what is expected, whatever is kept.
     fn download(
         &self,
         fetcher: &Fetcher,
         expected: &Expectation,
         context: &Context,
     ) -> Result<Download> {
+        let remote = fetcher.get(&self.url).map_err(kept::not_retrieved)?;
+        self.receive(Fresh::of(remote, None), expected, context)
+    }
+
+    /// Starts the download of bytes that are on their way, of which this is expected.
+    fn receive(&self, fresh: Fresh, expected: &Expectation, context: &Context) -> Result<Download> {
+        let Fresh { remote, version } = fresh;
         let Remote {
             length,
-            etag,
-            last_modified,
             body,
             origins,
             ..
-        } = fetcher.get(&self.url).map_err(|mut error| {
-            error.doing = format!("Failed to retrieve image file: {}", error.doing);
-            error
-        })?;
+        } = remote;
         if let Some(length) = length {
             context
                 .report
@@ -173,8 +175,7 @@ impl Request {
             body: Ahead::new(unpacked).doing(failed)?,
             packed,
             pending,
-            etag,
-            last_modified,
+            version,
         })
     }
 

@@ -1,6 +1,6 @@
 //! A disk image is downloaded.
 
-use super::keep;
+use super::kept;
 use super::room;
 use super::{Body, Request};
 use crate::context::Context;
@@ -34,14 +34,25 @@ fn fetch(
 ) -> Result<()> {
     let claims = request.claims(fetcher, context)?;
     let expected = claims.expect_image()?;
-    let mut download = request.download(fetcher, &expected, context)?;
-    room::check(download.announced, request, root, context)?;
-
-    let pristine = keep::pristine_name(request, download.etag.as_deref(), root);
     let local = match &request.local {
         Local::Named(name) => Some(disk_name(name)?),
         Local::Derived | Local::Pristine => None,
     };
+    let need = kept::Need {
+        expected: &expected,
+        bytes_max: bounds.size_max,
+        entries_max: None,
+        is_unconverted: bounds.format.is_some(),
+    };
+    let source = (fetcher, root);
+    let Some(fresh) = kept::fetch(request, &need, local.as_deref(), source, context)? else {
+        return Ok(());
+    };
+    let mut download = request.receive(fresh, &expected, context)?;
+    room::check(download.announced, request, root, context)?;
+
+    let etag = download.version.etag.as_deref();
+    let pristine = kept::pristine(&request.url, request.form, etag, &root.path);
     let file_name = local.as_ref().unwrap_or(&pristine);
     let sink = RawSink::create(&root.folder, file_name, Dress::fresh(context.umask))?;
     // Told in the end: other servers may come in on the way.
@@ -61,11 +72,19 @@ fn fetch(
     carry::note_origin(
         sink.canvas().fd(),
         &request.url.without_credentials(),
-        download.etag.as_deref(),
-        download.last_modified,
+        etag,
+        download.version.last_modified,
     );
     let staged = sink.seal()?;
     let proven = staged.prove(&label(), &expected, &received)?;
-    let kept = keep::Kept { pristine, local };
-    keep::install(proven, &kept, request, root, context)
+    let kept = kept::Kept {
+        pristine,
+        local,
+        expected: &expected,
+        verdict: &claims.verdict(),
+        version: &download.version,
+        received: &received,
+        is_unconverted: need.is_unconverted,
+    };
+    kept::install(proven, &kept, request, root, context)
 }

@@ -1,7 +1,7 @@
 //! An archive is downloaded and becomes a tree.
 
 use super::Request;
-use super::keep;
+use super::kept;
 use super::room;
 use crate::context::Context;
 use crate::error::Result;
@@ -34,14 +34,25 @@ fn fetch(
 ) -> Result<()> {
     let claims = request.claims(fetcher, context)?;
     let expected = claims.expect_image()?;
-    let download = request.download(fetcher, &expected, context)?;
-    room::check(download.announced, request, root, context)?;
-
-    let pristine = keep::pristine_name(request, download.etag.as_deref(), root);
     let local = match &request.local {
         Local::Named(name) => Some(OsString::from(name.as_str())),
         Local::Derived | Local::Pristine => None,
     };
+    let need = kept::Need {
+        expected: &expected,
+        bytes_max: limits.bytes,
+        entries_max: Some(limits.entries),
+        is_unconverted: false,
+    };
+    let source = (fetcher, root);
+    let Some(fresh) = kept::fetch(request, &need, local.as_deref(), source, context)? else {
+        return Ok(());
+    };
+    let download = request.receive(fresh, &expected, context)?;
+    room::check(download.announced, request, root, context)?;
+
+    let etag = download.version.etag.as_deref();
+    let pristine = kept::pristine(&request.url, request.form, etag, &root.path);
     let name = local.as_ref().unwrap_or(&pristine);
     let sink = TreeSink::create(
         &root.folder,
@@ -55,6 +66,14 @@ fn fetch(
         .map_err(|error| request.failed_body(error))?;
     let received = request.received(download.pending, context)?;
     let proven = staged.prove(&request.label(&download.origins), &expected, &received)?;
-    let kept = keep::Kept { pristine, local };
-    keep::install(proven, &kept, request, root, context)
+    let kept = kept::Kept {
+        pristine,
+        local,
+        expected: &expected,
+        verdict: &claims.verdict(),
+        version: &download.version,
+        received: &received,
+        is_unconverted: need.is_unconverted,
+    };
+    kept::install(proven, &kept, request, root, context)
 }

@@ -77,8 +77,8 @@ fn new_file(
     carry::note_origin(
         sink.canvas().fd(),
         &request.url.without_credentials(),
-        download.etag.as_deref(),
-        download.last_modified,
+        download.version.etag.as_deref(),
+        download.version.last_modified,
     );
     let proven = sink
         .seal()?
