@@ -85,6 +85,8 @@ mod import_raw;
 #[cfg(test)]
 mod import_tar;
 #[cfg(test)]
+mod kept;
+#[cfg(test)]
 mod kill;
 #[cfg(test)]
 mod names;
