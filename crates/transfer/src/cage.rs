@@ -8,6 +8,8 @@
 //! | export | read all, trusted attributes | the image or its snapshot | folder of FILE, if it is a file | no |
 //! | pull | as import of that form | TLS roots, resolver files, `file:` source | image root, or folder of the path | connect |
 //! | pull verify | read all | as pull | – | connect |
+//! | pull --dry-run | as pull | as pull, image root | – | connect |
+//! | pull clean | as import tar | – | image root | no |
 //!
 //! The cage closes before the first byte of an image is looked at. Nothing in it can start another
 //! program, mount, trace, load code into the kernel or gain a privilege. A kernel without Landlock
@@ -189,6 +191,17 @@ pub fn enter_verify(request: &Request, context: &Context) -> Result<()> {
     enter(&profile, context)
 }
 
+/// For `systemd-pull --dry-run`: as [`enter_pull`], but nothing can be written anywhere.
+///
+/// # Errors
+/// As [`enter_import_tar`].
+pub fn enter_plan(folder: &Dir, request: &Request, context: &Context) -> Result<()> {
+    let mut profile = Profile::new("pull", makes(request.form));
+    profile.allow_read(folder.as_fd()).doing(failed)?;
+    allow_source(&mut profile, request);
+    enter(&profile, context)
+}
+
 fn allow_source(profile: &mut Profile, request: &Request) {
     match request.url.file_path() {
         // The folder, for the checksum files beside the image.
@@ -206,6 +219,16 @@ fn allow_source(profile: &mut Profile, request: &Request) {
             }
         }
     }
+}
+
+/// For `systemd-pull clean`: removes trees and files from the image root.
+///
+/// # Errors
+/// As [`enter_import_tar`].
+pub fn enter_clean(folder: &Dir, context: &Context) -> Result<()> {
+    let mut profile = Profile::new("pull", MAKE_TREES);
+    profile.allow_write(folder.as_fd()).doing(failed)?;
+    enter(&profile, context)
 }
 
 fn failed() -> String {

@@ -11,7 +11,7 @@
 
 mod sweep;
 
-pub use sweep::{discard, sweep, sweep_files, sweep_snapshots};
+pub use sweep::{abandoned, discard, sweep, sweep_files, sweep_snapshots};
 
 use crate::dir::Dir;
 use crate::rename::{self, Published, Replace};

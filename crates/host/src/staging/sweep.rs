@@ -6,7 +6,7 @@ use crate::rename::{self, Replace};
 use crate::{attributes, subvolume, tree};
 use rustix::fs::{AtFlags, FileType, Mode, OFlags};
 use rustix::io::Errno;
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
@@ -111,6 +111,16 @@ pub fn sweep(folder: &Dir, check: &mut dyn FnMut() -> io::Result<()>) -> io::Res
         }
     }
     Ok(removed)
+}
+
+/// The names of the entries of `folder` that [`sweep`] would remove now.
+///
+/// # Errors
+/// When the folder cannot be read.
+pub fn abandoned(folder: &Dir) -> io::Result<Vec<OsString>> {
+    let mut names = folder.entries()?;
+    names.retain(|name| is_ours(name) && claim(folder, name).is_some());
+    Ok(names)
 }
 
 /// Takes an entry from an owner who is gone; `None` if somebody holds its lock, or could without our

@@ -55,7 +55,9 @@ fn the_sweep_takes_abandoned_entries_only() {
     std::fs::File::create(path(".#importd.odd")).unwrap();
     std::fs::File::create(path(".#other0123456789abcdef")).unwrap();
     std::os::unix::fs::symlink("/", path(".#importd.l.0123456789abcdef")).unwrap();
+    assert_eq!(abandoned(&folder).unwrap().len(), 3);
     assert_eq!(sweep(&folder, &mut || Ok(())).unwrap(), 3);
+    assert_eq!(abandoned(&folder).unwrap().len(), 0);
     let left = folder.entries().unwrap();
     assert_eq!(left.len(), 3, "{left:?}");
     drop(held);

@@ -11,19 +11,23 @@ const MEDIA_TYPE: &str = "application/vnd.io.systemd.cli-introspection-0";
 /// What we stand in for, as `--version` says.
 const PROJECT: &str = "systemd";
 const RELEASE: &str = "262";
-/// Arguments of every verb, the verb counted.
-const WORDS_MIN: u32 = 2;
-const WORDS_MAX: u32 = 3;
-
 /// One line that describes a program.
-pub(super) fn describe(command: &Command, verbs: &[Verb]) -> String {
+pub(super) fn describe(
+    command: &Command,
+    verbs: &[Verb],
+    word_count: fn(&str) -> (usize, Option<usize>),
+) -> String {
     let verbs = verbs.iter().map(|verb| {
-        json!({
+        let (least, most) = word_count(verb.name);
+        let mut described = json!({
             "names": [verb.name],
             "abstract": [verb.about],
-            "minArguments": WORDS_MIN,
-            "maxArguments": WORDS_MAX,
-        })
+            "minArguments": least,
+        });
+        if let Some(most) = most {
+            described["maxArguments"] = most.into();
+        }
+        described
     });
     let options = command
         .get_arguments()

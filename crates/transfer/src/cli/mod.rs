@@ -4,6 +4,7 @@
 //! options work, the last of several equal options wins: the habits of getopt_long(3) that scripts
 //! rely on. Nothing here is global: the environment is read once, in [`run`].
 
+mod clean;
 mod config;
 mod disk;
 mod environment;
@@ -52,6 +53,13 @@ pub trait Worker: CommandFactory + FromArgMatches {
     /// Positional arguments: the verb and what follows it.
     fn words(&self) -> &[OsString];
 
+    /// How many words a verb takes, itself counted: fewest, and most if there is a limit.
+    #[must_use]
+    fn word_count(verb: &str) -> (usize, Option<usize>) {
+        let _same_for_all = verb;
+        (2, Some(3))
+    }
+
     /// Does the work.
     ///
     /// # Errors
@@ -96,10 +104,12 @@ fn start<W: Worker>(
         let text = format!("Unknown command verb '{}'{hint}", verb.escape_debug());
         return Err(Error::new(Kind::InvalidArgument, text));
     }
-    match words.len() {
-        0 | 1 => return Err(usage("Too few arguments")),
-        2 | 3 => {}
-        _ => return Err(usage("Too many arguments")),
+    let (least, most) = W::word_count(&verb);
+    if words.len() < least {
+        return Err(usage("Too few arguments"));
+    }
+    if most.is_some_and(|most| words.len() > most) {
+        return Err(usage("Too many arguments"));
     }
     let context = Context {
         report: report.clone(),
@@ -145,7 +155,11 @@ fn parse<W: Worker>(arguments: Vec<OsString>) -> Result<Parsed<W>> {
         return Ok(Parsed::Print(format!("{}\n", importd_api::VERSION)));
     }
     if matches.get_flag("introspect-cli") {
-        return Ok(Parsed::Print(introspect::describe(&command, W::VERBS)));
+        return Ok(Parsed::Print(introspect::describe(
+            &command,
+            W::VERBS,
+            W::word_count,
+        )));
     }
     let worker = W::from_arg_matches(&matches).map_err(|error| usage(&error.to_string()))?;
     if worker.words().first().is_some_and(|verb| verb == "help") {

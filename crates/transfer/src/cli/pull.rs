@@ -1,5 +1,6 @@
 //! `systemd-pull tar|raw URL [NAME]`, `systemd-pull verify URL [FILE]`
 
+use super::clean::{CleanOptions, PlanOptions};
 use super::disk::DiskOptions;
 use super::evidence::EvidenceOptions;
 use super::limits::LimitOptions;
@@ -17,6 +18,7 @@ use crate::pull::evidence::keys::{Keys, Trust};
 use crate::pull::verify::Findings;
 use crate::pull::{self, Request};
 use crate::sink::raw::Bounds;
+use crate::sink::tree::Limits;
 use crate::source::settings::Settings;
 use importd_api::failure::Kind;
 use importd_api::job::Local;
@@ -40,8 +42,9 @@ const VERIFY: &str = "verify";
     name = "systemd-pull",
     about = "Download container or virtual machine images.",
     override_usage = "systemd-pull [OPTIONS...] tar|raw URL [NAME]\n       \
-                      (NAME '-' only keeps the download; raw --direct: standard output)\n       \
-                      systemd-pull [OPTIONS...] verify URL [FILE]"
+                      systemd-pull [OPTIONS...] clean [URL|NAME...]\n       \
+                      systemd-pull [OPTIONS...] verify URL [FILE]\n       \
+                      (NAME '-' only keeps the download; raw --direct: standard output)"
 )]
 pub struct Arguments {
     // Before the others: what these have read is gone from the matches.
@@ -49,9 +52,6 @@ pub struct Arguments {
     evidence: EvidenceOptions,
     #[command(flatten)]
     target: TargetOptions,
-    /// With verify: print JSON (pretty, short, off)
-    #[arg(long, value_name = "FORMAT")]
-    json: Option<String>,
     /// Keep the download as it came, beside the image
     #[arg(long, value_name = "BOOL")]
     keep_download: Option<String>,
@@ -61,6 +61,10 @@ pub struct Arguments {
     limits: LimitOptions,
     #[command(flatten)]
     network: NetworkOptions,
+    #[command(flatten)]
+    plan: PlanOptions,
+    #[command(flatten)]
+    clean: CleanOptions,
     /// Verb, address and name
     #[arg(value_name = "VERB URL [NAME]", hide = true)]
     words: Vec<OsString>,
@@ -80,7 +84,18 @@ impl Worker for Arguments {
             name: VERIFY,
             about: "Explain what a download would be proven by, and compare a file with it",
         },
+        Verb {
+            name: "clean",
+            about: "Remove kept downloads and what killed transfers left",
+        },
     ];
+
+    fn word_count(verb: &str) -> (usize, Option<usize>) {
+        match verb {
+            "clean" => (1, None),
+            _ => (2, Some(3)),
+        }
+    }
 
     fn words(&self) -> &[OsString] {
         &self.words
@@ -90,10 +105,13 @@ impl Worker for Arguments {
         if verb == VERIFY {
             return self.explain(environment, context);
         }
-        if verify::Form::parse(self.json.as_deref())? != verify::Form::Text {
-            let text = "--json= is for verify; transfers have nothing to print";
-            return Err(Error::new(Kind::InvalidArgument, text));
+        if verb == "clean" {
+            let root = self.target.target(environment)?.places.root;
+            let words = self.words.get(1..).unwrap_or_default();
+            let request = self.clean.request(words, &self.plan, root)?;
+            return pull::clean::run(&request, context, &mut std::io::stdout());
         }
+        self.clean.refuse()?;
         let form = if verb == "tar" { Form::Tar } else { Form::Raw };
         let evidence = self.evidence.resolve(self.target.is_machine())?;
         let (bounds, range) = self.disk.checked(self.target.direct)?;
@@ -108,6 +126,16 @@ impl Worker for Arguments {
             ..environment.clone()
         };
         let request = self.request(form, &environment)?;
+        let output = self.plan.output()?;
+        if self.plan.dry_run {
+            if self.target.direct {
+                let text = "--dry-run tells about images; it does not go with --direct";
+                return Err(Error::new(Kind::InvalidArgument, text));
+            }
+            let limits = plan_limits(form, bounds, &limits);
+            let out: &mut dyn Write = &mut std::io::stdout();
+            return pull::plan::run(&request, limits, output, (out, context));
+        }
         if self.target.direct {
             let place = self.place(form, &request)?;
             return match form {
@@ -139,7 +167,7 @@ impl Arguments {
     }
 
     fn explain(&self, environment: &Environment, context: &Context) -> Result<()> {
-        let form = verify::Form::parse(self.json.as_deref())?;
+        let output = self.plan.output()?;
         let url = url(self.words.get(1).map(OsString::as_os_str))?;
         let demanded = self.evidence.resolve(self.target.is_machine())?.verify;
         let path = self.words.get(2).map(Path::new);
@@ -158,7 +186,7 @@ impl Arguments {
             // There are no keys, or bad ones: a download would be refused for that.
             Err(error) => Findings::nothing(error),
         };
-        let text = verify::shown((&url, &demanded), path, &findings, form);
+        let text = verify::shown((&url, &demanded), path, &findings, output);
         std::io::stdout()
             .write_all(text.as_bytes())
             .doing(|| "Failed to write to standard output".into())?;
@@ -207,6 +235,21 @@ impl Arguments {
             network,
             target: self.target.target(environment)?,
         })
+    }
+}
+
+fn plan_limits(form: Form, bounds: Bounds, limits: &Limits) -> pull::plan::Limits {
+    match form {
+        Form::Tar => pull::plan::Limits {
+            bytes_max: limits.bytes,
+            entries_max: Some(limits.entries),
+            is_unconverted: false,
+        },
+        Form::Raw => pull::plan::Limits {
+            bytes_max: bounds.size_max,
+            entries_max: None,
+            is_unconverted: bounds.format.is_some(),
+        },
     }
 }
 

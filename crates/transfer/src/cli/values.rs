@@ -2,6 +2,7 @@
 
 use crate::error::{Error, Result};
 use importd_api::failure::Kind;
+use std::time::Duration;
 
 /// Reads a boolean as systemd does.
 pub(super) fn boolean(text: &str) -> Option<bool> {
@@ -61,6 +62,7 @@ pub(super) fn seconds(text: &str) -> Option<u64> {
         "m" | "min" | "minute" | "minutes" => 60,
         "h" | "hr" | "hour" | "hours" => 60 * 60,
         "d" | "day" | "days" => 24 * 60 * 60,
+        "w" | "week" | "weeks" => 7 * 24 * 60 * 60,
         _ => return None,
     };
     let is_number = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
@@ -69,9 +71,28 @@ pub(super) fn seconds(text: &str) -> Option<u64> {
         .flatten()
 }
 
+/// The value of an option that takes a time, as [`seconds`] reads it.
+pub(super) fn duration(option: &str, text: &str) -> Result<Duration> {
+    seconds(text).map(Duration::from_secs).ok_or_else(|| {
+        let shown = text.escape_debug();
+        let text = format!("Failed to parse time of '--{option}=': {shown}");
+        Error::new(Kind::InvalidArgument, text)
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn times_have_units() {
+        for (text, seconds) in [("90", 90), ("2min", 120), ("1d", 86_400), ("2w", 1_209_600)] {
+            assert_eq!(duration("older-than", text).unwrap().as_secs(), seconds);
+        }
+        for bad in ["", "d", "-1d", "1y", "99999999999999999999s"] {
+            assert!(duration("older-than", bad).is_err(), "{bad}");
+        }
+    }
 
     #[test]
     fn sizes_take_suffixes_and_have_a_limit() {

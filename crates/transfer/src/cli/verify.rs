@@ -1,56 +1,25 @@
 //! What `systemd-pull verify` prints: facts on standard output, as lines or as JSON.
 
-use crate::error::{Error, Result, chain};
+use crate::error::chain;
+use crate::pull::clean::Output;
 use crate::pull::evidence::verdict::{Signed, time};
 use crate::pull::verify::Findings;
-use importd_api::failure::Kind;
 use importd_api::url::Url;
 use importd_api::verify::Verify;
 use serde_json::{Value, json};
 use std::path::Path;
-
-/// How findings are printed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Form {
-    /// One fact a line.
-    Text,
-    /// JSON in one line.
-    Short,
-    /// JSON, indented.
-    Pretty,
-}
-
-impl Form {
-    /// Reads the value of `--json=`.
-    ///
-    /// # Errors
-    /// [`Kind::InvalidArgument`].
-    pub(super) fn parse(text: Option<&str>) -> Result<Self> {
-        match text {
-            None | Some("off") => Ok(Form::Text),
-            Some("short") => Ok(Form::Short),
-            Some("pretty") => Ok(Form::Pretty),
-            Some(other) => {
-                let shown = other.escape_debug();
-                let text =
-                    format!("Failed to parse --json= argument: {shown} (pretty, short or off)");
-                Err(Error::new(Kind::InvalidArgument, text))
-            }
-        }
-    }
-}
 
 /// The findings as text that ends with a line feed.
 pub(super) fn shown(
     asked: (&Url, &Verify),
     file: Option<&Path>,
     findings: &Findings,
-    form: Form,
+    output: Output,
 ) -> String {
-    match form {
-        Form::Text => lines(asked, file, findings),
-        Form::Short => format!("{}\n", object(asked, file, findings)),
-        Form::Pretty => format!("{:#}\n", object(asked, file, findings)),
+    match output {
+        Output::Text => lines(asked, file, findings),
+        Output::Json => format!("{}\n", object(asked, file, findings)),
+        Output::PrettyJson => format!("{:#}\n", object(asked, file, findings)),
     }
 }
 

@@ -4,9 +4,11 @@
 //! hidden entry; only what is proven is installed.
 
 mod body;
+pub mod clean;
 pub mod companion;
 pub mod evidence;
 mod kept;
+pub mod plan;
 mod room;
 
 pub mod direct;

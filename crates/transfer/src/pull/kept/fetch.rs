@@ -49,7 +49,7 @@ impl Fresh {
 
 /// What an address turned out to be.
 #[derive(Debug)]
-pub(super) enum Found {
+pub(in crate::pull) enum Found {
     /// A kept download is it.
     Kept(Box<Object>),
     /// Bytes that are not here yet.
@@ -69,7 +69,7 @@ pub(in crate::pull) fn fetch(
     context: &Context,
 ) -> Result<Option<Fresh>> {
     for _ in 0..TRIES {
-        match look(request, need, (fetcher, root), context)? {
+        match look(request, need, (fetcher, Some(root)), context)? {
             Found::Bytes(fresh) => return Ok(Some(*fresh)),
             Found::Kept(object) => {
                 context.report.info(format!(
@@ -86,17 +86,20 @@ pub(in crate::pull) fn fetch(
     Err(super::install::replaced(request))
 }
 
-/// Finds what the address holds now.
+/// Finds what the address holds now; without an image root nothing is kept.
 ///
 /// # Errors
 /// As [`Fetcher::ask`].
-pub(super) fn look(
+pub(in crate::pull) fn look(
     request: &Request,
     need: &Need<'_>,
-    (fetcher, root): (&Fetcher, &Root),
+    (fetcher, root): (&Fetcher, Option<&Root>),
     context: &Context,
 ) -> Result<Found> {
-    let mut objects = find::serving(request, need, root, context);
+    let mut objects = match root {
+        Some(root) => find::serving(request, need, root, context),
+        None => Vec::new(),
+    };
     let stamp = Stamp::of(&request.url);
     let served = match (need.expected, &stamp) {
         (Expectation::Digest { .. }, _) => take(&mut objects, &|_| true),

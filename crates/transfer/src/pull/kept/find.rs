@@ -33,9 +33,9 @@ pub(in crate::pull) struct Need<'a> {
 
 /// A kept download of the address.
 #[derive(Debug)]
-pub(super) struct Object {
+pub(in crate::pull) struct Object {
     /// Its name in the image root.
-    pub(super) name: OsString,
+    pub(in crate::pull) name: OsString,
     entry: OwnedFd,
     /// Its ETag, as the server sent it.
     pub(super) etag: Option<String>,

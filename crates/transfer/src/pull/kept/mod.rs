@@ -13,6 +13,7 @@
 //! | `fetch` | the address is asked: a kept object, or bytes |
 //! | `install` | new bytes, or a kept object, become an image |
 //! | `prune` | what is superseded goes |
+//! | `stock` | all that is kept in an image root |
 //!
 //! What is compared, and what is not, is in docs/decisions/0011-kept-downloads.md.
 
@@ -23,9 +24,11 @@ mod names;
 mod prune;
 mod record;
 mod seal;
+mod stock;
 
-pub(super) use fetch::{Fresh, fetch, not_retrieved};
+pub(super) use fetch::{Found, Fresh, fetch, look, not_retrieved};
 pub(super) use find::Need;
 pub(super) use install::{Kept, install};
 pub(super) use names::pristine;
 pub(super) use record::Version;
+pub(super) use stock::{Item, items};

@@ -19,7 +19,7 @@ const ETAG_BYTES_MAX: usize = 120;
 /// objects have the same names.
 const HASH_KEY: (u64, u64) = (0x3042_cc01_8716_89df, 0x4f63_a5a6_194a_ab98);
 /// Endings of files that are kept beside an object.
-const COMPANIONS: [&str; 4] = [".nspawn", ".roothash", ".roothash.p7s", ".verity"];
+pub(super) const COMPANIONS: [&str; 4] = [".nspawn", ".roothash", ".roothash.p7s", ".verity"];
 
 /// What a name of this form begins and ends with.
 pub(super) const fn affixes(form: Form) -> (&'static str, &'static str) {
@@ -98,7 +98,7 @@ pub(super) fn companions(name: &OsStr, form: Form) -> Vec<OsString> {
 }
 
 /// Parts a name without its affixes into address and ETag, both still escaped. Neither has a dot.
-fn split(middle: &str) -> (&str, Option<&str>) {
+pub(super) fn split(middle: &str) -> (&str, Option<&str>) {
     match middle.split_once('.') {
         Some((stem, etag)) => (stem, Some(etag)),
         None => (middle, None),
@@ -107,7 +107,7 @@ fn split(middle: &str) -> (&str, Option<&str>) {
 
 /// Text as part of a file name: separators, quotes, dots, hashes, backslashes and everything that
 /// is no printable ASCII become `\xNN`.
-fn escaped(text: &str) -> String {
+pub(super) fn escaped(text: &str) -> String {
     let mut out = String::with_capacity(text.len() * 2);
     for byte in text.bytes() {
         match byte {
@@ -121,7 +121,7 @@ fn escaped(text: &str) -> String {
 }
 
 /// Escaped text as it was; what is no escape stays.
-fn unescaped(text: &str) -> String {
+pub(super) fn unescaped(text: &str) -> String {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text;
     while let Some(first) = rest.chars().next() {
@@ -144,7 +144,7 @@ fn unescaped(text: &str) -> String {
     deprecated,
     reason = "the names of the reference's objects need SipHash-2-4, which is what this is"
 )]
-fn hash(url: &str) -> u64 {
+pub(super) fn hash(url: &str) -> u64 {
     let mut hasher = std::hash::SipHasher::new_with_keys(HASH_KEY.0, HASH_KEY.1);
     hasher.write(url.as_bytes());
     hasher.finish()

@@ -1,0 +1,279 @@
+//! What can be fetched or made again is removed: kept downloads, and what killed transfers left.
+
+use super::kept::{self, Item};
+use crate::cage;
+use crate::context::Context;
+use crate::error::{Doing, Error, Result};
+use crate::install::Root;
+use crate::report::size;
+use importd_api::failure::Kind;
+use importd_api::name::Form;
+use importd_host::dir::Dir;
+use importd_host::staging;
+use importd_host::tree::survey;
+use rustix::fs::FileType;
+use serde_json::{Value, json};
+use std::ffi::{OsStr, OsString};
+use std::io::Write;
+use std::path::PathBuf;
+use std::time::{Duration, SystemTime};
+
+/// What to remove, as checked by the command line.
+#[derive(Clone, Debug)]
+pub struct Request {
+    /// The image root.
+    pub root: PathBuf,
+    /// Only what has one of these addresses or names; empty for all.
+    pub selected: Vec<String>,
+    /// Only what a newer download of the same address supersedes.
+    pub is_superseded_only: bool,
+    /// Only what came at least so long ago.
+    pub older_than: Option<Duration>,
+    /// Tell what would be removed, and remove nothing.
+    pub dry_run: bool,
+    /// How to tell it.
+    pub output: Output,
+}
+
+/// How results are printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Output {
+    /// For people.
+    Text,
+    /// As one line of JSON.
+    Json,
+    /// As indented JSON.
+    PrettyJson,
+}
+
+/// One thing that goes.
+struct Thing {
+    /// The address, or the name where there is none.
+    label: String,
+    name: OsString,
+    /// What goes with it.
+    companions: Vec<OsString>,
+    /// `raw`, `tar` or `leftover`.
+    sort: &'static str,
+    verify: Option<&'static str>,
+    /// In seconds since 1970.
+    made: u64,
+    bytes: u64,
+    is_superseded: bool,
+}
+
+/// Removes, and prints what was removed; or only what would be.
+///
+/// # Errors
+/// [`Kind::NotFound`] for an address or name of which nothing is kept; the first of what could not
+/// be removed, when all else is.
+pub fn run(request: &Request, context: &Context, out: &mut dyn Write) -> Result<()> {
+    let root = match Dir::open(&request.root) {
+        Ok(folder) => Some(Root {
+            folder,
+            path: request.root.clone(),
+        }),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
+        Err(error) => {
+            let text = format!(
+                "Failed to open image directory '{}'",
+                request.root.display()
+            );
+            return Err(Error::io(text, error));
+        }
+    };
+    let things = match &root {
+        Some(root) => {
+            cage::enter_clean(&root.folder, context)?;
+            things(request, root, context)?
+        }
+        None => Vec::new(),
+    };
+    for selected in &request.selected {
+        if !things.iter().any(|thing| thing.is_called(selected)) {
+            let text = format!(
+                "Nothing is kept of '{}' in '{}'",
+                selected.escape_debug(),
+                request.root.display()
+            );
+            return Err(Error::new(Kind::NotFound, text));
+        }
+    }
+    let mut first = None;
+    let mut gone = Vec::with_capacity(things.len());
+    for thing in things {
+        let result = match (&root, request.dry_run) {
+            (Some(root), false) => thing.remove(root, context),
+            _ => Ok(()),
+        };
+        match result {
+            Ok(()) => gone.push(thing),
+            Err(error) => {
+                context
+                    .report
+                    .warning(format!("{}.", crate::error::chain(&error)));
+                first = first.or(Some(error));
+            }
+        }
+    }
+    let text = match request.output {
+        Output::Text => told(&gone, request),
+        output => in_json(&gone, request.dry_run, output),
+    };
+    out.write_all(text.as_bytes())
+        .doing(|| "Failed to write to standard output".into())?;
+    first.map_or(Ok(()), Err)
+}
+
+/// What goes, as the request selects it.
+fn things(request: &Request, root: &Root, context: &Context) -> Result<Vec<Thing>> {
+    let failed = || format!("Failed to list '{}'", root.path.display());
+    let items = kept::items(root, context).doing(failed)?;
+    let mut things: Vec<Thing> = items.into_iter().map(Thing::from).collect();
+    if request.selected.is_empty() && !request.is_superseded_only {
+        for name in staging::abandoned(&root.folder).doing(failed)? {
+            things.extend(leftover(name, root, context));
+        }
+    }
+    let now = seconds(SystemTime::now());
+    things.retain(|thing| {
+        let age = now.saturating_sub(thing.made);
+        let is_selected =
+            request.selected.is_empty() || request.selected.iter().any(|it| thing.is_called(it));
+        is_selected
+            && (thing.is_superseded || !request.is_superseded_only)
+            && request
+                .older_than
+                .is_none_or(|least| age >= least.as_secs())
+    });
+    Ok(things)
+}
+
+fn leftover(name: OsString, root: &Root, context: &Context) -> Option<Thing> {
+    let stat = root.folder.stat(&name).ok()?;
+    let bytes = match FileType::from_raw_mode(stat.st_mode) {
+        FileType::Directory => {
+            let folder = root.folder.open_dir(&name).ok()?;
+            let found = survey(&folder, &|| context.cancel.check());
+            found.map_or(0, |found| found.allocated_bytes)
+        }
+        _ => u64::try_from(stat.st_blocks)
+            .unwrap_or(0)
+            .saturating_mul(512),
+    };
+    Some(Thing {
+        label: name.to_string_lossy().into_owned(),
+        companions: Vec::new(),
+        sort: "leftover",
+        verify: None,
+        made: u64::try_from(stat.st_ctime).unwrap_or(0),
+        bytes,
+        is_superseded: false,
+        name,
+    })
+}
+
+impl From<Item> for Thing {
+    fn from(item: Item) -> Self {
+        Self {
+            label: item
+                .url
+                .unwrap_or_else(|| item.name.to_string_lossy().into_owned()),
+            name: item.name,
+            companions: item.companions,
+            sort: match item.form {
+                Form::Raw => "raw",
+                Form::Tar => "tar",
+            },
+            verify: item.verify,
+            made: item.made,
+            bytes: item.bytes,
+            is_superseded: item.is_superseded,
+        }
+    }
+}
+
+impl Thing {
+    fn is_called(&self, text: &str) -> bool {
+        self.label == text || self.name == OsStr::new(text)
+    }
+
+    fn remove(&self, root: &Root, context: &Context) -> Result<()> {
+        context
+            .cancel
+            .check()
+            .map_err(|error| Error::io("Cancelled", error))?;
+        for name in std::iter::once(&self.name).chain(&self.companions) {
+            match staging::discard(&root.folder, name) {
+                Ok(()) => {}
+                // Swept, or replaced by a newer one, meanwhile.
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+                Err(error) => {
+                    let text = format!("Failed to remove '{}'", root.path.join(name).display());
+                    return Err(Error::io(text, error));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn to_json(&self, is_removed: bool) -> Value {
+        json!({
+            "type": self.sort,
+            "name": self.name.to_string_lossy(),
+            "url": (self.sort != "leftover" && self.name != OsStr::new(&self.label))
+                .then_some(&self.label),
+            "verify": self.verify,
+            "time": self.made.saturating_mul(1_000_000),
+            "usage": self.bytes,
+            "superseded": self.is_superseded,
+            "removed": is_removed,
+        })
+    }
+}
+
+fn in_json(things: &[Thing], dry_run: bool, output: Output) -> String {
+    let all = things.iter().map(|thing| thing.to_json(!dry_run)).collect();
+    let all = Value::Array(all);
+    match output {
+        Output::PrettyJson => format!("{all:#}\n"),
+        Output::Text | Output::Json => format!("{all}\n"),
+    }
+}
+
+fn told(things: &[Thing], request: &Request) -> String {
+    let mut text = String::new();
+    let mut total = 0u64;
+    for thing in things {
+        total = total.saturating_add(thing.bytes);
+        let note = if thing.is_superseded {
+            " (superseded)"
+        } else {
+            ""
+        };
+        text.push_str(&format!(
+            "{:<9}{:<10}{:>8}  {}{note}\n",
+            thing.sort,
+            thing.verify.unwrap_or("-"),
+            size(thing.bytes),
+            thing.label.escape_debug()
+        ));
+    }
+    let root = request.root.display();
+    let count = things.len();
+    let what = if count == 1 { "entry" } else { "entries" };
+    let line = match (count, request.dry_run) {
+        (0, _) => format!("Nothing to remove in '{root}'.\n"),
+        (_, true) => format!(
+            "Would remove {count} {what} of {} in '{root}'.\n",
+            size(total)
+        ),
+        (_, false) => format!("Removed {count} {what} of {} in '{root}'.\n", size(total)),
+    };
+    text + &line
+}
+
+fn seconds(time: SystemTime) -> u64 {
+    let since = time.duration_since(SystemTime::UNIX_EPOCH);
+    since.map_or(0, |since| since.as_secs())
+}

@@ -1,0 +1,256 @@
+//! What a pull would do, told without doing it (`--dry-run`).
+//!
+//! The same questions are asked in the same order as by the pull itself; nothing is written, and the
+//! image root is not made. The body is asked for as usual and not read: servers answer `HEAD` and
+//! small ranges otherwise than what they are asked for later, or not at all.
+
+use super::Request;
+use super::clean::Output;
+use super::evidence::verdict::Verdict;
+use super::kept::{self, Found};
+use crate::cage;
+use crate::context::Context;
+use crate::destination::disk_name;
+use crate::error::{Doing, Error, Result, chain};
+use crate::install::Root;
+use crate::proof::Expectation;
+use crate::report::size;
+use crate::source::remote::Fetcher;
+use importd_api::failure::Kind;
+use importd_api::job::Local;
+use importd_api::name::Form;
+use importd_host::dir::Dir;
+use serde_json::{Value, json};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+/// What a pull may become: limits of its form.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Most bytes.
+    pub bytes_max: Option<u64>,
+    /// Most entries of a tree.
+    pub entries_max: Option<u64>,
+    /// Disk images of other formats stay as they came.
+    pub is_unconverted: bool,
+}
+
+/// What was found out.
+#[derive(Debug, Default)]
+struct Plan {
+    /// Path of the image.
+    local: Option<PathBuf>,
+    /// The kept download that would be used.
+    used: Option<PathBuf>,
+    /// Where the download would be kept.
+    keeps: Option<PathBuf>,
+    /// Whether there are bytes to download, and how many, if the server says.
+    download: Option<Option<u64>>,
+    etag: Option<String>,
+    last_modified: Option<SystemTime>,
+    /// Who says what the bytes must be, and that.
+    expected: Option<(String, String)>,
+    /// The evidence for that.
+    verdict: Option<Verdict>,
+    /// Free bytes on the file system of the image root.
+    free: Option<u64>,
+}
+
+/// Finds out, and prints it.
+///
+/// # Errors
+/// The first of what the pull would fail with.
+pub fn run(
+    request: &Request,
+    limits: Limits,
+    output: Output,
+    (out, context): (&mut dyn Write, &Context),
+) -> Result<()> {
+    let mut plan = Plan::default();
+    let name = plan.name(request);
+    let answers = plan.ask(request, limits, context);
+    if answers
+        .as_ref()
+        .is_err_and(|error| error.kind == Kind::Cancelled)
+    {
+        return answers;
+    }
+    let problems: Vec<&Error> = [&name, &answers]
+        .into_iter()
+        .filter_map(|result| result.as_ref().err())
+        .collect();
+    let text = match output {
+        Output::Text => plan.told(request, &problems),
+        Output::Json => format!("{}\n", plan.to_json(request, &problems)),
+        Output::PrettyJson => format!("{:#}\n", plan.to_json(request, &problems)),
+    };
+    out.write_all(text.as_bytes())
+        .doing(|| "Failed to write to standard output".into())?;
+    name.and(answers)
+}
+
+impl Plan {
+    /// Where the image would be, and whether it can.
+    fn name(&mut self, request: &Request) -> Result<()> {
+        let Local::Named(name) = &request.local else {
+            return Ok(());
+        };
+        let file_name = match request.form {
+            Form::Raw => disk_name(name)?,
+            Form::Tar => name.as_str().into(),
+        };
+        self.local = Some(request.target.places.root.join(file_name));
+        request.target.check_free(name)
+    }
+
+    /// Asks whoever the pull would ask.
+    fn ask(&mut self, request: &Request, limits: Limits, context: &Context) -> Result<()> {
+        let path = &request.target.places.root;
+        let (is_there, folder) = nearest(path)?;
+        cage::enter_plan(&folder, request, context)?;
+        let stat = rustix::fs::fstatvfs(&folder)
+            .doing(|| format!("Failed to look for free space in '{}'", path.display()))?;
+        self.free = Some(stat.f_bavail.saturating_mul(stat.f_frsize));
+        let fetcher = Fetcher::new(&request.url, super::USER_AGENT, &request.network, context)?;
+        let claims = request.claims(&fetcher, context)?;
+        self.verdict = Some(claims.verdict().clone());
+        let expected = claims.expect_image()?;
+        if let Expectation::Digest { digest, said_by } = &expected {
+            self.expected = Some((said_by.clone(), digest.to_string()));
+        }
+        let need = kept::Need {
+            expected: &expected,
+            bytes_max: limits.bytes_max,
+            entries_max: limits.entries_max,
+            is_unconverted: limits.is_unconverted,
+        };
+        // Nothing is kept in a folder that is not there.
+        let root = is_there.then(|| Root {
+            folder,
+            path: path.clone(),
+        });
+        match kept::look(request, &need, (&fetcher, root.as_ref()), context)? {
+            Found::Kept(object) => self.used = Some(path.join(&object.name)),
+            Found::Bytes(fresh) => {
+                let etag = fresh.version.etag.as_deref();
+                if request.keep_download || self.local.is_none() {
+                    let name = kept::pristine(&request.url, request.form, etag, path);
+                    self.keeps = Some(path.join(name));
+                }
+                self.download = Some(fresh.remote.length);
+                self.etag = fresh.version.etag;
+                self.last_modified = fresh.version.last_modified;
+            }
+        }
+        Ok(())
+    }
+
+    fn told(&self, request: &Request, problems: &[&Error]) -> String {
+        let mut lines = Vec::new();
+        if let Some(length) = self.download {
+            let length = length.map_or_else(|| "of unknown size".into(), size);
+            lines.push(format!("Would download {} ({length}).", request.url));
+        }
+        if let Some(used) = &self.used {
+            let used = used.display();
+            lines.push(format!(
+                "Would use kept download '{used}'; nothing is downloaded."
+            ));
+        }
+        if let Some(etag) = &self.etag {
+            lines.push(format!(
+                "The server calls this version {}.",
+                etag.escape_debug()
+            ));
+        }
+        if let Some(time) = self.last_modified {
+            let time = httpdate::fmt_http_date(time);
+            lines.push(format!("It was changed on the server on {time}."));
+        }
+        if let Some(verdict) = &self.verdict {
+            lines.extend(verdict.lines());
+            lines.extend(verdict.notices.iter().cloned());
+        }
+        lines.push(match (&self.expected, &request.verify) {
+            (Some((said_by, digest)), verify) => {
+                format!("Verification '{verify}': {said_by} says that its digest is {digest}.")
+            }
+            (None, verify) => format!("Verification '{verify}': nothing is known of its bytes."),
+        });
+        if let Some(local) = &self.local {
+            let note = if request.target.force {
+                ", replacing what is there"
+            } else {
+                ""
+            };
+            lines.push(format!("Would install '{}'{note}.", local.display()));
+        }
+        if let Some(keeps) = &self.keeps {
+            lines.push(format!("Would keep the download as '{}'.", keeps.display()));
+        }
+        if let Some(free) = self.free {
+            let root = request.target.places.root.display();
+            lines.push(format!("There is {} free in '{root}'.", size(free)));
+        }
+        lines.push(match problems {
+            [] => "It would go.".into(),
+            problems => format!("It would fail: {}.", chain(problems[0])),
+        });
+        lines.join("\n") + "\n"
+    }
+
+    fn to_json(&self, request: &Request, problems: &[&Error]) -> Value {
+        let path = |path: &Option<PathBuf>| {
+            path.as_deref()
+                .map(|path| path.to_string_lossy().into_owned())
+        };
+        let changed = self.last_modified.and_then(|time| {
+            let since = time.duration_since(SystemTime::UNIX_EPOCH).ok()?;
+            u64::try_from(since.as_micros()).ok()
+        });
+        json!({
+            "url": request.url.to_string(),
+            "form": request.form.as_str(),
+            "download": self.download.is_some(),
+            "size": self.download.flatten(),
+            "etag": self.etag,
+            "lastModified": changed,
+            "verify": request.verify.to_string(),
+            "signature": self.verdict.as_ref().and_then(|it| it.signature.as_ref()).map(|it| json!({
+                "url": it.url.to_string(),
+                "keyId": it.key_id,
+                "fingerprint": it.fingerprint,
+                "signer": it.signer,
+                "keyFile": it.key_file,
+                "created": it.created.map(|seconds| seconds.saturating_mul(1_000_000)),
+            })),
+            "saidBy": self.expected.as_ref().map(|(said_by, _)| said_by),
+            "digest": self.expected.as_ref().map(|(_, digest)| digest),
+            "kept": path(&self.used),
+            "local": path(&self.local),
+            "keepsAs": path(&self.keeps),
+            "free": self.free,
+            "problems": problems.iter().map(|error| json!({
+                "code": error.kind.code(),
+                "message": chain(error),
+            })).collect::<Vec<_>>(),
+        })
+    }
+}
+
+/// The image root and `true`, or the nearest folder above it that is there, and `false`.
+fn nearest(root: &Path) -> Result<(bool, Dir)> {
+    for (distance, path) in root.ancestors().enumerate() {
+        match Dir::open(path) {
+            Ok(folder) => return Ok((distance == 0, folder)),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+            Err(error) => {
+                let text = format!("Failed to open image directory '{}'", path.display());
+                return Err(Error::io(text, error));
+            }
+        }
+    }
+    let text = format!("There is no folder above '{}'", root.display());
+    Err(Error::new(Kind::NotFound, text))
+}

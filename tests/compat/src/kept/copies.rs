@@ -1,0 +1,128 @@
+//! A kept download stays, and images are copies of it.
+
+use super::{kept, only_kept, remove_all};
+use crate::make::{archive, file, plain_tree};
+use crate::mount::Mounted;
+use crate::server::{Answer, Server};
+use crate::subject::{Work, is_ours};
+use crate::tree::{assert_same, attributes};
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+
+#[test]
+fn a_kept_download_stays_and_the_image_is_a_writable_copy() {
+    let Some(work) = Work::new() else { return };
+    if !is_ours() {
+        println!("skipped: --keep-download=no takes the kept copy away, read-only");
+        return;
+    }
+    let server = Server::start();
+    let tree = plain_tree(&work);
+    server.put("/d.raw", Answer::ok("contents").etag("\"e\""));
+    server.put("/t.tar", Answer::ok(archive(&tree)).etag("\"e\""));
+    for form in ["raw", "tar"] {
+        let path = if form == "raw" { "/d.raw" } else { "/t.tar" };
+        let run = |options: &[&str], name: &str| {
+            let run = work.run("systemd-pull").args(["--verify=no", form]);
+            run.args(options).arg(server.url(path)).arg(name).succeed()
+        };
+        run(&[], "-");
+        let before = kept(&work);
+        assert_eq!(work.images(), before, "{form}: '-' makes no image");
+        run(&["--keep-download=no"], "copy");
+        run(&["--keep-download=no", "--read-only"], "sealed");
+        run(&[], "-");
+        assert_eq!(kept(&work), before, "{form}");
+        let ending = if form == "raw" { ".raw" } else { "" };
+        let (copy, sealed) = (
+            work.image(format!("copy{ending}")),
+            work.image(format!("sealed{ending}")),
+        );
+        let hidden = work.image(&before[0]);
+        match form {
+            "raw" => {
+                assert_eq!(std::fs::read(&copy).unwrap(), b"contents");
+                let mode = |path: &Path| std::fs::metadata(path).unwrap().mode() & 0o777;
+                assert_eq!(
+                    (mode(&copy), mode(&sealed), mode(&hidden)),
+                    (0o644, 0o444, 0o444)
+                );
+            }
+            _ => {
+                assert_same(&tree, &copy);
+                file(&copy.join("new"), "writable");
+            }
+        }
+        for path in [&copy, &sealed] {
+            let noted = attributes(path);
+            assert!(
+                noted.keys().all(|name| !name.contains("importd")),
+                "{noted:?}"
+            );
+        }
+        assert_eq!(server.seen().asked(path), 4, "{form}");
+        work.run("systemd-pull")
+            .args(["--verify=no", form, "--force"])
+            .arg(server.url(path))
+            .arg("sealed")
+            .succeed();
+        remove_all(&work);
+    }
+}
+
+#[test]
+fn trees_are_kept_and_replaced_on_every_file_system() {
+    for kind in ["ext4", "btrfs", "tmpfs"] {
+        let Some(work) = Work::new() else { return };
+        if !is_ours() {
+            println!("skipped: it cannot replace what it made immutable");
+            return;
+        }
+        let Some(disk) = Mounted::new(&work, kind, "images") else {
+            continue;
+        };
+        let server = Server::start();
+        let tree = plain_tree(&work);
+        server.put("/t.tar", Answer::ok(archive(&tree)).etag("\"1\""));
+        let run = |options: &[&str]| {
+            let run = work
+                .run("systemd-pull")
+                .args(["tar", "--verify=no", "--force"]);
+            run.args(options)
+                .arg(server.url("/t.tar"))
+                .arg("t")
+                .succeed()
+        };
+        run(&["--read-only"]);
+        for options in [&["--read-only"][..], &[]] {
+            let outcome = run(options);
+            assert!(
+                outcome.stderr.contains("Found kept download"),
+                "{kind}: {}",
+                outcome.stderr
+            );
+            assert_same(&tree, &work.image("t"));
+        }
+        file(&work.image("t/new"), "writable");
+        file(&tree.join("changed"), "changed");
+        server.put("/t.tar", Answer::ok(archive(&tree)).etag("\"2\""));
+        run(&[]);
+        assert_same(&tree, &work.image("t"));
+        assert!(only_kept(&work).ends_with(".\\x222\\x22"), "{kind}");
+        // A file deep inside is changed behind our back, where nothing forbids it.
+        let inside = work.image(only_kept(&work)).join("changed");
+        if std::fs::File::options().write(true).open(&inside).is_ok() {
+            file(&inside, "CHANGED");
+            let outcome = run(&[]);
+            assert!(
+                outcome.stderr.contains("was changed since"),
+                "{kind}: {}",
+                outcome.stderr
+            );
+            assert_same(&tree, &work.image("t"));
+        } else {
+            assert_eq!(kind, "btrfs");
+        }
+        drop(disk);
+    }
+}
