@@ -109,6 +109,15 @@ struct Typed {
     #[arg(long, value_name = "DIR", allow_hyphen_values = true,
           value_hint = clap::ValueHint::DirPath)]
     image_root: Option<PathBuf>,
+    /// Tell what a download or clean would do, and do nothing
+    #[arg(long)]
+    dry_run: bool,
+    /// With clean: only downloads that a newer one supersedes
+    #[arg(long)]
+    superseded: bool,
+    /// With clean: only what is at least this old (as in 30d, 12h)
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
+    older_than: Option<String>,
     /// Describe this command line as JSON
     #[arg(long, hide = true)]
     introspect_cli: bool,
@@ -152,6 +161,12 @@ pub(crate) struct Settings {
     pub(crate) standalone: bool,
     /// `--image-root`, absolute.
     pub(crate) image_root: Option<PathBuf>,
+    /// `--dry-run`.
+    pub(crate) dry_run: bool,
+    /// `--superseded`.
+    pub(crate) superseded: bool,
+    /// `--older-than`.
+    pub(crate) older_than: Option<String>,
     /// The verb and its arguments.
     pub(crate) words: Vec<OsString>,
 }
@@ -297,9 +312,7 @@ impl Typed {
             true => Json::Auto,
             false => self.json.unwrap_or(Json::Off),
         };
-        if self.image_root.is_some() && !self.standalone {
-            return Err(Failure::usage("--image-root= needs --standalone"));
-        }
+        self.check_options(words.first())?;
         let image_root = match self.image_root {
             Some(path) => Some(
                 std::path::absolute(&path)
@@ -327,8 +340,27 @@ impl Typed {
             ask_password: !self.no_ask_password,
             standalone: self.standalone,
             image_root,
+            dry_run: self.dry_run,
+            superseded: self.superseded,
+            older_than: self.older_than,
             words,
         })
+    }
+
+    /// Refuses options that mean nothing here: what works without the service takes more.
+    fn check_options(&self, verb: Option<&OsString>) -> anyhow::Result<()> {
+        let is = |name: &str| verb.is_some_and(|verb| verb == name);
+        let is_plan = self.dry_run && (is("pull-tar") || is("pull-raw"));
+        let refusal = if self.image_root.is_some() && !(self.standalone || is_plan || is("clean")) {
+            "--image-root= needs --standalone"
+        } else if self.dry_run && !(is_plan || is("clean")) {
+            "--dry-run is for pull-tar, pull-raw and clean"
+        } else if (self.superseded || self.older_than.is_some()) && !is("clean") {
+            "--superseded and --older-than= are for clean"
+        } else {
+            return Ok(());
+        };
+        Err(Failure::usage(refusal))
     }
 
     fn class(&self) -> Option<Class> {

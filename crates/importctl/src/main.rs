@@ -45,7 +45,7 @@ use importd_api::name::Form;
 use std::io::{self, Write};
 use std::process::ExitCode;
 use verb::Verb;
-use verbs::{Context, cancel, export, import, list, pull, verify};
+use verbs::{Context, cancel, clean, export, import, list, pull, verify};
 
 fn main() -> ExitCode {
     let environment = Environment::read();
@@ -92,6 +92,7 @@ async fn dispatch(context: &Context) -> anyhow::Result<ExitCode> {
         Verb::Verify => verify::run(context, arguments),
         Verb::ListTransfers => list::transfers(context).await,
         Verb::ListImages => list::images(context).await,
+        Verb::Clean => clean::run(context, arguments).await,
         Verb::CancelTransfer => cancel::run(context, arguments).await,
         Verb::Transfer(kind) => match kind {
             Kind::PullTar => pull::run(context, Form::Tar, arguments).await,

@@ -10,6 +10,7 @@ use crate::system::{self, Signal};
 use crate::target;
 use importd_api::job::Job;
 use importd_api::{progress, worker};
+use std::ffi::OsString;
 use std::fs::File;
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::ffi::OsStrExt;
@@ -41,6 +42,19 @@ pub(crate) enum Ends {
     Output(File),
 }
 
+/// What a worker is started for.
+#[derive(Debug)]
+pub(crate) struct Task {
+    /// The worker.
+    pub(crate) program: worker::Program,
+    /// Its arguments.
+    pub(crate) arguments: Vec<OsString>,
+    /// What it works on.
+    pub(crate) ends: Ends,
+    /// Whether it reports how far it is.
+    pub(crate) has_progress: bool,
+}
+
 /// A running worker.
 #[derive(Debug)]
 struct Run {
@@ -67,9 +81,30 @@ pub(crate) async fn run(
     screen: Screen,
     environment: &Environment,
 ) -> anyhow::Result<ExitCode> {
+    let task = Task {
+        program: worker::program(job),
+        arguments: worker::arguments(job),
+        ends,
+        has_progress: true,
+    };
+    run_task(task, screen, environment).await
+}
+
+/// As [`run`], for whatever a worker can do.
+///
+/// # Errors
+/// As [`run`].
+pub(crate) async fn run_task(
+    task: Task,
+    screen: Screen,
+    environment: &Environment,
+) -> anyhow::Result<ExitCode> {
     let mut signals = Signals::new()?;
-    let mut run = Run::start(job, ends, screen, environment)?;
-    run.screen.start_bar();
+    let has_progress = task.has_progress;
+    let mut run = Run::start(task, screen, environment)?;
+    if has_progress {
+        run.screen.start_bar();
+    }
     let mut buffer = [0; DATAGRAM_MAX];
     let mut log_open = true;
     let status = loop {
@@ -97,14 +132,9 @@ pub(crate) async fn run(
 }
 
 impl Run {
-    fn start(
-        job: &Job,
-        ends: Ends,
-        screen: Screen,
-        environment: &Environment,
-    ) -> anyhow::Result<Self> {
-        let program = environment.worker_directory(worker::program(job).file_name());
-        let program = program.join(worker::program(job).file_name());
+    fn start(task: Task, screen: Screen, environment: &Environment) -> anyhow::Result<Self> {
+        let file_name = task.program.file_name();
+        let program = environment.worker_directory(file_name).join(file_name);
         let fail = |error: std::io::Error| {
             Failure::io(&format!("Failed to start {}", program.display()), &error)
         };
@@ -112,7 +142,7 @@ impl Run {
         let (notify, address) = notify_socket().map_err(fail)?;
         let mut command = Command::new(&program);
         command
-            .args(worker::arguments(job))
+            .args(task.arguments)
             .env("SYSTEMD_LOG_TARGET", "console-prefixed")
             .env("NOTIFY_SOCKET", address)
             .stdin(Stdio::null())
@@ -120,7 +150,7 @@ impl Run {
             .stdout(writer)
             // Its own group: a C-c reaches it through us only, and once.
             .process_group(0);
-        match ends {
+        match task.ends {
             Ends::None => &mut command,
             Ends::Input(file) => command.stdin(file),
             Ends::Output(file) => command.stdout(file),

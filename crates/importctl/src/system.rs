@@ -5,6 +5,7 @@ use rustix::process::Pid;
 pub(crate) use rustix::process::Signal;
 use std::fs::File;
 use std::io;
+use std::os::fd::AsFd;
 use std::path::Path;
 
 /// `f_type` of btrfs, statfs(2).
@@ -36,6 +37,11 @@ pub(crate) fn open_to_read(path: &Path, what: Opened) -> io::Result<File> {
         flags |= OFlags::DIRECTORY;
     }
     Ok(File::from(rustix::fs::open(path, flags, Mode::empty())?))
+}
+
+/// A second handle of standard output.
+pub(crate) fn own_output() -> io::Result<File> {
+    Ok(File::from(io::stdout().as_fd().try_clone_to_owned()?))
 }
 
 /// Columns of the terminal on standard output, if it is one.

@@ -17,6 +17,8 @@ pub(crate) enum Verb {
     CancelTransfer,
     /// List images.
     ListImages,
+    /// Remove kept downloads.
+    Clean,
     /// Show the help.
     Help,
 }
@@ -152,6 +154,18 @@ pub(crate) const ROWS: [Row; 13] = [
         name: "help",
         operands: &[],
         about: "Show this help",
+    },
+    // Behind the reference's own, which suggestions for a mistake prefer.
+    Row {
+        verb: Verb::Clean,
+        name: "clean",
+        operands: &[Operand {
+            name: "URL|NAME",
+            names: Names::Other,
+            required: false,
+            many: true,
+        }],
+        about: "Remove kept downloads",
     },
 ];
 

@@ -54,6 +54,94 @@ fn arguments(workers: &TempDir) -> String {
 }
 
 #[test]
+fn plans_and_cleaning_are_the_workers_even_with_a_service() {
+    let workers = workers("echo told\nexit 0\n");
+    for (words, line) in [
+        (
+            ["-m", "--dry-run", "pull-raw", "http://h/a.raw", "b"].as_slice(),
+            "systemd-pull --dry-run --json=off raw --system --verify signature \
+             --keep-download=yes -- http://h/a.raw b",
+        ),
+        (
+            &[
+                "-S",
+                "--image-root=/ir",
+                "-j",
+                "--dry-run",
+                "pull-tar",
+                "http://h/a.tar",
+            ],
+            "systemd-pull --dry-run --json=short tar --system --verify signature --class sysext \
+             --keep-download=no --image-root /ir -- http://h/a.tar a",
+        ),
+        (
+            &["-m", "clean"],
+            "systemd-pull clean --system --json=off --",
+        ),
+        (
+            &[
+                "--image-root=/ir",
+                "--json=pretty",
+                "--superseded",
+                "clean",
+                "--dry-run",
+            ],
+            "systemd-pull clean --system --image-root /ir --dry-run --superseded --json=pretty --",
+        ),
+        (
+            &[
+                "-P",
+                "--user",
+                "--older-than=30d",
+                "clean",
+                "http://h/a",
+                "--",
+                "-b",
+            ],
+            "systemd-pull clean --user --class portable --older-than=30d --json=off -- http://h/a -b",
+        ),
+    ] {
+        let mut command = importctl(NO_BUS, words);
+        command.env("IMPORTD_WORKER_DIRECTORY", workers.path());
+        let outcome = run(&mut command);
+        assert_eq!(
+            (outcome.code, outcome.stdout.as_str()),
+            (Some(0), "told\n"),
+            "{words:?}"
+        );
+        assert_eq!(arguments(&workers), line, "{words:?}");
+    }
+}
+
+#[test]
+fn options_of_plans_and_cleaning_are_refused_elsewhere() {
+    for (words, refusal) in [
+        (
+            ["--dry-run", "-m", "import-tar", "x"].as_slice(),
+            "--dry-run is for ",
+        ),
+        (&["--dry-run", "list-images"], "--dry-run is for "),
+        (
+            &["--superseded", "-m", "pull-raw", "http://h/a"],
+            "are for clean",
+        ),
+        (
+            &["--image-root=/ir", "-m", "pull-raw", "http://h/a"],
+            "needs --standalone",
+        ),
+        (&["clean"], "No image class specified"),
+    ] {
+        let outcome = run(&mut importctl(NO_BUS, words));
+        assert_eq!(outcome.code, Some(1), "{words:?}");
+        assert!(
+            outcome.stderr.contains(refusal),
+            "{words:?}: {}",
+            outcome.stderr
+        );
+    }
+}
+
+#[test]
 fn workers_get_the_arguments_that_the_service_would_give_them() {
     let workers = workers("exit 0\n");
     let source = workers.path().join("n.raw");

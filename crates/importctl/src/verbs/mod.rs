@@ -1,6 +1,7 @@
 //! The verbs, one file per direction.
 
 pub(crate) mod cancel;
+pub(crate) mod clean;
 pub(crate) mod export;
 pub(crate) mod import;
 pub(crate) mod list;
@@ -47,6 +48,20 @@ impl Context {
     /// Standard error for a transfer.
     pub(crate) fn screen(&self) -> Screen {
         Screen::new(self.environment.look(self.settings.quiet))
+    }
+
+    /// Standard error for a worker that tells its result on standard output: without what it is at.
+    pub(crate) fn quiet_screen(&self) -> Screen {
+        Screen::new(self.environment.look(true))
+    }
+
+    /// How a worker is told to print JSON.
+    pub(crate) fn json_word(&self) -> &'static str {
+        match self.json() {
+            Some(Json::Pretty) => "pretty",
+            Some(Json::Short | Json::Auto) => "short",
+            Some(Json::Off) | None => "off",
+        }
     }
 
     /// How JSON is to be printed; `None` if tables are.

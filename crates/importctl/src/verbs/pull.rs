@@ -4,13 +4,15 @@ use super::Context;
 use crate::client::{Arguments, Call};
 use crate::names;
 use crate::report::Failure;
-use crate::standalone::{self, Ends};
+use crate::standalone::{self, Ends, Task};
+use crate::system;
 use importd_api::bus;
 use importd_api::class::Class;
 use importd_api::failure;
 use importd_api::flags::Flags;
 use importd_api::job::{Job, Kind, Work};
 use importd_api::name::Form;
+use importd_api::worker;
 use std::ffi::OsString;
 use std::process::ExitCode;
 
@@ -31,7 +33,7 @@ pub(crate) async fn run(
     let url = names::url(address)?;
     let local = names::pulled(&url, rest.first().map(OsString::as_os_str), form)?;
     let flags = settings.flags;
-    if settings.standalone {
+    if settings.standalone || settings.dry_run {
         let job = Job {
             scope: settings.scope,
             class,
@@ -46,12 +48,31 @@ pub(crate) async fn run(
                 keep_download: flags.keep_download,
             },
         };
+        if settings.dry_run {
+            return plan(context, &job).await;
+        }
         return standalone::run(&job, Ends::None, context.screen(), &context.environment).await;
     }
     let verify = settings.verify.to_string();
     let names = (url.as_str(), local.as_str(), verify.as_str());
     let call = call(form, names, class, flags);
     context.transfer(&call, None).await
+}
+
+/// Tells what a pull would do: the service cannot be asked, so the worker is.
+async fn plan(context: &Context, job: &Job) -> anyhow::Result<ExitCode> {
+    let mut arguments = vec!["--dry-run".into()];
+    arguments.push(format!("--json={}", context.json_word()).into());
+    arguments.extend(worker::arguments(job));
+    let output = system::own_output();
+    let output = output.map_err(|error| Failure::io("Failed to take standard output", &error))?;
+    let task = Task {
+        program: worker::program(job),
+        arguments,
+        ends: Ends::Output(output),
+        has_progress: false,
+    };
+    standalone::run_task(task, context.quiet_screen(), &context.environment).await
 }
 
 /// The old method for what it can say, else the new one.

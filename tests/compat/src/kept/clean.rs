@@ -97,6 +97,7 @@ fn kept_downloads_and_leftovers_go_and_nothing_else() {
         let again = text(&clean(&work, &[]).succeed());
         assert!(again.starts_with("Nothing to remove in "), "{again}");
         assert_eq!(json(&work, &[]), [Value::Null; 0]);
+        drop(held);
         drop(disk);
     }
 }

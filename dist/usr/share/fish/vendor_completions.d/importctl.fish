@@ -1,6 +1,6 @@
 # Print an optspec for argparse to handle cmd's options that are independent of any subcommand.
 function __fish_importctl_global_optspecs
-    string join \n h/help version no-pager no-legend no-ask-password system user read-only q/quiet json= j verify= format= force class= m P S C keep-download= N standalone image-root=
+    string join \n h/help version no-pager no-legend no-ask-password system user read-only q/quiet json= j verify= format= force class= m P S C keep-download= N standalone image-root= dry-run superseded older-than=
 end
 
 function __fish_importctl_needs_command
@@ -43,6 +43,7 @@ confext\t''"
 complete -c importctl -n "__fish_importctl_needs_command" -l keep-download -d 'Whether a download is kept as it came (default: yes for machine, no otherwise)' -r -f -a "yes\t''
 no\t''"
 complete -c importctl -n "__fish_importctl_needs_command" -l image-root -d 'Folder of images, instead of the class\'s (needs --standalone)' -r -f -a "(__fish_complete_directories)"
+complete -c importctl -n "__fish_importctl_needs_command" -l older-than -d 'With clean: only what is at least this old (as in 30d, 12h)' -r
 complete -c importctl -n "__fish_importctl_needs_command" -s h -l help -d 'Show this help'
 complete -c importctl -n "__fish_importctl_needs_command" -l version -d 'Show the version'
 complete -c importctl -n "__fish_importctl_needs_command" -l no-pager -d 'Do not pipe output into a pager'
@@ -60,6 +61,8 @@ complete -c importctl -n "__fish_importctl_needs_command" -s S -d 'Same as --cla
 complete -c importctl -n "__fish_importctl_needs_command" -s C -d 'Same as --class=confext: a configuration extension'
 complete -c importctl -n "__fish_importctl_needs_command" -s N -d 'Same as --keep-download=no'
 complete -c importctl -n "__fish_importctl_needs_command" -l standalone -d 'Do the work in this process\'s children, without the service'
+complete -c importctl -n "__fish_importctl_needs_command" -l dry-run -d 'Tell what a download or clean would do, and do nothing'
+complete -c importctl -n "__fish_importctl_needs_command" -l superseded -d 'With clean: only downloads that a newer one supersedes'
 complete -c importctl -n "__fish_importctl_needs_command" -f -a "pull-tar" -d 'Download an archive as a tree image'
 complete -c importctl -n "__fish_importctl_needs_command" -f -a "pull-raw" -d 'Download a disk image'
 complete -c importctl -n "__fish_importctl_needs_command" -f -a "pull-oci" -d 'Download an OCI container image'
@@ -71,8 +74,8 @@ complete -c importctl -n "__fish_importctl_needs_command" -f -a "export-raw" -d 
 complete -c importctl -n "__fish_importctl_needs_command" -f -a "list-transfers" -d 'List running transfers (default)'
 complete -c importctl -n "__fish_importctl_needs_command" -f -a "cancel-transfer" -d 'End transfers before they are done'
 complete -c importctl -n "__fish_importctl_needs_command" -f -a "list-images" -d 'List installed images'
-complete -c importctl -n "__fish_importctl_needs_command" -f -a "verify" -d 'Explain what a download would be proven by, compare a file with it'
 complete -c importctl -n "__fish_importctl_needs_command" -f -a "help" -d 'Show this help'
+complete -c importctl -n "__fish_importctl_needs_command" -f -a "clean" -d 'Remove kept downloads'
 complete -c importctl -n "__fish_importctl_using_subcommand pull-tar" -l json -d 'Print JSON (pretty, short, off)' -r -f -a "pretty\t''
 short\t''
 off\t''"
@@ -92,6 +95,7 @@ confext\t''"
 complete -c importctl -n "__fish_importctl_using_subcommand pull-tar" -l keep-download -d 'Whether a download is kept as it came (default: yes for machine, no otherwise)' -r -f -a "yes\t''
 no\t''"
 complete -c importctl -n "__fish_importctl_using_subcommand pull-tar" -l image-root -d 'Folder of images, instead of the class\'s (needs --standalone)' -r -f -a "(__fish_complete_directories)"
+complete -c importctl -n "__fish_importctl_using_subcommand pull-tar" -l older-than -d 'With clean: only what is at least this old (as in 30d, 12h)' -r
 complete -c importctl -n "__fish_importctl_using_subcommand pull-tar" -s h -l help -d 'Show this help'
 complete -c importctl -n "__fish_importctl_using_subcommand pull-tar" -l version -d 'Show the version'
 complete -c importctl -n "__fish_importctl_using_subcommand pull-tar" -l no-pager -d 'Do not pipe output into a pager'
@@ -109,6 +113,8 @@ complete -c importctl -n "__fish_importctl_using_subcommand pull-tar" -s S -d 'S
 complete -c importctl -n "__fish_importctl_using_subcommand pull-tar" -s C -d 'Same as --class=confext: a configuration extension'
 complete -c importctl -n "__fish_importctl_using_subcommand pull-tar" -s N -d 'Same as --keep-download=no'
 complete -c importctl -n "__fish_importctl_using_subcommand pull-tar" -l standalone -d 'Do the work in this process\'s children, without the service'
+complete -c importctl -n "__fish_importctl_using_subcommand pull-tar" -l dry-run -d 'Tell what a download or clean would do, and do nothing'
+complete -c importctl -n "__fish_importctl_using_subcommand pull-tar" -l superseded -d 'With clean: only downloads that a newer one supersedes'
 complete -c importctl -n "__fish_importctl_using_subcommand pull-raw" -l json -d 'Print JSON (pretty, short, off)' -r -f -a "pretty\t''
 short\t''
 off\t''"
@@ -128,6 +134,7 @@ confext\t''"
 complete -c importctl -n "__fish_importctl_using_subcommand pull-raw" -l keep-download -d 'Whether a download is kept as it came (default: yes for machine, no otherwise)' -r -f -a "yes\t''
 no\t''"
 complete -c importctl -n "__fish_importctl_using_subcommand pull-raw" -l image-root -d 'Folder of images, instead of the class\'s (needs --standalone)' -r -f -a "(__fish_complete_directories)"
+complete -c importctl -n "__fish_importctl_using_subcommand pull-raw" -l older-than -d 'With clean: only what is at least this old (as in 30d, 12h)' -r
 complete -c importctl -n "__fish_importctl_using_subcommand pull-raw" -s h -l help -d 'Show this help'
 complete -c importctl -n "__fish_importctl_using_subcommand pull-raw" -l version -d 'Show the version'
 complete -c importctl -n "__fish_importctl_using_subcommand pull-raw" -l no-pager -d 'Do not pipe output into a pager'
@@ -145,6 +152,8 @@ complete -c importctl -n "__fish_importctl_using_subcommand pull-raw" -s S -d 'S
 complete -c importctl -n "__fish_importctl_using_subcommand pull-raw" -s C -d 'Same as --class=confext: a configuration extension'
 complete -c importctl -n "__fish_importctl_using_subcommand pull-raw" -s N -d 'Same as --keep-download=no'
 complete -c importctl -n "__fish_importctl_using_subcommand pull-raw" -l standalone -d 'Do the work in this process\'s children, without the service'
+complete -c importctl -n "__fish_importctl_using_subcommand pull-raw" -l dry-run -d 'Tell what a download or clean would do, and do nothing'
+complete -c importctl -n "__fish_importctl_using_subcommand pull-raw" -l superseded -d 'With clean: only downloads that a newer one supersedes'
 complete -c importctl -n "__fish_importctl_using_subcommand pull-oci" -l json -d 'Print JSON (pretty, short, off)' -r -f -a "pretty\t''
 short\t''
 off\t''"
@@ -164,6 +173,7 @@ confext\t''"
 complete -c importctl -n "__fish_importctl_using_subcommand pull-oci" -l keep-download -d 'Whether a download is kept as it came (default: yes for machine, no otherwise)' -r -f -a "yes\t''
 no\t''"
 complete -c importctl -n "__fish_importctl_using_subcommand pull-oci" -l image-root -d 'Folder of images, instead of the class\'s (needs --standalone)' -r -f -a "(__fish_complete_directories)"
+complete -c importctl -n "__fish_importctl_using_subcommand pull-oci" -l older-than -d 'With clean: only what is at least this old (as in 30d, 12h)' -r
 complete -c importctl -n "__fish_importctl_using_subcommand pull-oci" -s h -l help -d 'Show this help'
 complete -c importctl -n "__fish_importctl_using_subcommand pull-oci" -l version -d 'Show the version'
 complete -c importctl -n "__fish_importctl_using_subcommand pull-oci" -l no-pager -d 'Do not pipe output into a pager'
@@ -181,6 +191,8 @@ complete -c importctl -n "__fish_importctl_using_subcommand pull-oci" -s S -d 'S
 complete -c importctl -n "__fish_importctl_using_subcommand pull-oci" -s C -d 'Same as --class=confext: a configuration extension'
 complete -c importctl -n "__fish_importctl_using_subcommand pull-oci" -s N -d 'Same as --keep-download=no'
 complete -c importctl -n "__fish_importctl_using_subcommand pull-oci" -l standalone -d 'Do the work in this process\'s children, without the service'
+complete -c importctl -n "__fish_importctl_using_subcommand pull-oci" -l dry-run -d 'Tell what a download or clean would do, and do nothing'
+complete -c importctl -n "__fish_importctl_using_subcommand pull-oci" -l superseded -d 'With clean: only downloads that a newer one supersedes'
 complete -c importctl -n "__fish_importctl_using_subcommand import-tar" -l json -d 'Print JSON (pretty, short, off)' -r -f -a "pretty\t''
 short\t''
 off\t''"
@@ -200,6 +212,7 @@ confext\t''"
 complete -c importctl -n "__fish_importctl_using_subcommand import-tar" -l keep-download -d 'Whether a download is kept as it came (default: yes for machine, no otherwise)' -r -f -a "yes\t''
 no\t''"
 complete -c importctl -n "__fish_importctl_using_subcommand import-tar" -l image-root -d 'Folder of images, instead of the class\'s (needs --standalone)' -r -f -a "(__fish_complete_directories)"
+complete -c importctl -n "__fish_importctl_using_subcommand import-tar" -l older-than -d 'With clean: only what is at least this old (as in 30d, 12h)' -r
 complete -c importctl -n "__fish_importctl_using_subcommand import-tar" -s h -l help -d 'Show this help'
 complete -c importctl -n "__fish_importctl_using_subcommand import-tar" -l version -d 'Show the version'
 complete -c importctl -n "__fish_importctl_using_subcommand import-tar" -l no-pager -d 'Do not pipe output into a pager'
@@ -217,6 +230,8 @@ complete -c importctl -n "__fish_importctl_using_subcommand import-tar" -s S -d 
 complete -c importctl -n "__fish_importctl_using_subcommand import-tar" -s C -d 'Same as --class=confext: a configuration extension'
 complete -c importctl -n "__fish_importctl_using_subcommand import-tar" -s N -d 'Same as --keep-download=no'
 complete -c importctl -n "__fish_importctl_using_subcommand import-tar" -l standalone -d 'Do the work in this process\'s children, without the service'
+complete -c importctl -n "__fish_importctl_using_subcommand import-tar" -l dry-run -d 'Tell what a download or clean would do, and do nothing'
+complete -c importctl -n "__fish_importctl_using_subcommand import-tar" -l superseded -d 'With clean: only downloads that a newer one supersedes'
 complete -c importctl -n "__fish_importctl_using_subcommand import-raw" -l json -d 'Print JSON (pretty, short, off)' -r -f -a "pretty\t''
 short\t''
 off\t''"
@@ -236,6 +251,7 @@ confext\t''"
 complete -c importctl -n "__fish_importctl_using_subcommand import-raw" -l keep-download -d 'Whether a download is kept as it came (default: yes for machine, no otherwise)' -r -f -a "yes\t''
 no\t''"
 complete -c importctl -n "__fish_importctl_using_subcommand import-raw" -l image-root -d 'Folder of images, instead of the class\'s (needs --standalone)' -r -f -a "(__fish_complete_directories)"
+complete -c importctl -n "__fish_importctl_using_subcommand import-raw" -l older-than -d 'With clean: only what is at least this old (as in 30d, 12h)' -r
 complete -c importctl -n "__fish_importctl_using_subcommand import-raw" -s h -l help -d 'Show this help'
 complete -c importctl -n "__fish_importctl_using_subcommand import-raw" -l version -d 'Show the version'
 complete -c importctl -n "__fish_importctl_using_subcommand import-raw" -l no-pager -d 'Do not pipe output into a pager'
@@ -253,6 +269,8 @@ complete -c importctl -n "__fish_importctl_using_subcommand import-raw" -s S -d 
 complete -c importctl -n "__fish_importctl_using_subcommand import-raw" -s C -d 'Same as --class=confext: a configuration extension'
 complete -c importctl -n "__fish_importctl_using_subcommand import-raw" -s N -d 'Same as --keep-download=no'
 complete -c importctl -n "__fish_importctl_using_subcommand import-raw" -l standalone -d 'Do the work in this process\'s children, without the service'
+complete -c importctl -n "__fish_importctl_using_subcommand import-raw" -l dry-run -d 'Tell what a download or clean would do, and do nothing'
+complete -c importctl -n "__fish_importctl_using_subcommand import-raw" -l superseded -d 'With clean: only downloads that a newer one supersedes'
 complete -c importctl -n "__fish_importctl_using_subcommand import-fs" -l json -d 'Print JSON (pretty, short, off)' -r -f -a "pretty\t''
 short\t''
 off\t''"
@@ -272,6 +290,7 @@ confext\t''"
 complete -c importctl -n "__fish_importctl_using_subcommand import-fs" -l keep-download -d 'Whether a download is kept as it came (default: yes for machine, no otherwise)' -r -f -a "yes\t''
 no\t''"
 complete -c importctl -n "__fish_importctl_using_subcommand import-fs" -l image-root -d 'Folder of images, instead of the class\'s (needs --standalone)' -r -f -a "(__fish_complete_directories)"
+complete -c importctl -n "__fish_importctl_using_subcommand import-fs" -l older-than -d 'With clean: only what is at least this old (as in 30d, 12h)' -r
 complete -c importctl -n "__fish_importctl_using_subcommand import-fs" -s h -l help -d 'Show this help'
 complete -c importctl -n "__fish_importctl_using_subcommand import-fs" -l version -d 'Show the version'
 complete -c importctl -n "__fish_importctl_using_subcommand import-fs" -l no-pager -d 'Do not pipe output into a pager'
@@ -289,6 +308,8 @@ complete -c importctl -n "__fish_importctl_using_subcommand import-fs" -s S -d '
 complete -c importctl -n "__fish_importctl_using_subcommand import-fs" -s C -d 'Same as --class=confext: a configuration extension'
 complete -c importctl -n "__fish_importctl_using_subcommand import-fs" -s N -d 'Same as --keep-download=no'
 complete -c importctl -n "__fish_importctl_using_subcommand import-fs" -l standalone -d 'Do the work in this process\'s children, without the service'
+complete -c importctl -n "__fish_importctl_using_subcommand import-fs" -l dry-run -d 'Tell what a download or clean would do, and do nothing'
+complete -c importctl -n "__fish_importctl_using_subcommand import-fs" -l superseded -d 'With clean: only downloads that a newer one supersedes'
 complete -c importctl -n "__fish_importctl_using_subcommand export-tar" -l json -d 'Print JSON (pretty, short, off)' -r -f -a "pretty\t''
 short\t''
 off\t''"
@@ -308,6 +329,7 @@ confext\t''"
 complete -c importctl -n "__fish_importctl_using_subcommand export-tar" -l keep-download -d 'Whether a download is kept as it came (default: yes for machine, no otherwise)' -r -f -a "yes\t''
 no\t''"
 complete -c importctl -n "__fish_importctl_using_subcommand export-tar" -l image-root -d 'Folder of images, instead of the class\'s (needs --standalone)' -r -f -a "(__fish_complete_directories)"
+complete -c importctl -n "__fish_importctl_using_subcommand export-tar" -l older-than -d 'With clean: only what is at least this old (as in 30d, 12h)' -r
 complete -c importctl -n "__fish_importctl_using_subcommand export-tar" -s h -l help -d 'Show this help'
 complete -c importctl -n "__fish_importctl_using_subcommand export-tar" -l version -d 'Show the version'
 complete -c importctl -n "__fish_importctl_using_subcommand export-tar" -l no-pager -d 'Do not pipe output into a pager'
@@ -325,6 +347,8 @@ complete -c importctl -n "__fish_importctl_using_subcommand export-tar" -s S -d 
 complete -c importctl -n "__fish_importctl_using_subcommand export-tar" -s C -d 'Same as --class=confext: a configuration extension'
 complete -c importctl -n "__fish_importctl_using_subcommand export-tar" -s N -d 'Same as --keep-download=no'
 complete -c importctl -n "__fish_importctl_using_subcommand export-tar" -l standalone -d 'Do the work in this process\'s children, without the service'
+complete -c importctl -n "__fish_importctl_using_subcommand export-tar" -l dry-run -d 'Tell what a download or clean would do, and do nothing'
+complete -c importctl -n "__fish_importctl_using_subcommand export-tar" -l superseded -d 'With clean: only downloads that a newer one supersedes'
 complete -c importctl -n "__fish_importctl_using_subcommand export-raw" -l json -d 'Print JSON (pretty, short, off)' -r -f -a "pretty\t''
 short\t''
 off\t''"
@@ -344,6 +368,7 @@ confext\t''"
 complete -c importctl -n "__fish_importctl_using_subcommand export-raw" -l keep-download -d 'Whether a download is kept as it came (default: yes for machine, no otherwise)' -r -f -a "yes\t''
 no\t''"
 complete -c importctl -n "__fish_importctl_using_subcommand export-raw" -l image-root -d 'Folder of images, instead of the class\'s (needs --standalone)' -r -f -a "(__fish_complete_directories)"
+complete -c importctl -n "__fish_importctl_using_subcommand export-raw" -l older-than -d 'With clean: only what is at least this old (as in 30d, 12h)' -r
 complete -c importctl -n "__fish_importctl_using_subcommand export-raw" -s h -l help -d 'Show this help'
 complete -c importctl -n "__fish_importctl_using_subcommand export-raw" -l version -d 'Show the version'
 complete -c importctl -n "__fish_importctl_using_subcommand export-raw" -l no-pager -d 'Do not pipe output into a pager'
@@ -361,6 +386,8 @@ complete -c importctl -n "__fish_importctl_using_subcommand export-raw" -s S -d 
 complete -c importctl -n "__fish_importctl_using_subcommand export-raw" -s C -d 'Same as --class=confext: a configuration extension'
 complete -c importctl -n "__fish_importctl_using_subcommand export-raw" -s N -d 'Same as --keep-download=no'
 complete -c importctl -n "__fish_importctl_using_subcommand export-raw" -l standalone -d 'Do the work in this process\'s children, without the service'
+complete -c importctl -n "__fish_importctl_using_subcommand export-raw" -l dry-run -d 'Tell what a download or clean would do, and do nothing'
+complete -c importctl -n "__fish_importctl_using_subcommand export-raw" -l superseded -d 'With clean: only downloads that a newer one supersedes'
 complete -c importctl -n "__fish_importctl_using_subcommand list-transfers" -l json -d 'Print JSON (pretty, short, off)' -r -f -a "pretty\t''
 short\t''
 off\t''"
@@ -380,6 +407,7 @@ confext\t''"
 complete -c importctl -n "__fish_importctl_using_subcommand list-transfers" -l keep-download -d 'Whether a download is kept as it came (default: yes for machine, no otherwise)' -r -f -a "yes\t''
 no\t''"
 complete -c importctl -n "__fish_importctl_using_subcommand list-transfers" -l image-root -d 'Folder of images, instead of the class\'s (needs --standalone)' -r -f -a "(__fish_complete_directories)"
+complete -c importctl -n "__fish_importctl_using_subcommand list-transfers" -l older-than -d 'With clean: only what is at least this old (as in 30d, 12h)' -r
 complete -c importctl -n "__fish_importctl_using_subcommand list-transfers" -s h -l help -d 'Show this help'
 complete -c importctl -n "__fish_importctl_using_subcommand list-transfers" -l version -d 'Show the version'
 complete -c importctl -n "__fish_importctl_using_subcommand list-transfers" -l no-pager -d 'Do not pipe output into a pager'
@@ -397,6 +425,8 @@ complete -c importctl -n "__fish_importctl_using_subcommand list-transfers" -s S
 complete -c importctl -n "__fish_importctl_using_subcommand list-transfers" -s C -d 'Same as --class=confext: a configuration extension'
 complete -c importctl -n "__fish_importctl_using_subcommand list-transfers" -s N -d 'Same as --keep-download=no'
 complete -c importctl -n "__fish_importctl_using_subcommand list-transfers" -l standalone -d 'Do the work in this process\'s children, without the service'
+complete -c importctl -n "__fish_importctl_using_subcommand list-transfers" -l dry-run -d 'Tell what a download or clean would do, and do nothing'
+complete -c importctl -n "__fish_importctl_using_subcommand list-transfers" -l superseded -d 'With clean: only downloads that a newer one supersedes'
 complete -c importctl -n "__fish_importctl_using_subcommand cancel-transfer" -l json -d 'Print JSON (pretty, short, off)' -r -f -a "pretty\t''
 short\t''
 off\t''"
@@ -416,6 +446,7 @@ confext\t''"
 complete -c importctl -n "__fish_importctl_using_subcommand cancel-transfer" -l keep-download -d 'Whether a download is kept as it came (default: yes for machine, no otherwise)' -r -f -a "yes\t''
 no\t''"
 complete -c importctl -n "__fish_importctl_using_subcommand cancel-transfer" -l image-root -d 'Folder of images, instead of the class\'s (needs --standalone)' -r -f -a "(__fish_complete_directories)"
+complete -c importctl -n "__fish_importctl_using_subcommand cancel-transfer" -l older-than -d 'With clean: only what is at least this old (as in 30d, 12h)' -r
 complete -c importctl -n "__fish_importctl_using_subcommand cancel-transfer" -s h -l help -d 'Show this help'
 complete -c importctl -n "__fish_importctl_using_subcommand cancel-transfer" -l version -d 'Show the version'
 complete -c importctl -n "__fish_importctl_using_subcommand cancel-transfer" -l no-pager -d 'Do not pipe output into a pager'
@@ -433,6 +464,8 @@ complete -c importctl -n "__fish_importctl_using_subcommand cancel-transfer" -s 
 complete -c importctl -n "__fish_importctl_using_subcommand cancel-transfer" -s C -d 'Same as --class=confext: a configuration extension'
 complete -c importctl -n "__fish_importctl_using_subcommand cancel-transfer" -s N -d 'Same as --keep-download=no'
 complete -c importctl -n "__fish_importctl_using_subcommand cancel-transfer" -l standalone -d 'Do the work in this process\'s children, without the service'
+complete -c importctl -n "__fish_importctl_using_subcommand cancel-transfer" -l dry-run -d 'Tell what a download or clean would do, and do nothing'
+complete -c importctl -n "__fish_importctl_using_subcommand cancel-transfer" -l superseded -d 'With clean: only downloads that a newer one supersedes'
 complete -c importctl -n "__fish_importctl_using_subcommand list-images" -l json -d 'Print JSON (pretty, short, off)' -r -f -a "pretty\t''
 short\t''
 off\t''"
@@ -452,6 +485,7 @@ confext\t''"
 complete -c importctl -n "__fish_importctl_using_subcommand list-images" -l keep-download -d 'Whether a download is kept as it came (default: yes for machine, no otherwise)' -r -f -a "yes\t''
 no\t''"
 complete -c importctl -n "__fish_importctl_using_subcommand list-images" -l image-root -d 'Folder of images, instead of the class\'s (needs --standalone)' -r -f -a "(__fish_complete_directories)"
+complete -c importctl -n "__fish_importctl_using_subcommand list-images" -l older-than -d 'With clean: only what is at least this old (as in 30d, 12h)' -r
 complete -c importctl -n "__fish_importctl_using_subcommand list-images" -s h -l help -d 'Show this help'
 complete -c importctl -n "__fish_importctl_using_subcommand list-images" -l version -d 'Show the version'
 complete -c importctl -n "__fish_importctl_using_subcommand list-images" -l no-pager -d 'Do not pipe output into a pager'
@@ -469,42 +503,8 @@ complete -c importctl -n "__fish_importctl_using_subcommand list-images" -s S -d
 complete -c importctl -n "__fish_importctl_using_subcommand list-images" -s C -d 'Same as --class=confext: a configuration extension'
 complete -c importctl -n "__fish_importctl_using_subcommand list-images" -s N -d 'Same as --keep-download=no'
 complete -c importctl -n "__fish_importctl_using_subcommand list-images" -l standalone -d 'Do the work in this process\'s children, without the service'
-complete -c importctl -n "__fish_importctl_using_subcommand verify" -l json -d 'Print JSON (pretty, short, off)' -r -f -a "pretty\t''
-short\t''
-off\t''"
-complete -c importctl -n "__fish_importctl_using_subcommand verify" -l verify -d 'What a download must prove (no, checksum, signature)' -r -f -a "no\t''
-checksum\t''
-signature\t''"
-complete -c importctl -n "__fish_importctl_using_subcommand verify" -l format -d 'Compression of an export (uncompressed, xz, gzip, bzip2, zstd, lz4)' -r -f -a "uncompressed\t''
-xz\t''
-gzip\t''
-bzip2\t''
-zstd\t''
-lz4\t''"
-complete -c importctl -n "__fish_importctl_using_subcommand verify" -l class -d 'Class of the image (machine, portable, sysext, confext)' -r -f -a "machine\t''
-portable\t''
-sysext\t''
-confext\t''"
-complete -c importctl -n "__fish_importctl_using_subcommand verify" -l keep-download -d 'Whether a download is kept as it came (default: yes for machine, no otherwise)' -r -f -a "yes\t''
-no\t''"
-complete -c importctl -n "__fish_importctl_using_subcommand verify" -l image-root -d 'Folder of images, instead of the class\'s (needs --standalone)' -r -f -a "(__fish_complete_directories)"
-complete -c importctl -n "__fish_importctl_using_subcommand verify" -s h -l help -d 'Show this help'
-complete -c importctl -n "__fish_importctl_using_subcommand verify" -l version -d 'Show the version'
-complete -c importctl -n "__fish_importctl_using_subcommand verify" -l no-pager -d 'Do not pipe output into a pager'
-complete -c importctl -n "__fish_importctl_using_subcommand verify" -l no-legend -d 'Show neither headers nor footers'
-complete -c importctl -n "__fish_importctl_using_subcommand verify" -l no-ask-password -d 'Do not ask for passwords'
-complete -c importctl -n "__fish_importctl_using_subcommand verify" -l system -d 'Act on images of the system (default)'
-complete -c importctl -n "__fish_importctl_using_subcommand verify" -l user -d 'Act on images of the calling user'
-complete -c importctl -n "__fish_importctl_using_subcommand verify" -l read-only -d 'Make the image read-only'
-complete -c importctl -n "__fish_importctl_using_subcommand verify" -s q -l quiet -d 'Show only warnings and errors'
-complete -c importctl -n "__fish_importctl_using_subcommand verify" -s j -d 'Same as --json=pretty on a terminal, --json=short elsewhere'
-complete -c importctl -n "__fish_importctl_using_subcommand verify" -l force -d 'Replace an image of the same name'
-complete -c importctl -n "__fish_importctl_using_subcommand verify" -s m -d 'Same as --class=machine: a virtual machine or container'
-complete -c importctl -n "__fish_importctl_using_subcommand verify" -s P -d 'Same as --class=portable: a portable service'
-complete -c importctl -n "__fish_importctl_using_subcommand verify" -s S -d 'Same as --class=sysext: a system extension'
-complete -c importctl -n "__fish_importctl_using_subcommand verify" -s C -d 'Same as --class=confext: a configuration extension'
-complete -c importctl -n "__fish_importctl_using_subcommand verify" -s N -d 'Same as --keep-download=no'
-complete -c importctl -n "__fish_importctl_using_subcommand verify" -l standalone -d 'Do the work in this process\'s children, without the service'
+complete -c importctl -n "__fish_importctl_using_subcommand list-images" -l dry-run -d 'Tell what a download or clean would do, and do nothing'
+complete -c importctl -n "__fish_importctl_using_subcommand list-images" -l superseded -d 'With clean: only downloads that a newer one supersedes'
 complete -c importctl -n "__fish_importctl_using_subcommand help" -l json -d 'Print JSON (pretty, short, off)' -r -f -a "pretty\t''
 short\t''
 off\t''"
@@ -524,6 +524,7 @@ confext\t''"
 complete -c importctl -n "__fish_importctl_using_subcommand help" -l keep-download -d 'Whether a download is kept as it came (default: yes for machine, no otherwise)' -r -f -a "yes\t''
 no\t''"
 complete -c importctl -n "__fish_importctl_using_subcommand help" -l image-root -d 'Folder of images, instead of the class\'s (needs --standalone)' -r -f -a "(__fish_complete_directories)"
+complete -c importctl -n "__fish_importctl_using_subcommand help" -l older-than -d 'With clean: only what is at least this old (as in 30d, 12h)' -r
 complete -c importctl -n "__fish_importctl_using_subcommand help" -s h -l help -d 'Show this help'
 complete -c importctl -n "__fish_importctl_using_subcommand help" -l version -d 'Show the version'
 complete -c importctl -n "__fish_importctl_using_subcommand help" -l no-pager -d 'Do not pipe output into a pager'
@@ -541,3 +542,44 @@ complete -c importctl -n "__fish_importctl_using_subcommand help" -s S -d 'Same 
 complete -c importctl -n "__fish_importctl_using_subcommand help" -s C -d 'Same as --class=confext: a configuration extension'
 complete -c importctl -n "__fish_importctl_using_subcommand help" -s N -d 'Same as --keep-download=no'
 complete -c importctl -n "__fish_importctl_using_subcommand help" -l standalone -d 'Do the work in this process\'s children, without the service'
+complete -c importctl -n "__fish_importctl_using_subcommand help" -l dry-run -d 'Tell what a download or clean would do, and do nothing'
+complete -c importctl -n "__fish_importctl_using_subcommand help" -l superseded -d 'With clean: only downloads that a newer one supersedes'
+complete -c importctl -n "__fish_importctl_using_subcommand clean" -l json -d 'Print JSON (pretty, short, off)' -r -f -a "pretty\t''
+short\t''
+off\t''"
+complete -c importctl -n "__fish_importctl_using_subcommand clean" -l verify -d 'What a download must prove (no, checksum, signature)' -r -f -a "no\t''
+checksum\t''
+signature\t''"
+complete -c importctl -n "__fish_importctl_using_subcommand clean" -l format -d 'Compression of an export (uncompressed, xz, gzip, bzip2, zstd, lz4)' -r -f -a "uncompressed\t''
+xz\t''
+gzip\t''
+bzip2\t''
+zstd\t''
+lz4\t''"
+complete -c importctl -n "__fish_importctl_using_subcommand clean" -l class -d 'Class of the image (machine, portable, sysext, confext)' -r -f -a "machine\t''
+portable\t''
+sysext\t''
+confext\t''"
+complete -c importctl -n "__fish_importctl_using_subcommand clean" -l keep-download -d 'Whether a download is kept as it came (default: yes for machine, no otherwise)' -r -f -a "yes\t''
+no\t''"
+complete -c importctl -n "__fish_importctl_using_subcommand clean" -l image-root -d 'Folder of images, instead of the class\'s (needs --standalone)' -r -f -a "(__fish_complete_directories)"
+complete -c importctl -n "__fish_importctl_using_subcommand clean" -l older-than -d 'With clean: only what is at least this old (as in 30d, 12h)' -r
+complete -c importctl -n "__fish_importctl_using_subcommand clean" -s h -l help -d 'Show this help'
+complete -c importctl -n "__fish_importctl_using_subcommand clean" -l version -d 'Show the version'
+complete -c importctl -n "__fish_importctl_using_subcommand clean" -l no-pager -d 'Do not pipe output into a pager'
+complete -c importctl -n "__fish_importctl_using_subcommand clean" -l no-legend -d 'Show neither headers nor footers'
+complete -c importctl -n "__fish_importctl_using_subcommand clean" -l no-ask-password -d 'Do not ask for passwords'
+complete -c importctl -n "__fish_importctl_using_subcommand clean" -l system -d 'Act on images of the system (default)'
+complete -c importctl -n "__fish_importctl_using_subcommand clean" -l user -d 'Act on images of the calling user'
+complete -c importctl -n "__fish_importctl_using_subcommand clean" -l read-only -d 'Make the image read-only'
+complete -c importctl -n "__fish_importctl_using_subcommand clean" -s q -l quiet -d 'Show only warnings and errors'
+complete -c importctl -n "__fish_importctl_using_subcommand clean" -s j -d 'Same as --json=pretty on a terminal, --json=short elsewhere'
+complete -c importctl -n "__fish_importctl_using_subcommand clean" -l force -d 'Replace an image of the same name'
+complete -c importctl -n "__fish_importctl_using_subcommand clean" -s m -d 'Same as --class=machine: a virtual machine or container'
+complete -c importctl -n "__fish_importctl_using_subcommand clean" -s P -d 'Same as --class=portable: a portable service'
+complete -c importctl -n "__fish_importctl_using_subcommand clean" -s S -d 'Same as --class=sysext: a system extension'
+complete -c importctl -n "__fish_importctl_using_subcommand clean" -s C -d 'Same as --class=confext: a configuration extension'
+complete -c importctl -n "__fish_importctl_using_subcommand clean" -s N -d 'Same as --keep-download=no'
+complete -c importctl -n "__fish_importctl_using_subcommand clean" -l standalone -d 'Do the work in this process\'s children, without the service'
+complete -c importctl -n "__fish_importctl_using_subcommand clean" -l dry-run -d 'Tell what a download or clean would do, and do nothing'
+complete -c importctl -n "__fish_importctl_using_subcommand clean" -l superseded -d 'With clean: only downloads that a newer one supersedes'
