@@ -103,7 +103,7 @@ const fn transfer(kind: Kind, operands: &'static [Operand], about: &'static str)
 }
 
 /// All verbs, in the order of the help.
-pub(crate) const ROWS: [Row; 13] = [
+pub(crate) const ROWS: [Row; 14] = [
     transfer(Kind::PullTar, PULL, "Download an archive as a tree image"),
     transfer(Kind::PullRaw, PULL, "Download a disk image"),
     transfer(
