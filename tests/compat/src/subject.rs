@@ -161,6 +161,18 @@ impl Work {
         names
     }
 
+    /// As [`Work::run`], of the reference's program, whoever's are tested; `None`, with the reason
+    /// printed, where it is not there.
+    pub(crate) fn run_theirs(&self, program: &str) -> Option<Run> {
+        let Some(root) = std::env::var_os("REFERENCE_ROOT") else {
+            println!("skipped: REFERENCE_ROOT is not set");
+            return None;
+        };
+        let mut run = self.run(program);
+        run.subject = Subject::Theirs(root.into());
+        Some(run)
+    }
+
     /// A run of a program on this folder's image root.
     pub(crate) fn run(&self, program: &str) -> Run {
         let mut run = Run::new(program, self.folder.path());
@@ -189,6 +201,7 @@ impl Drop for Work {
 /// A program about to run.
 #[derive(Debug)]
 pub(crate) struct Run {
+    subject: Subject,
     program: String,
     arguments: Vec<OsString>,
     environment: Vec<(String, OsString)>,
@@ -213,6 +226,7 @@ pub(crate) struct Outcome {
 impl Run {
     fn new(program: &str, folder: &Path) -> Self {
         Self {
+            subject: Subject::get(),
             program: program.into(),
             arguments: Vec::new(),
             // Unfinished downloads belong to the test, as all else.
@@ -257,7 +271,7 @@ impl Run {
         let number = rand_name();
         let socket_path = self.folder.join(format!("notify-{number}"));
         let socket = UnixDatagram::bind(&socket_path).unwrap();
-        let mut command = Subject::get().command(&self.program);
+        let mut command = self.subject.command(&self.program);
         command
             .args(&self.arguments)
             .env_remove("SYSTEMD_LOG_LEVEL")

@@ -8,6 +8,7 @@ use crate::subject::{Work, is_ours};
 use crate::tree::{assert_same, attributes};
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 #[test]
 fn a_kept_download_stays_and_the_image_is_a_writable_copy() {
@@ -125,4 +126,46 @@ fn trees_are_kept_and_replaced_on_every_file_system() {
         }
         drop(disk);
     }
+}
+
+#[test]
+fn images_are_whole_though_what_they_are_copied_from_goes() {
+    let Some(work) = Work::new() else { return };
+    if !is_ours() {
+        println!("skipped: it has no verb that removes");
+        return;
+    }
+    let server = Server::start();
+    let tree = plain_tree(&work);
+    server.put("/t.tar", Answer::ok(archive(&tree)).etag("\"e\""));
+    let url = server.url("/t.tar");
+    let is_done = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !is_done.load(Ordering::Relaxed) {
+                work.run("systemd-pull").arg("clean").succeed();
+            }
+        });
+        let pulls = [0, 1].map(|thread| {
+            let (work, tree, url) = (&work, &tree, &url);
+            scope.spawn(move || {
+                for round in 0..5 {
+                    let name = format!("t{thread}-{round}");
+                    let run = work.run("systemd-pull").args(["--verify=no", "tar", url]);
+                    let outcome = run.arg(&name).outcome();
+                    // Its own new download may go before it is copied: that is told.
+                    let is_told = outcome.complaint().contains("another transfer");
+                    assert!(outcome.status == 0 || is_told, "{}", outcome.stderr);
+                    if outcome.status == 0 {
+                        assert_same(tree, &work.image(&name));
+                    }
+                }
+            })
+        });
+        let results = pulls.map(std::thread::ScopedJoinHandle::join);
+        is_done.store(true, Ordering::Relaxed);
+        for result in results {
+            result.unwrap();
+        }
+    });
 }

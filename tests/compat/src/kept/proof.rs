@@ -1,10 +1,10 @@
 //! What a kept download proves, and what is none.
 
 use super::{contents, only_kept, pull, pulled, remove_all};
-use crate::make::{Signer, checksum_line, file, moved};
+use crate::make::{Signer, archive, checksum_line, file, moved, plain_tree};
 use crate::server::{Answer, Server};
 use crate::subject::{Work, is_ours};
-use crate::tree::{attributes, set_attribute};
+use crate::tree::{assert_same, attributes, set_attribute};
 use rustix::io::Errno;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
@@ -194,4 +194,56 @@ fn pull_fails(work: &Work, options: &[&str], url: &str, name: &str) {
     let run = work.run("systemd-pull").args(options);
     run.args(["raw", url, name]).fail(Errno::BADMSG);
     assert_eq!(work.images(), before);
+}
+
+#[test]
+fn what_the_reference_kept_is_used_by_ours() {
+    let Some(work) = Work::new() else { return };
+    if !is_ours() {
+        println!("skipped: it is the reference");
+        return;
+    }
+    let server = Server::start();
+    let tree = plain_tree(&work);
+    let cases = [
+        ("raw", "/d.raw", b"contents".to_vec(), "\"e\""),
+        ("raw", "/weak.raw", b"contents".to_vec(), "W/\"a.b\""),
+        ("tar", "/t.tar", archive(&tree), "\"e\""),
+    ];
+    for (form, path, body, etag) in cases {
+        server.put(path, Answer::ok(body).etag(etag));
+        let Some(run) = work.run_theirs("systemd-pull") else {
+            return;
+        };
+        let arguments = ["--verify=no", form, &server.url(path), "theirs"];
+        run.args(["--settings=no"]).args(arguments).succeed();
+        let served = server.seen().bytes_of(path);
+        let kept = only_kept(&work);
+        for name in ["ours", "again"] {
+            let run = work.run("systemd-pull").args(["--verify=no", form]);
+            let outcome = run.arg(server.url(path)).arg(name).succeed();
+            assert!(
+                outcome.stderr.contains("Found kept download"),
+                "{path}: {}",
+                outcome.stderr
+            );
+        }
+        assert_eq!(server.seen().bytes_of(path), served, "{path}");
+        match form {
+            "raw" => assert_eq!(contents(&work, "ours.raw"), "contents"),
+            _ => assert_same(&tree, &work.image("ours")),
+        }
+        let line = checksum_line(
+            &std::fs::read(work.image("ours.raw")).unwrap_or_default(),
+            "x",
+        );
+        let digest = format!("--verify={}", line.split(' ').next().unwrap());
+        if form == "raw" {
+            let run = work.run("systemd-pull").args([digest.as_str(), form]);
+            run.arg(server.url(path)).arg("proven").succeed();
+            assert!(server.seen().bytes_of(path) > served, "it has no record");
+            assert_eq!(only_kept(&work), kept, "ours took its place");
+        }
+        remove_all(&work);
+    }
 }

@@ -25,6 +25,9 @@ const ETAGS_MAX: usize = 16;
 /// replaces it at this moment.
 const TRIES: usize = 5;
 
+/// Progress when a kept download is found, in percent: as when a download is complete.
+const FOUND_SHARE: u8 = 95;
+
 /// Bytes that are coming.
 #[derive(Debug)]
 pub(in crate::pull) struct Fresh {
@@ -76,6 +79,7 @@ pub(in crate::pull) fn fetch(
                     "Found kept download '{}', using it.",
                     root.path.join(&object.name).display()
                 ));
+                context.report.progress(FOUND_SHARE);
                 if super::install::again(&object, local, request, root, context)? {
                     return Ok(None);
                 }
