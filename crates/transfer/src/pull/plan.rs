@@ -159,10 +159,7 @@ impl Plan {
             ));
         }
         if let Some(etag) = &self.etag {
-            lines.push(format!(
-                "The server calls this version {}.",
-                etag.escape_debug()
-            ));
+            lines.push(format!("The server calls this version {etag}."));
         }
         if let Some(time) = self.last_modified {
             let time = httpdate::fmt_http_date(time);
@@ -197,7 +194,7 @@ impl Plan {
             [] => "It would go.".into(),
             problems => format!("It would fail: {}.", chain(problems[0])),
         });
-        lines.join("\n") + "\n"
+        lines.iter().map(|line| printable(line)).collect()
     }
 
     fn to_json(&self, request: &Request, problems: &[&Error]) -> Value {
@@ -237,6 +234,19 @@ impl Plan {
             })).collect::<Vec<_>>(),
         })
     }
+}
+
+/// A line for a terminal: much of it comes from servers.
+fn printable(line: &str) -> String {
+    let mut out = String::with_capacity(line.len() + 1);
+    for c in line.chars() {
+        match c.is_control() {
+            true => out.extend(c.escape_default()),
+            false => out.push(c),
+        }
+    }
+    out.push('\n');
+    out
 }
 
 /// The image root and `true`, or the nearest folder above it that is there, and `false`.
