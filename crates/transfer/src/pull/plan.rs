@@ -130,7 +130,8 @@ impl Plan {
             folder,
             path: path.clone(),
         });
-        match kept::look(request, &need, (&fetcher, root.as_ref()), context)? {
+        let asker: kept::Asker<'_> = &mut |ask| fetcher.ask(ask);
+        match kept::look(request, &need, (asker, root.as_ref()), context)? {
             Found::Kept(object) => self.used = Some(path.join(&object.name)),
             Found::Bytes(fresh) => {
                 let etag = fresh.version.etag.as_deref();

@@ -44,7 +44,7 @@ fn fetch(
         entries_max: None,
         is_unconverted: bounds.format.is_some(),
     };
-    let source = (fetcher, root);
+    let source: (kept::Asker<'_>, _) = (&mut |ask| fetcher.ask(ask), root);
     let Some(fresh) = kept::fetch(request, &need, local.as_deref(), source, context)? else {
         return Ok(());
     };

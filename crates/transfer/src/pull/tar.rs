@@ -44,7 +44,7 @@ fn fetch(
         entries_max: Some(limits.entries),
         is_unconverted: false,
     };
-    let source = (fetcher, root);
+    let source: (kept::Asker<'_>, _) = (&mut |ask| fetcher.ask(ask), root);
     let Some(fresh) = kept::fetch(request, &need, local.as_deref(), source, context)? else {
         return Ok(());
     };

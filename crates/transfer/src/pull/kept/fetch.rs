@@ -14,7 +14,8 @@ use crate::install::Root;
 use crate::proof::Expectation;
 use crate::pull::Request;
 use crate::source::ask::{Answer, Ask};
-use crate::source::remote::{Fetcher, Remote};
+use crate::source::remote::Remote;
+use importd_api::failure::Kind;
 use std::ffi::OsStr;
 use std::time::SystemTime;
 
@@ -27,6 +28,9 @@ const TRIES: usize = 5;
 
 /// Progress when a kept download is found, in percent: as when a download is complete.
 const FOUND_SHARE: u8 = 95;
+
+/// Asks the address, whoever does it.
+pub(in crate::pull) type Asker<'a> = &'a mut dyn FnMut(Ask<'_>) -> Result<Answer>;
 
 /// Bytes that are coming.
 #[derive(Debug)]
@@ -63,16 +67,16 @@ pub(in crate::pull) enum Found {
 /// which are on their way.
 ///
 /// # Errors
-/// As [`Fetcher::ask`]; what the copy and the installation say.
+/// As the asker says; what the copy and the installation say.
 pub(in crate::pull) fn fetch(
     request: &Request,
     need: &Need<'_>,
     local: Option<&OsStr>,
-    (fetcher, root): (&Fetcher, &Root),
+    (asker, root): (Asker<'_>, &Root),
     context: &Context,
 ) -> Result<Option<Fresh>> {
     for _ in 0..TRIES {
-        match look(request, need, (fetcher, Some(root)), context)? {
+        match look(request, need, (asker, Some(root)), context)? {
             Found::Bytes(fresh) => return Ok(Some(*fresh)),
             Found::Kept(object) => {
                 context.report.info(format!(
@@ -93,11 +97,11 @@ pub(in crate::pull) fn fetch(
 /// Finds what the address holds now; without an image root nothing is kept.
 ///
 /// # Errors
-/// As [`Fetcher::ask`].
+/// As the asker says.
 pub(in crate::pull) fn look(
     request: &Request,
     need: &Need<'_>,
-    (fetcher, root): (&Fetcher, Option<&Root>),
+    (asker, root): (Asker<'_>, Option<&Root>),
     context: &Context,
 ) -> Result<Found> {
     let mut objects = match root {
@@ -121,36 +125,27 @@ pub(in crate::pull) fn look(
         .filter_map(|object| object.etag.clone())
         .take(ETAGS_MAX)
         .collect();
-    let answer = ask(request, &known, fetcher, context)?;
+    let answer = ask(request, &known, asker, context)?;
     let remote = match unchanged(&mut objects, answer) {
         Outcome::Kept(object) => return Ok(Found::Kept(object)),
         Outcome::Bytes(remote) => remote,
         // Not said which of several: the newest is asked for alone, and then whatever there is.
-        Outcome::Unclear => match ask(
-            request,
-            known.get(..1).unwrap_or_default(),
-            fetcher,
-            context,
-        )? {
-            Answer::Unchanged { .. } => {
-                let newest = objects.into_iter().find(|object| object.etag.is_some());
-                match newest {
-                    Some(object) => return Ok(Found::Kept(Box::new(object))),
-                    None => fetcher.get(&request.url).map_err(not_retrieved)?,
+        Outcome::Unclear => {
+            let newest = known.get(..1).unwrap_or_default();
+            match ask(request, newest, asker, context)? {
+                Answer::Body(remote) => remote,
+                Answer::Unchanged { .. } => {
+                    let newest = objects.into_iter().find(|object| object.etag.is_some());
+                    let newest = newest.ok_or_else(|| not_asked_for(request))?;
+                    return Ok(Found::Kept(Box::new(newest)));
                 }
             }
-            Answer::Body(remote) => remote,
-        },
+        }
     };
     Ok(Found::Bytes(Box::new(Fresh::of(remote, stamp))))
 }
 
-fn ask(
-    request: &Request,
-    known: &[String],
-    fetcher: &Fetcher,
-    context: &Context,
-) -> Result<Answer> {
+fn ask(request: &Request, known: &[String], asker: Asker<'_>, context: &Context) -> Result<Answer> {
     if !known.is_empty() {
         context.report.debug(format!(
             "Asking {} whether it still is {}.",
@@ -162,7 +157,12 @@ fn ask(
         known,
         ..Ask::whole(&request.url)
     };
-    fetcher.ask(ask).map_err(not_retrieved)
+    asker(ask).map_err(not_retrieved)
+}
+
+fn not_asked_for(request: &Request) -> Error {
+    let text = format!("{} was answered with what was not asked for", request.url);
+    Error::new(Kind::Io, text)
 }
 
 /// What clients look for when the image itself cannot be had.

@@ -26,7 +26,7 @@ mod record;
 mod seal;
 mod stock;
 
-pub(super) use fetch::{Found, Fresh, fetch, look, not_retrieved};
+pub(super) use fetch::{Asker, Found, Fresh, fetch, look, not_retrieved};
 pub(super) use find::Need;
 pub(super) use install::{Kept, install};
 pub(super) use names::pristine;
