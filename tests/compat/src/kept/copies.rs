@@ -1,14 +1,17 @@
 //! A kept download stays, and images are copies of it.
 
 use super::{kept, only_kept, remove_all};
-use crate::make::{archive, file, plain_tree};
+use crate::make::{archive, checksum_line, file, plain_tree};
 use crate::mount::Mounted;
 use crate::server::{Answer, Server};
-use crate::subject::{Work, is_ours};
+use crate::subject::{Work, collect, is_ours};
 use crate::tree::{assert_same, attributes};
+use crate::verbs::rounds;
+use rustix::process::Signal;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
 
 #[test]
 fn a_kept_download_stays_and_the_image_is_a_writable_copy() {
@@ -168,4 +171,47 @@ fn images_are_whole_though_what_they_are_copied_from_goes() {
             result.unwrap();
         }
     });
+}
+
+#[test]
+fn killed_anywhere_what_is_kept_is_whole_and_true() {
+    let Some(work) = Work::new() else { return };
+    if !is_ours() {
+        println!("skipped: it leaves hidden trees");
+        return;
+    }
+    let server = Server::start();
+    let tree = plain_tree(&work);
+    let body = archive(&tree);
+    let line = checksum_line(&body, "x");
+    let digest = format!("--verify={}", line.split(' ').next().unwrap());
+    server.put("/t.tar", Answer::ok(body).etag("\"e\""));
+    let pull = || {
+        let run = work.run("systemd-pull").args([digest.as_str(), "tar"]);
+        run.args(["--force", &server.url("/t.tar"), "t"])
+    };
+    let before = Instant::now();
+    pull().succeed();
+    let whole = before.elapsed();
+    let rounds = rounds(12);
+    for round in 0..rounds {
+        if round % 2 == 0 {
+            work.run("systemd-pull").arg("clean").succeed();
+        }
+        let (child, socket) = pull().start();
+        // A signal at a point in time is what is tested: no event marks it.
+        std::thread::sleep(whole * round / rounds);
+        let pid = rustix::process::Pid::from_child(&child);
+        rustix::process::kill_process(pid, Signal::KILL).unwrap();
+        collect(child, &socket);
+        pull().succeed();
+        assert_same(&tree, &work.image("t"));
+        let kept = only_kept(&work);
+        assert_eq!(work.images(), [kept, "t".to_owned()]);
+        // What was kept is taken at its word.
+        let asked = server.seen().asked("/t.tar");
+        pull().succeed();
+        assert_same(&tree, &work.image("t"));
+        assert_eq!(server.seen().asked("/t.tar"), asked);
+    }
 }
