@@ -20,7 +20,7 @@
 
 use crate::context::Context;
 use crate::error::{Doing, Result};
-use crate::pull::Request;
+use crate::pull::{BOOT_ID, Request};
 use crate::source::remote::percent_decoded;
 use importd_api::name::Form;
 use importd_host::dir::Dir;
@@ -203,6 +203,7 @@ pub fn enter_plan(folder: &Dir, request: &Request, context: &Context) -> Result<
 }
 
 fn allow_source(profile: &mut Profile, request: &Request) {
+    profile.allow_read_path(Path::new(BOOT_ID));
     match request.url.file_path() {
         // The folder, for the checksum files beside the image.
         Some(path) => {

@@ -18,6 +18,7 @@ pub mod verify;
 
 use self::body::Body;
 use self::companion::Companion;
+pub(crate) use self::kept::BOOT_ID;
 use self::kept::{Fresh, Version};
 use self::room::Announced;
 use crate::context::{Context, Target};

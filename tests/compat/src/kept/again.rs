@@ -4,6 +4,7 @@ use super::{contents, kept, only_kept, pull, pulled};
 use crate::make::file;
 use crate::server::{Answer, Fault, Server};
 use crate::subject::{Work, is_ours};
+use crate::tree::attributes;
 use rustix::io::Errno;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 
@@ -199,4 +200,27 @@ fn a_taken_name_is_noticed_before_anything_is_asked() {
         .args(["--verify=no", "raw", &url, "d"]);
     run.fail(Errno::EXIST);
     assert_eq!(server.requests().len(), asked);
+}
+
+#[test]
+fn what_was_not_flushed_is_used_while_the_machine_runs() {
+    let Some(work) = Work::new() else { return };
+    if !is_ours() {
+        println!("skipped: it does not look");
+        return;
+    }
+    let server = Server::start();
+    server.put("/d.raw", Answer::ok("contents").etag("\"e\""));
+    let url = server.url("/d.raw");
+    pulled(&work, &["--verify=no", "--sync=no"], &url, "a");
+    let noted = attributes(&work.image(only_kept(&work)));
+    let record = String::from_utf8_lossy(&noted["user.importd.kept"]).into_owned();
+    let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap();
+    assert!(record.contains(boot.trim_end()), "{record}");
+    let outcome = pulled(&work, &["--verify=no"], &url, "b");
+    assert!(
+        outcome.stderr.contains("Found kept download"),
+        "{}",
+        outcome.stderr
+    );
 }

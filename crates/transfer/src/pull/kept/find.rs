@@ -56,7 +56,7 @@ impl Object {
     fn serves(&self, need: &Need<'_>, form: Form, context: &Context) -> bool {
         let (bytes, entries) = match &self.record {
             Some(record) => {
-                if !record.seal.holds(self.fd(), &context.cancel) {
+                if !record.holds(self.fd(), &context.cancel) {
                     context.report.info(format!(
                         "Kept download '{}' was changed since, or came from elsewhere; it is not used.",
                         self.name.display()

@@ -30,5 +30,6 @@ pub(super) use fetch::{Asker, Found, Fresh, fetch, look, not_retrieved};
 pub(super) use find::Need;
 pub(super) use install::{Kept, install};
 pub(super) use names::pristine;
+pub(crate) use record::BOOT_ID;
 pub(super) use record::Version;
 pub(super) use stock::{Item, items};

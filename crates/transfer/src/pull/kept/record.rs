@@ -31,6 +31,11 @@ const VERSION: u64 = 1;
 /// Longest text of one member, in bytes: longer ones are left out, so that the record fits into the
 /// 4 KiB that ext4 has for all attributes of an inode.
 const TEXT_MAX: usize = 600;
+/// Names this run of the machine (random(4)).
+pub(crate) const BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";
+/// What stands for a run of the machine that has no name: none is the same.
+const UNKNOWN_BOOT: &str = "unknown";
+
 /// How long a file must have been the same on the server for its time of change, in whole seconds,
 /// to stand for its bytes.
 ///
@@ -84,6 +89,9 @@ pub(super) struct Record {
     pub(super) fetched: u64,
     /// Disk images of other formats were left as they came.
     pub(super) is_unconverted: bool,
+    /// The run of the machine in which it was kept without being flushed (`--sync=no`): after a power
+    /// cut its bytes may be lost, and nothing else would tell.
+    boot: Option<String>,
     /// What holds as long as the object is unchanged.
     pub(super) seal: Seal,
 }
@@ -176,8 +184,15 @@ impl Record {
             signer: signer.and_then(short),
             fetched: seconds(SystemTime::now()),
             is_unconverted: kept.is_unconverted,
+            boot: (!request.target.sync).then(|| boot().unwrap_or_else(|| UNKNOWN_BOOT.into())),
             seal: Seal::of(fd, cancel)?,
         })
+    }
+
+    /// Whether the object is still the one that was kept, with all its bytes.
+    pub(super) fn holds(&self, fd: BorrowedFd<'_>, cancel: &Cancel) -> bool {
+        let is_there = self.boot.is_none() || self.boot == boot();
+        is_there && self.seal.holds(fd, cancel)
     }
 
     /// Whether it is that of this address.
@@ -256,6 +271,7 @@ impl Record {
         put("signer", json!(self.signer));
         put("fetched", json!(self.fetched));
         put("unconverted", json!(self.is_unconverted));
+        put("boot", json!(self.boot));
         put("seal", self.seal.to_json());
         Value::Object(all)
     }
@@ -281,6 +297,7 @@ impl Record {
             signer: text("signer"),
             fetched: number("fetched")?,
             is_unconverted: value.get("unconverted")?.as_bool()?,
+            boot: text("boot"),
             seal: Seal::from_json(value.get("seal")?)?,
         })
     }
@@ -301,6 +318,13 @@ pub(super) fn clear(fd: BorrowedFd<'_>) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// This run of the machine.
+fn boot() -> Option<String> {
+    let text = std::fs::read_to_string(BOOT_ID).ok()?;
+    let text = text.trim_end();
+    (!text.is_empty()).then(|| text.to_owned())
 }
 
 /// Whether an object is ours, and nobody else may change it or its `user` attributes.
@@ -344,6 +368,7 @@ mod tests {
             signer: Some("0123456789ABCDEF".into()),
             fetched: 5000,
             is_unconverted: true,
+            boot: None,
             seal: Seal::of(fd, &Cancel::new().unwrap()).unwrap(),
         }
     }
@@ -368,6 +393,28 @@ mod tests {
         let open = std::fs::Permissions::from_mode(0o666);
         file.set_permissions(open).unwrap();
         assert_eq!(Record::read(file.as_fd()), None, "anybody may have set it");
+    }
+
+    #[test]
+    fn what_was_not_flushed_is_trusted_until_the_machine_restarts() {
+        let file = file();
+        let cancel = Cancel::new().unwrap();
+        let mut record = record(file.as_fd());
+        for (text, holds) in [
+            (None, true),
+            (boot(), true),
+            (Some("another".to_owned()), false),
+            (Some(UNKNOWN_BOOT.to_owned()), false),
+        ] {
+            record.boot = text;
+            let again = Record::from_json(&record.to_json()).unwrap();
+            assert_eq!(
+                again.holds(file.as_fd(), &cancel),
+                holds,
+                "{:?}",
+                again.boot
+            );
+        }
     }
 
     #[test]
