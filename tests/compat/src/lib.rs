@@ -51,6 +51,8 @@ mod cancel;
 #[cfg(test)]
 mod command_line;
 #[cfg(test)]
+mod companions;
+#[cfg(test)]
 mod cuts;
 #[cfg(test)]
 mod direct;

@@ -9,8 +9,10 @@
 //! [`sweep`] removes what no living process locks, and is called by every worker before it starts
 //! and by the daemon when it starts. [`Staging::install`] is one rename, see [`crate::rename`].
 
+mod aside;
 mod sweep;
 
+pub use aside::Aside;
 pub use sweep::{abandoned, discard, sweep, sweep_files, sweep_snapshots};
 
 use crate::dir::Dir;

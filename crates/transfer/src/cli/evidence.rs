@@ -5,7 +5,7 @@
 
 use super::values::switch;
 use crate::error::{Error, Result};
-use crate::pull::companion::Companion;
+use crate::pull::companions::Companion;
 use clap::parser::ValueSource;
 use clap::{ArgAction, ArgMatches, Command};
 use importd_api::failure::Kind;

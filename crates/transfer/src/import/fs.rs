@@ -47,9 +47,8 @@ pub fn run(request: &Request, context: &Context) -> Result<()> {
     let place = (&root, name.as_os_str());
     let observe = |now| observe(now, context);
     let staging = stage(&source, place, &request.target, context, &observe)?;
-    let installed = Staged(staging).accept_local();
-    installed.install(&root, &name, manner, context)?;
-    request.retire_old(&root, &name, context);
+    let proven = Staged(staging).accept_local();
+    request.install(proven, (&root, &name), manner, context)?;
     report_installed(&root.path.join(&name).display().to_string(), context);
     Ok(())
 }

@@ -9,7 +9,8 @@ use crate::companions;
 use crate::context::Context;
 use crate::destination::Destination;
 use crate::error::Result;
-use crate::install::Root;
+use crate::install::{Manner, Root};
+use crate::proof::Proven;
 use crate::report::size;
 use crate::source::file::Input;
 use crate::stage::ahead::Ahead;
@@ -50,12 +51,23 @@ impl Request {
         Ok(input)
     }
 
-    /// Removes what belonged to an image that was replaced, once the new one is installed.
-    fn retire_old(&self, root: &Root, installed: &OsStr, context: &Context) {
-        if let (Destination::Image(name), true) = (&self.destination, self.target.force) {
-            let places = &self.target.places;
-            companions::retire(root, places, name, installed, &context.report);
+    /// Gives an image its name, or puts it at its path.
+    fn install(
+        &self,
+        proven: Proven,
+        (root, file_name): (&Root, &OsStr),
+        manner: Manner,
+        context: &Context,
+    ) -> Result<()> {
+        match &self.destination {
+            Destination::Image(name) => {
+                companions::install(proven, root, (name, file_name), &self.target, context)?;
+            }
+            Destination::Path(_) => {
+                proven.install(root, file_name, manner, context)?;
+            }
         }
+        Ok(())
     }
 }
 

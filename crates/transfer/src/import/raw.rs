@@ -73,10 +73,8 @@ fn new_file(
     if is_file {
         carry::adopt(sink.canvas().fd(), original.as_fd());
     }
-    let installed = sink.seal()?.accept_local();
-    installed.install(&root, &name, manner, context)?;
-    request.retire_old(&root, &name, context);
-    Ok(())
+    let proven = sink.seal()?.accept_local();
+    request.install(proven, (&root, &name), manner, context)
 }
 
 fn in_place(

@@ -44,11 +44,7 @@ fn new_tree(
     let (source, packed) = unpacked_and_counted(input, context)?;
     let (staged, done) = sink.fill(source, limits, Some(packed))?;
     tell(done, context);
-    staged
-        .accept_local()
-        .install(&root, &name, manner, context)?;
-    request.retire_old(&root, &name, context);
-    Ok(())
+    request.install(staged.accept_local(), (&root, &name), manner, context)
 }
 
 fn into_folder(

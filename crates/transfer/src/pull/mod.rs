@@ -5,7 +5,7 @@
 
 mod body;
 pub mod clean;
-pub mod companion;
+pub mod companions;
 pub mod evidence;
 mod kept;
 pub mod plan;
@@ -17,7 +17,7 @@ pub mod tar;
 pub mod verify;
 
 use self::body::Body;
-use self::companion::Companion;
+use self::companions::Companion;
 pub(crate) use self::kept::BOOT_ID;
 use self::kept::{Fresh, Version};
 use self::room::Announced;
@@ -55,7 +55,8 @@ const LINE_INTERVAL: Duration = Duration::from_secs(1);
 /// How often a download is begun anew because it became another version meanwhile: a file that
 /// never rests cannot be fetched.
 const RESTARTS_MAX: u32 = 3;
-/// Share of the progress that the download makes up; the rest is proving and installing.
+/// Share of the progress that the downloads make up, in percent, companion files first; the rest is
+/// proving and installing.
 const DOWNLOAD_SHARE: u64 = 95;
 
 /// What to pull, as checked by the command line.
@@ -144,11 +145,18 @@ impl Request {
         context: &Context,
     ) -> Result<Download> {
         let remote = fetcher.get(&self.url).map_err(kept::not_retrieved)?;
-        self.receive(Fresh::of(remote, None), expected, context)
+        self.receive(Fresh::of(remote, None), expected, 0, context)
     }
 
-    /// Starts the download of bytes that are on their way, of which this is expected.
-    fn receive(&self, fresh: Fresh, expected: &Expectation, context: &Context) -> Result<Download> {
+    /// Starts the download of bytes that are on their way, of which this is expected; `done` percent
+    /// of the progress have been told.
+    fn receive(
+        &self,
+        fresh: Fresh,
+        expected: &Expectation,
+        done: u8,
+        context: &Context,
+    ) -> Result<Download> {
         let Fresh { remote, version } = fresh;
         let Remote {
             length,
@@ -161,7 +169,7 @@ impl Request {
                 .report
                 .info(format!("Downloading {} for {}.", size(length), self.url));
         }
-        let observer = observer(&context.report, self.url.to_string(), length);
+        let observer = observer(&context.report, self.url.to_string(), length, done);
         let meter = Meter::new(body, context.cancel.clone(), observer);
         let packed = meter.count();
         let failed = || "Failed to start the download".to_owned();
@@ -251,14 +259,18 @@ impl Request {
     }
 }
 
-fn observer(report: &Report, label: String, length: Option<u64>) -> Observer {
+fn observer(report: &Report, label: String, length: Option<u64>, done: u8) -> Observer {
+    let (done, left) = (
+        u64::from(done),
+        DOWNLOAD_SHARE.saturating_sub(u64::from(done)),
+    );
     let report = report.clone();
     let started = Instant::now();
     let mut told = (started, 0);
     Box::new(move |bytes| {
         let Some(length) = length else { return };
         let now = percent(bytes, length);
-        let share = u64::from(now) * DOWNLOAD_SHARE / 100;
+        let share = done + u64::from(now) * left / 100;
         report.progress(u8::try_from(share).unwrap_or(0));
         if now < 100 && now != told.1 && told.0.elapsed() >= LINE_INTERVAL {
             told = (Instant::now(), now);

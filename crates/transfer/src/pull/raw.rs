@@ -1,6 +1,7 @@
 //! A disk image is downloaded.
 
-use super::kept;
+use super::companions::Arrivals;
+use super::kept::{self, Taken};
 use super::room;
 use super::{Body, Request};
 use crate::context::Context;
@@ -34,6 +35,7 @@ fn fetch(
 ) -> Result<()> {
     let claims = request.claims(fetcher, context)?;
     let expected = claims.expect_image()?;
+    let arrivals = Arrivals::fetch(request, &claims, (fetcher, root), context)?;
     let local = match &request.local {
         Local::Named(name) => Some(disk_name(name)?),
         Local::Derived | Local::Pristine => None,
@@ -45,10 +47,11 @@ fn fetch(
         is_unconverted: bounds.format.is_some(),
     };
     let source: (kept::Asker<'_>, _) = (&mut |ask| fetcher.ask(ask), root);
-    let Some(fresh) = kept::fetch(request, &need, local.as_deref(), source, context)? else {
-        return Ok(());
+    let fresh = match kept::fetch(request, &need, local.as_deref(), source, context)? {
+        Taken::Kept(object) => return arrivals.install(&object, request, root, context),
+        Taken::Bytes(fresh) => *fresh,
     };
-    let mut download = request.receive(fresh, &expected, context)?;
+    let mut download = request.receive(fresh, &expected, arrivals.share(), context)?;
     room::check(download.announced, request, root, context)?;
 
     let etag = download.version.etag.as_deref();
@@ -86,5 +89,6 @@ fn fetch(
         received: &received,
         is_unconverted: need.is_unconverted,
     };
-    kept::install(proven, &kept, request, root, context)
+    kept::install(proven, &kept, request, root, context)?;
+    arrivals.install(&kept.pristine, request, root, context)
 }

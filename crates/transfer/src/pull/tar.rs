@@ -1,7 +1,8 @@
 //! An archive is downloaded and becomes a tree.
 
 use super::Request;
-use super::kept;
+use super::companions::Arrivals;
+use super::kept::{self, Taken};
 use super::room;
 use crate::context::Context;
 use crate::error::Result;
@@ -34,6 +35,7 @@ fn fetch(
 ) -> Result<()> {
     let claims = request.claims(fetcher, context)?;
     let expected = claims.expect_image()?;
+    let arrivals = Arrivals::fetch(request, &claims, (fetcher, root), context)?;
     let local = match &request.local {
         Local::Named(name) => Some(OsString::from(name.as_str())),
         Local::Derived | Local::Pristine => None,
@@ -45,10 +47,11 @@ fn fetch(
         is_unconverted: false,
     };
     let source: (kept::Asker<'_>, _) = (&mut |ask| fetcher.ask(ask), root);
-    let Some(fresh) = kept::fetch(request, &need, local.as_deref(), source, context)? else {
-        return Ok(());
+    let fresh = match kept::fetch(request, &need, local.as_deref(), source, context)? {
+        Taken::Kept(object) => return arrivals.install(&object, request, root, context),
+        Taken::Bytes(fresh) => *fresh,
     };
-    let download = request.receive(fresh, &expected, context)?;
+    let download = request.receive(fresh, &expected, arrivals.share(), context)?;
     room::check(download.announced, request, root, context)?;
 
     let etag = download.version.etag.as_deref();
@@ -75,5 +78,6 @@ fn fetch(
         received: &received,
         is_unconverted: need.is_unconverted,
     };
-    kept::install(proven, &kept, request, root, context)
+    kept::install(proven, &kept, request, root, context)?;
+    arrivals.install(&kept.pristine, request, root, context)
 }

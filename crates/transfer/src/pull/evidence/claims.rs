@@ -230,9 +230,35 @@ impl Claims {
         }
     }
 
+    /// What a file that comes with the image must turn out to be; `None` if nothing is said of it.
+    ///
+    /// # Errors
+    /// [`Kind::Corrupt`] if it is listed twice with different digests.
+    pub fn expect_companion(&self, file_name: &str) -> Result<Option<Expectation>> {
+        match &self.said {
+            Said::Nothing => Ok(Some(Expectation::Nothing)),
+            Said::Digest(_) | Said::Itself(_) => Ok(None),
+            Said::List(list, bare) => self.found(list, *bare, file_name),
+        }
+    }
+
     fn listed(&self, list: &List, bare: Bare, file_name: &str) -> Result<Expectation> {
+        self.found(list, bare, file_name)?.ok_or_else(|| {
+            let said_by = self.said_by();
+            let text = format!(
+                "Checksum file {said_by} does not list '{file_name}'; --verify=no does without it"
+            );
+            Error::new(Kind::Corrupt, text)
+        })
+    }
+
+    fn said_by(&self) -> String {
         let url = self.verdict.list.as_ref().map(|list| list.url.to_string());
-        let said_by = url.unwrap_or_default();
+        url.unwrap_or_default()
+    }
+
+    fn found(&self, list: &List, bare: Bare, file_name: &str) -> Result<Option<Expectation>> {
+        let said_by = self.said_by();
         let look = |name: &[u8]| {
             list.digest(name).map_err(|error| {
                 let text = format!("Failed to read checksum file {said_by}");
@@ -247,15 +273,7 @@ impl Claims {
         if bare == Bare::OfImage && file_name == self.image {
             found = found.or_else(|| list.bare_digest());
         }
-        match found {
-            Some(digest) => Ok(Expectation::Digest { digest, said_by }),
-            None => {
-                let text = format!(
-                    "Checksum file {said_by} does not list '{file_name}'; --verify=no does without it"
-                );
-                Err(Error::new(Kind::Corrupt, text))
-            }
-        }
+        Ok(found.map(|digest| Expectation::Digest { digest, said_by }))
     }
 
     /// What was expected of the image itself.

@@ -16,7 +16,7 @@ use crate::pull::Request;
 use crate::source::ask::{Answer, Ask};
 use crate::source::remote::Remote;
 use importd_api::failure::Kind;
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::time::SystemTime;
 
 /// Most ETags that are sent, the newest: more would make a request that servers refuse.
@@ -63,8 +63,16 @@ pub(in crate::pull) enum Found {
     Bytes(Box<Fresh>),
 }
 
-/// Gets an image from what is kept, and installs it under `local`; `None` then. Else the bytes,
-/// which are on their way.
+/// Where an image comes from.
+#[derive(Debug)]
+pub(in crate::pull) enum Taken {
+    /// From the kept download of this name; it is installed.
+    Kept(OsString),
+    /// From bytes that are on their way.
+    Bytes(Box<Fresh>),
+}
+
+/// Gets an image from what is kept, and installs it under `local`; else the bytes.
 ///
 /// # Errors
 /// As the asker says; what the copy and the installation say.
@@ -74,10 +82,10 @@ pub(in crate::pull) fn fetch(
     local: Option<&OsStr>,
     (asker, root): (Asker<'_>, &Root),
     context: &Context,
-) -> Result<Option<Fresh>> {
+) -> Result<Taken> {
     for _ in 0..TRIES {
         match look(request, need, (asker, Some(root)), context)? {
-            Found::Bytes(fresh) => return Ok(Some(*fresh)),
+            Found::Bytes(fresh) => return Ok(Taken::Bytes(fresh)),
             Found::Kept(object) => {
                 context.report.info(format!(
                     "Found kept download '{}', using it.",
@@ -85,7 +93,7 @@ pub(in crate::pull) fn fetch(
                 ));
                 context.report.progress(FOUND_SHARE);
                 if super::install::again(&object, local, request, root, context)? {
-                    return Ok(None);
+                    return Ok(Taken::Kept(object.name));
                 }
                 // It was replaced by a newer one, or removed, while it was copied.
             }

@@ -56,7 +56,7 @@ pub(in crate::pull) fn install(
         Some(local) if !request.keep_download => {
             // What an archive brought under the name of a record means nothing, and goes.
             record::clear(proven.0.fd())?;
-            proven.install(root, local, request.target.manner(), context)?;
+            install_local(proven, local, request, root, context)?;
         }
         local => {
             let record = note(&proven, kept, request, context)?;
@@ -72,14 +72,14 @@ pub(in crate::pull) fn install(
                 if !is_there(pristine.fd(), &kept.pristine, root) {
                     return Err(replaced(request));
                 }
-                copied?.install(root, local, request.target.manner(), context)?;
+                install_local(copied?, local, request, root, context)?;
             }
             if let Some(record) = record {
                 prune::superseded(request, (&kept.pristine, &record), root, context);
             }
         }
     }
-    finish(kept.local.as_deref(), request, root, context);
+    finish(request, context);
     Ok(())
 }
 
@@ -100,10 +100,30 @@ pub(super) fn again(
         if !is_there(object.fd(), &object.name, root) {
             return Ok(false);
         }
-        copied?.install(root, local, request.target.manner(), context)?;
+        install_local(copied?, local, request, root, context)?;
     }
-    finish(local, request, root, context);
+    finish(request, context);
     Ok(true)
+}
+
+/// Gives the image its name, and removes what belonged to an image that it replaces.
+fn install_local(
+    proven: Proven,
+    local: &OsStr,
+    request: &Request,
+    root: &Root,
+    context: &Context,
+) -> Result<()> {
+    match &request.local {
+        Local::Named(name) => {
+            let names = (name, local);
+            companions::install(proven, root, names, &request.target, context)?;
+        }
+        Local::Derived | Local::Pristine => {
+            proven.install(root, local, request.target.manner(), context)?;
+        }
+    }
+    Ok(())
 }
 
 /// Whether a name still stands for what is open. If so, nobody had begun to remove it before: a copy
@@ -153,13 +173,9 @@ fn note(
 }
 
 /// What follows when everything has its name.
-fn finish(local: Option<&OsStr>, request: &Request, root: &Root, context: &Context) {
+fn finish(request: &Request, context: &Context) {
     match &request.local {
         Local::Named(name) => {
-            if let (Some(local), true) = (local, request.target.force) {
-                let places = &request.target.places;
-                companions::retire(root, places, name, local, &context.report);
-            }
             context
                 .report
                 .info(format!("Created new local image '{name}'."));

@@ -26,10 +26,10 @@ mod record;
 mod seal;
 mod stock;
 
-pub(super) use fetch::{Asker, Found, Fresh, fetch, look, not_retrieved};
+pub(super) use fetch::{Asker, Found, Fresh, Taken, fetch, look, not_retrieved};
 pub(super) use find::Need;
 pub(super) use install::{Kept, install};
-pub(super) use names::pristine;
+pub(super) use names::{is_beside, pristine};
 pub(crate) use record::BOOT_ID;
 pub(super) use record::Version;
 pub(super) use stock::{Item, items};

@@ -4,6 +4,7 @@
 //! address and ETag escaped. Where the whole path would have 240 bytes or more, a hash stands for the
 //! address: all as in the reference, so that both find each other's objects.
 
+use crate::pull::companions::Companion;
 use importd_api::name::Form;
 use importd_api::url::Url;
 use std::ffi::{OsStr, OsString};
@@ -18,8 +19,6 @@ const ETAG_BYTES_MAX: usize = 120;
 /// Key of the hash over addresses that are too long for a name; the reference's, so that its
 /// objects have the same names.
 const HASH_KEY: (u64, u64) = (0x3042_cc01_8716_89df, 0x4f63_a5a6_194a_ab98);
-/// Endings of files that are kept beside an object.
-pub(super) const COMPANIONS: [&str; 4] = [".nspawn", ".roothash", ".roothash.p7s", ".verity"];
 
 /// What a name of this form begins and ends with.
 pub(super) const fn affixes(form: Form) -> (&'static str, &'static str) {
@@ -87,14 +86,28 @@ pub(super) fn companions(name: &OsStr, form: Form) -> Vec<OsString> {
         (Form::Raw, Some(name)) => OsString::from(name.strip_suffix(".raw").unwrap_or(name)),
         _ => name.to_owned(),
     };
-    COMPANIONS
+    Companion::ALL
         .iter()
-        .map(|ending| {
+        .map(|one| {
             let mut companion = stem.clone();
-            companion.push(ending);
+            companion.push(one.ending());
             companion
         })
         .collect()
+}
+
+/// Whether a name is that of a file kept beside an object of the address.
+pub(in crate::pull) fn is_beside(
+    name: &OsStr,
+    companion: Companion,
+    url: &Url,
+    form: Form,
+) -> bool {
+    let (_, suffix) = affixes(form);
+    let stem = name
+        .to_str()
+        .and_then(|name| name.strip_suffix(companion.ending()));
+    stem.is_some_and(|stem| parse(OsStr::new(&format!("{stem}{suffix}")), url, form).is_some())
 }
 
 /// Parts a name without its affixes into address and ETag, both still escaped. Neither has a dot.

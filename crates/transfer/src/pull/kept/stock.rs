@@ -1,9 +1,10 @@
 //! All that is kept in an image root, whatever the address.
 
-use super::names::{COMPANIONS, affixes, companions, escaped, hash, split, unescaped};
+use super::names::{affixes, companions, escaped, hash, split, unescaped};
 use super::record::Record;
 use crate::context::Context;
 use crate::install::Root;
+use crate::pull::companions::Companion;
 use importd_api::name::Form;
 use importd_api::url::Url;
 use importd_host::attributes;
@@ -158,7 +159,11 @@ fn recognise(name: &OsStr) -> Option<(Form, Origin)> {
     })?;
     let (stem, etag) = split(middle);
     // A companion of a tree has its ending where an ETag would be.
-    if etag.is_some_and(|etag| etag.contains('.') || COMPANIONS.contains(&&*format!(".{etag}"))) {
+    let is_ending = |text: &str| {
+        let ending = format!(".{text}");
+        Companion::ALL.iter().any(|one| one.ending() == ending)
+    };
+    if etag.is_some_and(|etag| etag.contains('.') || is_ending(etag)) {
         return None;
     }
     let url = unescaped(stem);

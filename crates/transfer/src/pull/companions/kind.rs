@@ -6,6 +6,12 @@
 
 use importd_api::name::Form;
 
+/// Most bytes of settings, a root hash and its signature, as in the reference: all are a few lines.
+const SMALL_MAX: u64 = 1 << 20;
+/// Most bytes of verity data: one part in 127 of a file system with usual blocks and hashes, so that
+/// of a terabyte. (The reference drops what has more than 1 MiB.)
+const VERITY_MAX: u64 = 8 << 30;
+
 /// A file that comes with an image.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Companion {
@@ -47,6 +53,22 @@ impl Companion {
             Self::Roothash => "roothash",
             Self::RoothashSignature => "roothash-signature",
             Self::Verity => "verity",
+        }
+    }
+
+    /// Most bytes that it may have, packed and unpacked.
+    pub(super) const fn bytes_max(self) -> u64 {
+        match self {
+            Self::Settings | Self::Roothash | Self::RoothashSignature => SMALL_MAX,
+            Self::Verity => VERITY_MAX,
+        }
+    }
+
+    /// Its share of the progress of a download, in percent.
+    pub(super) const fn share(self) -> u8 {
+        match self {
+            Self::Settings | Self::Roothash | Self::RoothashSignature => 5,
+            Self::Verity => 10,
         }
     }
 
