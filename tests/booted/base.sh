@@ -7,7 +7,7 @@ set -euo pipefail
 suite=${SUITE:-trixie}
 base=/var/tmp/importd-base-$suite
 # The last four are there for their size and number of files.
-packages=systemd,systemd-sysv,systemd-container,dbus,gnupg,zstd,xz-utils,acl,attr,ca-certificates,procps,python3,git,vim,locales-all
+packages=systemd,systemd-sysv,systemd-container,libfdisk1,dbus,gnupg,zstd,xz-utils,acl,attr,ca-certificates,procps,python3,git,vim,locales-all
 
 mirror() { # the archive this machine's own apt uses
   { cat /etc/apt/sources.list /etc/apt/sources.list.d/*.list /etc/apt/sources.list.d/*.sources 2>/dev/null || true; } |

@@ -1,18 +1,7 @@
 #!/usr/bin/env bash
 # Runs inside the booted system (see run.sh): that system's own clients on our service.
 set -uo pipefail
-passed=0 failed=0
-check() { # description, command...
-  local what=$1; shift
-  if output=$("$@" 2>&1); then passed=$((passed + 1)); printf 'PASS %s\n' "$what"
-  else failed=$((failed + 1)); printf 'FAIL %s\n%s\n' "$what" "$output"; fi
-}
-refused() { # description, pattern, command...
-  local what=$1 pattern=$2; shift 2
-  if output=$("$@" 2>&1); then failed=$((failed + 1)); printf 'FAIL %s: it succeeded\n%s\n' "$what" "$output"
-  elif grep -qE "$pattern" <<<"$output"; then passed=$((passed + 1)); printf 'PASS %s\n' "$what"
-  else failed=$((failed + 1)); printf 'FAIL %s: no "%s" in\n%s\n' "$what" "$pattern" "$output"; fi
-}
+. "$(dirname "$0")/check.sh"
 import1() { busctl --system call org.freedesktop.import1 /org/freedesktop/import1 org.freedesktop.import1.Manager "$@"; }
 
 work=$(mktemp -d /var/tmp/work.XXXXXX); cd "$work"
@@ -74,5 +63,4 @@ check 'but may list images' setpriv --reuid=65534 --regid=65534 --clear-groups b
 check 'the service stops politely' systemctl stop systemd-importd
 check 'and did so without a failure' bash -c '[ "$(systemctl show -p Result --value systemd-importd)" = success ]'
 check 'the bus starts it again' import1 ListTransfers
-printf '%s passed, %s failed\n' "$passed" "$failed"
-[ "$failed" = 0 ]
+result clients

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Our programs at their real paths under a real systemd: a Debian root made with debootstrap is booted in namespaces of its
-# own, our programs and dist/ are installed into it, and its own importctl, machinectl and busctl drive them.
+# own, our programs and dist/ are installed into it, and its own importctl, machinectl, busctl and systemd-sysupdate drive them.
 #   tests/booted/run.sh FOLDER_OF_PROGRAMS
 # Needs root and debootstrap (skipped, with the reason, elsewhere). SUITE chooses the Debian release, see base.sh.
 set -euo pipefail
@@ -53,10 +53,14 @@ inside() {
 
 rm -rf "$root"; cp -a --reflink=auto "$base" "$root"
 "$here/../../tools/install.sh" "$bin" "$root" >/dev/null
-mkdir -p "$root/tests"; cp "$here/inside.sh" "$root/tests/"
+mkdir -p "$root/tests"; cp "$here"/{check,inside,sysupdate}.sh "$here/gpt.py" "$root/tests/"
+if command -v mkfs.btrfs >/dev/null; then
+  truncate -s 256M "$root/tests/btrfs.img"; mkfs.btrfs -q "$root/tests/btrfs.img" >/dev/null
+fi
 # The original's importctl is the client here; ours lies beside it.
 cp -a --remove-destination "$base/usr/bin/importctl" "$root/usr/bin/importctl" 2>/dev/null || true
 cp "$bin/importctl" "$root/usr/bin/importctl-ours"
 boot
 echo "booted: $(inside systemctl --version | head -n 1)"
 inside bash /tests/inside.sh
+inside bash /tests/sysupdate.sh
