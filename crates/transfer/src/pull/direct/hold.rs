@@ -37,6 +37,12 @@ impl Hold {
         }
     }
 
+    /// Forgets all bytes.
+    pub(super) fn clear(&mut self) {
+        self.memory.clear();
+        self.written = 0;
+    }
+
     /// Writes out all bytes, in order.
     ///
     /// # Errors

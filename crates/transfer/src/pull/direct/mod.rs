@@ -12,6 +12,9 @@
 //! With `--verify=no` nothing is to be proven, and standard output gets the bytes as they come. What
 //! a server sends with an error never gets to any of them.
 //!
+//! What becomes another version while it is fetched is begun anew, as long as the target can bear it:
+//! not if a folder with something in it was filled in part, or bytes have gone to standard output.
+//!
 //! # Source
 //! systemd-sysupdate drives downloads this way, see sysupdate.d(5).
 
@@ -26,9 +29,8 @@ use crate::destination::Destination;
 use crate::error::Result;
 use crate::proof::Expectation;
 use crate::sink::raw::Range;
+use crate::source::remote::Fetcher;
 use crate::stage::digest::Received;
-use importd_host::dir::Dir;
-use importd_host::sandbox::CapabilitySet;
 
 /// Where a download goes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -58,16 +60,10 @@ impl Request {
         });
     }
 
-    /// Closes the cage, judges the evidence, starts the download.
-    fn started(
-        &self,
-        folder: Option<&Dir>,
-        extra: CapabilitySet,
-        context: &Context,
-    ) -> Result<Started> {
-        let fetcher = self.confined(folder, extra, context)?;
-        let expected = self.claims(&fetcher, context)?.expect_image()?;
-        let download = self.download(&fetcher, &expected, context)?;
+    /// Judges the evidence and starts the download.
+    fn started(&self, fetcher: &Fetcher, context: &Context) -> Result<Started> {
+        let expected = self.claims(fetcher, context)?.expect_image()?;
+        let download = self.download(fetcher, &expected, context)?;
         Ok(Started { expected, download })
     }
 

@@ -10,18 +10,20 @@ use crate::context::Context;
 use crate::error::{Doing, Error, Result};
 use crate::export::output::Output;
 use crate::import::report_success;
-use crate::proof::Expectation;
 use crate::pull::Request;
 use crate::sink::raw::Bounds;
+use crate::source::remote::Fetcher;
 use crate::stage::ahead::Ahead;
 use crate::stage::behind::Behind;
 use importd_api::failure::Kind;
+use importd_api::verify::Verify;
 use importd_formats::disk::Format;
 use importd_host::dir::Dir;
 use importd_host::sandbox::CapabilitySet;
 use std::io::{BufRead, Write};
 use std::os::fd::OwnedFd;
 use std::path::Path;
+use std::sync::Mutex;
 
 /// Pulls bytes to standard output.
 ///
@@ -37,26 +39,48 @@ pub fn run(request: &Request, bounds: Bounds, context: &Context) -> Result<()> {
     let failed = || format!("Failed to write to '{}'", output.label());
     // Made while the folder can be reached; what cannot be made is missed only by a large file.
     let scratch = unnamed_file();
-    let Started {
-        expected,
-        mut download,
-    } = request.started(None, CapabilitySet::empty(), context)?;
+    let fetcher = request.confined(None, CapabilitySet::empty(), context)?;
     let writer = output.writer(context)?;
     let mut writer = Behind::new(writer, context.cancel.clone()).doing(failed)?;
-    if matches!(expected, Expectation::Nothing) {
+    if request.verify == Verify::No {
+        let Started { mut download, .. } = request.started(&fetcher, context)?;
         pass(&mut download.body, bounds, &mut writer)
             .map_err(|error| request.failed_body(error))?;
         request.received(download.pending, context)?;
     } else {
-        let mut hold = Hold::new(scratch);
-        pass(&mut download.body, bounds, &mut hold).map_err(|error| request.failed_body(error))?;
-        let received = request.received(download.pending, context)?;
-        request.check(&expected, &received)?;
+        let hold = Mutex::new(Hold::new(scratch));
+        request.until_settled(context, || {
+            let mut hold = hold.lock().map_err(|_poison| lost())?;
+            held_back(request, &fetcher, bounds, &mut hold, context)
+        })?;
+        let hold = hold.into_inner().map_err(|_poison| lost())?;
         hold.deliver(&mut writer).doing(failed)?;
     }
     writer.finish().doing(failed)?;
     report_success(context);
     Ok(())
+}
+
+/// Fetches and proves what is not given out yet.
+fn held_back(
+    request: &Request,
+    fetcher: &Fetcher,
+    bounds: Bounds,
+    hold: &mut Hold,
+    context: &Context,
+) -> Result<()> {
+    hold.clear();
+    let Started {
+        expected,
+        mut download,
+    } = request.started(fetcher, context)?;
+    pass(&mut download.body, bounds, hold).map_err(|error| request.failed_body(error))?;
+    let received = request.received(download.pending, context)?;
+    request.check(&expected, &received)
+}
+
+fn lost() -> Error {
+    Error::new(Kind::Io, "What was held back is lost")
 }
 
 /// Passes a body on, as far as it may go.

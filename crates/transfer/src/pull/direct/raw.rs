@@ -8,6 +8,7 @@ use crate::error::{Doing, Error, Result};
 use crate::import::report_success;
 use crate::pull::{Body, Request};
 use crate::sink::raw::{Bounds, Dress, Finish, InPlace, Pour, Range, RawSink, carry};
+use crate::source::remote::Fetcher;
 use importd_api::failure::Kind;
 use importd_formats::disk::Format;
 use importd_host::dir::Dir;
@@ -51,17 +52,30 @@ fn new_file(
     bounds: Bounds,
     context: &Context,
 ) -> Result<()> {
-    let Hidden { root, name, manner } = hidden;
     let extra = if dress.has_owner() {
         cage::GIVE_AWAY
     } else {
         CapabilitySet::empty()
     };
+    let fetcher = request.confined(Some(&hidden.root.folder), extra, context)?;
+    request.until_settled(context, || {
+        fetch_file(request, &fetcher, (&hidden, dress), bounds, context)
+    })
+}
+
+fn fetch_file(
+    request: &Request,
+    fetcher: &Fetcher,
+    (hidden, dress): (&Hidden, Dress),
+    bounds: Bounds,
+    context: &Context,
+) -> Result<()> {
+    let Hidden { root, name, manner } = hidden;
     let Started {
         expected,
         mut download,
-    } = request.started(Some(&root.folder), extra, context)?;
-    let sink = RawSink::create(&root.folder, &name, dress)?;
+    } = request.started(fetcher, context)?;
+    let sink = RawSink::create(&root.folder, name, dress)?;
     let body = Body::new(download.pending, request, context);
     let pour = Pour {
         canvas: sink.canvas(),
@@ -83,7 +97,7 @@ fn new_file(
     let proven = sink
         .seal()?
         .prove(&request.url.to_string(), &expected, &received)?;
-    proven.install(&root, &name, manner, context)?;
+    proven.install(root, name, *manner, context)?;
     Ok(())
 }
 
@@ -92,19 +106,33 @@ fn in_place(request: &Request, target: &InPlace, bounds: Bounds, context: &Conte
     let scratch = (bounds.format != Some(Format::Raw))
         .then(|| Dir::open(Path::new(SCRATCH)).doing(|| format!("Failed to open '{SCRATCH}'")))
         .transpose()?;
-    let manner = Finish {
-        sync: request.target.sync,
-        read_only: request.target.read_only,
-    };
-    let extra = if manner.read_only && target.is_whole_device() {
+    let extra = if request.target.read_only && target.is_whole_device() {
         cage::MARK_DEVICES
     } else {
         CapabilitySet::empty()
     };
+    let fetcher = request.confined(scratch.as_ref(), extra, context)?;
+    let places = (target, scratch.as_ref());
+    let result = request.until_settled(context, || {
+        overwrite(request, &fetcher, places, bounds, context)
+    });
+    if result.is_err() {
+        target.tell_damage(&context.report);
+    }
+    result
+}
+
+fn overwrite(
+    request: &Request,
+    fetcher: &Fetcher,
+    (target, scratch): (&InPlace, Option<&Dir>),
+    bounds: Bounds,
+    context: &Context,
+) -> Result<()> {
     let Started {
         expected,
         mut download,
-    } = request.started(scratch.as_ref(), extra, context)?;
+    } = request.started(fetcher, context)?;
     if let Some(length) = download.plain_length {
         bounds.check(length)?;
         target.check_room(length)?;
@@ -113,20 +141,18 @@ fn in_place(request: &Request, target: &InPlace, bounds: Bounds, context: &Conte
     let pour = Pour {
         canvas: target.canvas(),
         bounds,
-        scratch: scratch.as_ref(),
+        scratch,
         context,
         fits: &|size| target.check_room(size),
         complete: &|| request.check(&expected, &body.received()?),
     };
-    let result = pour
+    let size = pour
         .stream(&mut download.body)
-        .map_err(|error| request.failed_body(error))
-        .and_then(|size| {
-            request.check(&expected, &body.received()?)?;
-            target.finish(size, bounds, manner)
-        });
-    if result.is_err() {
-        target.tell_damage(&context.report);
-    }
-    result
+        .map_err(|error| request.failed_body(error))?;
+    request.check(&expected, &body.received()?)?;
+    let manner = Finish {
+        sync: request.target.sync,
+        read_only: request.target.read_only,
+    };
+    target.finish(size, bounds, manner)
 }

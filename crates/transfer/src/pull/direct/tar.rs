@@ -32,22 +32,24 @@ pub fn run(request: &Request, place: &Place, limits: Limits, context: &Context) 
 
 fn new_tree(request: &Request, hidden: Hidden, limits: Limits, context: &Context) -> Result<()> {
     let Hidden { root, name, manner } = hidden;
-    let Started { expected, download } =
-        request.started(Some(&root.folder), CapabilitySet::empty(), context)?;
-    let sink = TreeSink::create(
-        &root.folder,
-        &name,
-        request.target.tree_shape(),
-        context.umask,
-        (&context.report, &context.cancel),
-    )?;
-    let (staged, _) = sink
-        .fill(download.body, limits, Some(download.packed))
-        .map_err(|error| request.failed_body(error))?;
-    let received = request.received(download.pending, context)?;
-    let proven = staged.prove(&request.url.to_string(), &expected, &received)?;
-    proven.install(&root, &name, manner, context)?;
-    Ok(())
+    let fetcher = request.confined(Some(&root.folder), CapabilitySet::empty(), context)?;
+    request.until_settled(context, || {
+        let Started { expected, download } = request.started(&fetcher, context)?;
+        let sink = TreeSink::create(
+            &root.folder,
+            &name,
+            request.target.tree_shape(),
+            context.umask,
+            (&context.report, &context.cancel),
+        )?;
+        let (staged, _) = sink
+            .fill(download.body, limits, Some(download.packed))
+            .map_err(|error| request.failed_body(error))?;
+        let received = request.received(download.pending, context)?;
+        let proven = staged.prove(&request.url.to_string(), &expected, &received)?;
+        proven.install(&root, &name, manner, context)?;
+        Ok(())
+    })
 }
 
 fn into_folder(
@@ -57,8 +59,8 @@ fn into_folder(
     limits: Limits,
     context: &Context,
 ) -> Result<()> {
-    let Started { expected, download } =
-        request.started(Some(&folder), CapabilitySet::empty(), context)?;
+    let fetcher = request.confined(Some(&folder), CapabilitySet::empty(), context)?;
+    let Started { expected, download } = request.started(&fetcher, context)?;
     let place = FolderInPlace::new(folder, destination.to_string())?;
     let unpack = Unpack {
         limits,
