@@ -1,6 +1,7 @@
 //! The files that come with an image: settings, root hashes, verity data.
 
 use crate::make::{archive, checksum_line, file, packed, plain_tree};
+use crate::pull::at_once;
 use crate::server::{Answer, Fault, Server};
 use crate::subject::{Outcome, Run, Work, is_ours};
 use rustix::io::Errno;
@@ -55,7 +56,8 @@ impl Served {
     fn pull(&self, work: &Work, options: &[&str]) -> Run {
         let answer = Answer::ok(self.files[0].1.clone()).header("ETag", "\"e\"");
         self.server.put("/i/d.raw.gz?build=7", answer);
-        let run = work.run("systemd-pull").arg("raw").args(options);
+        let run = work.run("systemd-pull").arg("raw").args(at_once());
+        let run = run.args(options);
         run.arg(self.url()).arg("x")
     }
 
@@ -321,6 +323,7 @@ fn old_ones_are_back_when_the_replacement_fails() {
     let run = work
         .run("systemd-pull")
         .args(["raw", "--verify=no", "--force"]);
+    let run = run.args(at_once());
     run.arg(served.server.url("/i/cut.raw"))
         .arg("x")
         .fail(Errno::IO);

@@ -3,6 +3,7 @@
 use crate::direct::Loop;
 use crate::make::{archive, checksum_line, file, has, packed, plain_tree, run};
 use crate::mount::Mounted;
+use crate::pull::at_once;
 use crate::server::{Answer, Fault, Server};
 use crate::subject::{Run, Work, is_ours};
 use crate::tree::assert_same;
@@ -17,7 +18,10 @@ fn digest(data: &[u8]) -> String {
 /// `FORM --direct OPTIONS URL TARGET`
 fn pull(work: &Work, form: &str, options: &[&str], url: &str, target: impl AsRef<Path>) -> Run {
     let run = work.run("systemd-pull").args([form, "--direct"]);
-    run.args(options).arg(url).arg(target.as_ref())
+    run.args(at_once())
+        .args(options)
+        .arg(url)
+        .arg(target.as_ref())
 }
 
 #[test]

@@ -100,6 +100,7 @@ mod pull;
 mod replace;
 #[cfg(test)]
 mod streams;
+mod sysupdate;
 #[cfg(test)]
 mod tamper;
 #[cfg(test)]

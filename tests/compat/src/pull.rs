@@ -10,7 +10,7 @@ use std::os::unix::fs::MetadataExt;
 const NO_PROOF: [&str; 2] = ["--verify=no", "--keep-download=no"];
 
 /// What makes ours give up at once, as the reference does.
-fn at_once() -> Option<&'static str> {
+pub(crate) fn at_once() -> Option<&'static str> {
     is_ours().then_some("--retries=0")
 }
 

@@ -173,6 +173,11 @@ impl Work {
         Some(run)
     }
 
+    /// A run of a program with nothing but the arguments that are added.
+    pub(crate) fn bare(&self, program: &str) -> Run {
+        Run::new(program, self.folder.path())
+    }
+
     /// A run of a program on this folder's image root.
     pub(crate) fn run(&self, program: &str) -> Run {
         let mut run = Run::new(program, self.folder.path());
