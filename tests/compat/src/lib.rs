@@ -100,6 +100,7 @@ mod pull;
 mod replace;
 #[cfg(test)]
 mod streams;
+#[cfg(test)]
 mod sysupdate;
 #[cfg(test)]
 mod tamper;
