@@ -295,6 +295,9 @@ fn those_that_are_there_stay_unless_the_image_is_replaced() {
     );
     assert!(outcome.stderr.contains("x.nspawn"), "{}", outcome.stderr);
 
+    if !is_ours() {
+        return println!("skipped: the original stumbles over what it has kept itself");
+    }
     served
         .server
         .put("/i/d.verity", Answer::status(404, "gone"));
