@@ -71,7 +71,7 @@ fn every_worker_describes_its_options_and_verbs() {
         (
             "systemd-pull",
             &["tar", "raw"],
-            &[&COMMON, &IMPORT, &DISK, &PULL, &["--read-only"]],
+            &[&COMMON, &IMPORT, &DISK, &PULL, &["--direct", "--read-only"]],
         ),
     ] {
         let (whole, options) = described(&work, program);

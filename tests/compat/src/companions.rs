@@ -86,7 +86,14 @@ fn they_come_beside_the_image_and_the_kept_download() {
     // Packed ones are unpacked, whatever they are called.
     let answer = Answer::ok(packed(contents(".roothash").as_bytes(), &["xz", "-c"]));
     served.server.put("/i/d.roothash", answer);
-    served.pull(&work, &["--verify=no"]).succeed();
+    let outcome = served.pull(&work, &["--verify=no"]).succeed();
+    for line in [
+        format!("Created new file {}.", work.image("x.verity").display()),
+        format!("Acquired 20B for {}.", served.server.url("/i/d.nspawn")),
+    ] {
+        let told = outcome.stderr.lines().any(|one| one == line);
+        assert!(told, "{line}: {}", outcome.stderr);
+    }
     assert_eq!(
         served.asked(),
         [".nspawn", ".roothash", ".roothash.p7s", ".verity"]
@@ -196,6 +203,21 @@ fn what_is_not_there_or_cannot_be_had_is_left_out() {
 }
 
 #[test]
+fn a_server_that_fails_for_what_it_does_not_have_is_not_waited_for() {
+    let Some(work) = Work::new() else { return };
+    let served = Served::new();
+    for ending in ENDINGS {
+        let path = format!("/i/d{ending}");
+        served.server.put(&path, Answer::status(503, "sorry"));
+    }
+    let run = work.run("systemd-pull").args(["raw", "--verify=no"]);
+    run.arg(served.server.url("/i/d.raw.gz")).arg("x").succeed();
+    let tries = if is_ours() { 2 } else { 1 };
+    assert_eq!(served.asked().len(), ENDINGS.len() * tries);
+    assert!(work.image("x.raw").exists());
+}
+
+#[test]
 fn verity_data_may_be_large() {
     let Some(work) = Work::new() else { return };
     let mut served = Served::new();
@@ -293,7 +315,11 @@ fn those_that_are_there_stay_unless_the_image_is_replaced() {
         std::fs::read_to_string(work.image("x.nspawn")).unwrap(),
         "mine"
     );
-    assert!(outcome.stderr.contains("x.nspawn"), "{}", outcome.stderr);
+    let line = format!(
+        "File {} already exists, not replacing",
+        work.image("x.nspawn").display()
+    );
+    assert!(outcome.stderr.contains(&line), "{}", outcome.stderr);
 
     if !is_ours() {
         return println!("skipped: the original stumbles over what it has kept itself");

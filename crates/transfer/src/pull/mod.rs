@@ -222,7 +222,7 @@ impl Request {
 
     /// Fetches and installs; begins anew, a few times, when the bytes become another version on the
     /// way: those that came cannot be taken back, and what is to be proven may be another one too.
-    fn until_settled(&self, context: &Context, fetch: impl Fn() -> Result<()>) -> Result<()> {
+    fn until_settled<T>(&self, context: &Context, fetch: impl Fn() -> Result<T>) -> Result<T> {
         let mut restarts = 0;
         loop {
             match fetch() {

@@ -60,6 +60,8 @@ pub struct Fetcher {
 
 /// How often a small file is begun anew because it became another version meanwhile.
 const RESTARTS_MAX: u32 = 3;
+/// How often at most a hasty fetcher tries again: once, after a quarter of a second.
+const HASTY_RETRIES: u32 = 1;
 
 impl Fetcher {
     /// A fetcher for this address and its siblings.
@@ -85,6 +87,20 @@ impl Fetcher {
             settings: settings.clone(),
             context: context.clone(),
         })
+    }
+
+    /// The same, less patient: for what can be done without, on servers that fail where they have
+    /// nothing.
+    #[must_use]
+    pub fn hasty(&self) -> Self {
+        let mut settings = self.settings.clone();
+        settings.retries = settings.retries.min(HASTY_RETRIES);
+        Self {
+            network: self.network.clone(),
+            url: self.url.clone(),
+            settings,
+            context: self.context.clone(),
+        }
     }
 
     /// Asks an address. For `file:` the answer is always all bytes.

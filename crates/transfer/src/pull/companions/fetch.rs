@@ -126,10 +126,18 @@ impl<'a> Wish<'a> {
         if let Some(arrival) = self.kept()? {
             return Ok(Some(arrival));
         }
-        match self.fetch(fetcher) {
-            Ok(arrival) => Ok(Some(arrival)),
-            Err(Failure::Target(error)) => Err(error),
-            Err(Failure::Source(error)) => match error.kind {
+        let hasty = (!self.is_listed()).then(|| fetcher.hasty());
+        let fetcher = hasty.as_ref().unwrap_or(fetcher);
+        let fetched = self
+            .request
+            .until_settled(self.context, || match self.fetch(fetcher) {
+                Err(Failure::Source(error)) => Err(error),
+                Err(Failure::Target(error)) => Ok(Err(error)),
+                Ok(arrival) => Ok(Ok(arrival)),
+            });
+        match fetched {
+            Ok(arrival) => arrival.map(Some),
+            Err(error) => match error.kind {
                 Kind::Cancelled => Err(error),
                 Kind::HttpNotFound | Kind::NotFound if self.is_listed() => {
                     report.warning(format!("{} is listed, but not there.", self.url));
@@ -212,7 +220,7 @@ impl<'a> Wish<'a> {
         let staging = self.fill(&mut limited(unpacked))?;
         let received = pending.finish().doing(failed).map_err(Failure::Source)?;
         let report = &self.context.report;
-        report.debug(format!(
+        report.info(format!(
             "Acquired {} for {}.",
             size(received.bytes),
             self.url

@@ -94,7 +94,7 @@ impl Placing<'_> {
         };
         match proven.install(root, local, manner, self.context) {
             Ok(installed) => {
-                let text = format!("Created new file '{}'.", shown.display());
+                let text = format!("Created new file {}.", shown.display());
                 self.context.report.info(text);
                 match kept {
                     Some(kept) => self.copy(&installed, kept),
@@ -103,7 +103,7 @@ impl Placing<'_> {
             }
             Err(error) if error.kind == Kind::Exists => {
                 self.context.report.warning(format!(
-                    "'{}' exists already and is not replaced; --force replaces it.",
+                    "File {} already exists, not replacing; --force replaces it.",
                     shown.display()
                 ));
                 Ok(())
