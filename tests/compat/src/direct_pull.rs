@@ -1,6 +1,7 @@
 //! `systemd-pull --direct`: downloads that go to a path, a range, a device or standard output.
 
 use crate::direct::Loop;
+use crate::kill::{ends_politely, until_status};
 use crate::make::{archive, checksum_line, file, has, packed, plain_tree, run};
 use crate::mount::Mounted;
 use crate::pull::at_once;
@@ -334,4 +335,43 @@ fn companion_files_cannot_be_asked_for() {
     let run = work.run("systemd-pull").args(line).arg(&url).arg("x");
     let outcome = run.fail_somehow();
     assert!(outcome.stderr.contains("Literal"), "{}", outcome.stderr);
+}
+
+#[test]
+fn a_signal_ends_it_and_leaves_what_was_there() {
+    let Some(work) = Work::new() else { return };
+    if !is_ours() {
+        return println!("skipped: the original has emptied the file by then");
+    }
+    let server = Server::start();
+    let stall = Answer::ok(vec![b'x'; 3_000_000]).fault(Fault::StallAfter(2_500_000));
+    server.put("/stall", stall);
+    let old = file(&work.path("old.img"), "old contents");
+    let before = std::fs::read_dir(work.path("")).unwrap().count();
+    let run = pull(&work, "raw", &["--verify=no"], &server.url("/stall"), &old);
+    let (child, socket) = run.start();
+    while server.paths().is_empty() {
+        std::thread::yield_now();
+    }
+    ends_politely(child, &socket);
+    assert_eq!(std::fs::read(&old).unwrap(), b"old contents");
+    let sockets = 1;
+    let after = std::fs::read_dir(work.path("")).unwrap().count();
+    assert_eq!(after, before + sockets);
+}
+
+#[test]
+fn a_signal_ends_a_download_to_a_pipe_that_nobody_reads() {
+    let Some(work) = Work::new() else { return };
+    if !is_ours() {
+        return println!("skipped: the original waits for ever");
+    }
+    let server = Server::start();
+    server.put("/large", Answer::ok(vec![b'x'; 30_000_000]));
+    let (_reader, writer) = std::io::pipe().unwrap();
+    let writer = std::fs::File::from(std::os::fd::OwnedFd::from(writer));
+    let run = pull(&work, "raw", &["--verify=no"], &server.url("/large"), "-");
+    let (child, socket) = run.stdout(writer).start();
+    until_status(&child, "Seccomp:\t2");
+    ends_politely(child, &socket);
 }

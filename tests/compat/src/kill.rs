@@ -191,7 +191,7 @@ fn a_signal_ends_an_export_that_nobody_reads() {
 }
 
 /// Waits until a process has that line in its status.
-fn until_status(child: &Child, line: &str) {
+pub(crate) fn until_status(child: &Child, line: &str) {
     let status = format!("/proc/{}/status", child.id());
     while !std::fs::read_to_string(&status).unwrap().contains(line) {
         std::thread::yield_now();
@@ -199,7 +199,7 @@ fn until_status(child: &Child, line: &str) {
 }
 
 /// It ends by SIGTERM, and says so.
-fn ends_politely(child: Child, socket: &UnixDatagram) {
+pub(crate) fn ends_politely(child: Child, socket: &UnixDatagram) {
     let pid = rustix::process::Pid::from_child(&child);
     rustix::process::kill_process(pid, Signal::TERM).unwrap();
     let outcome = collect(child, socket);
