@@ -25,7 +25,7 @@ pub struct Aside {
 }
 
 impl Aside {
-    /// Hides what has the name; `None` if nothing has.
+    /// Hides what has the name; `None` if nothing has, or can have it, being too long.
     ///
     /// # Errors
     /// What renameat2(2) says.
@@ -34,6 +34,9 @@ impl Aside {
         let locked = match folder.open_file(name, flags, Mode::empty()) {
             Ok(file) => matches!(lock(&file)?, Lock::Taken).then_some(file),
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) if Errno::from_io_error(&error) == Some(Errno::NAMETOOLONG) => {
+                return Ok(None);
+            }
             // A link, or something else that nobody locks.
             Err(_) => None,
         };
@@ -94,7 +97,9 @@ mod tests {
     fn what_is_set_aside_comes_back_unless_it_is_removed() {
         let place = tempfile::tempdir().unwrap();
         let folder = Dir::open(place.path()).unwrap();
-        assert!(Aside::take(&folder, "x.nspawn".as_ref()).unwrap().is_none());
+        for name in ["x.nspawn", &"x".repeat(256)] {
+            assert!(Aside::take(&folder, name.as_ref()).unwrap().is_none());
+        }
         std::fs::File::create(place.path().join("x.nspawn")).unwrap();
         std::os::unix::fs::symlink("x.nspawn", place.path().join("link")).unwrap();
         for name in ["x.nspawn", "link"] {
