@@ -30,7 +30,6 @@ use crate::error::Result;
 use crate::proof::Expectation;
 use crate::sink::raw::Range;
 use crate::source::remote::Fetcher;
-use crate::stage::digest::Received;
 
 /// Where a download goes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -65,10 +64,5 @@ impl Request {
         let expected = self.claims(fetcher, context)?.expect_image()?;
         let download = self.download(fetcher, &expected, context)?;
         Ok(Started { expected, download })
-    }
-
-    /// Proves what has come.
-    fn check(&self, expected: &Expectation, received: &Received) -> Result<()> {
-        expected.check(&self.url.to_string(), received)
     }
 }

@@ -76,7 +76,7 @@ fn held_back(
     } = request.started(fetcher, context)?;
     pass(&mut download.body, bounds, hold).map_err(|error| request.failed_body(error))?;
     let received = request.received(download.pending, context)?;
-    request.check(&expected, &received)
+    expected.check(&request.label(&download.origins), &received)
 }
 
 fn lost() -> Error {

@@ -6,7 +6,7 @@ use crate::context::Context;
 use crate::destination::{FileSite, Hidden};
 use crate::error::{Doing, Error, Result};
 use crate::import::report_success;
-use crate::pull::{Body, Request};
+use crate::pull::{Body, Request, room};
 use crate::sink::raw::{Bounds, Dress, Finish, InPlace, Pour, Range, RawSink, carry};
 use crate::source::remote::Fetcher;
 use importd_api::failure::Kind;
@@ -75,7 +75,10 @@ fn fetch_file(
         expected,
         mut download,
     } = request.started(fetcher, context)?;
+    room::check(download.announced, request, root, context)?;
     let sink = RawSink::create(&root.folder, name, dress)?;
+    let origins = download.origins.clone();
+    let label = || request.label(&origins);
     let body = Body::new(download.pending, request, context);
     let pour = Pour {
         canvas: sink.canvas(),
@@ -83,7 +86,7 @@ fn fetch_file(
         scratch: Some(&root.folder),
         context,
         fits: &|_| Ok(()),
-        complete: &|| request.check(&expected, &body.received()?),
+        complete: &|| expected.check(&label(), &body.received()?),
     };
     pour.stream(&mut download.body)
         .map_err(|error| request.failed_body(error))?;
@@ -94,9 +97,7 @@ fn fetch_file(
         download.version.etag.as_deref(),
         download.version.last_modified,
     );
-    let proven = sink
-        .seal()?
-        .prove(&request.url.to_string(), &expected, &received)?;
+    let proven = sink.seal()?.prove(&label(), &expected, &received)?;
     proven.install(root, name, *manner, context)?;
     Ok(())
 }
@@ -137,6 +138,8 @@ fn overwrite(
         bounds.check(length)?;
         target.check_room(length)?;
     }
+    let origins = download.origins.clone();
+    let label = || request.label(&origins);
     let body = Body::new(download.pending, request, context);
     let pour = Pour {
         canvas: target.canvas(),
@@ -144,12 +147,12 @@ fn overwrite(
         scratch,
         context,
         fits: &|size| target.check_room(size),
-        complete: &|| request.check(&expected, &body.received()?),
+        complete: &|| expected.check(&label(), &body.received()?),
     };
     let size = pour
         .stream(&mut download.body)
         .map_err(|error| request.failed_body(error))?;
-    request.check(&expected, &body.received()?)?;
+    expected.check(&label(), &body.received()?)?;
     let manner = Finish {
         sync: request.target.sync,
         read_only: request.target.read_only,

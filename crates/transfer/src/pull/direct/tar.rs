@@ -5,7 +5,7 @@ use crate::context::Context;
 use crate::destination::{Destination, Hidden, TreeSite};
 use crate::error::{Doing, Error, Result};
 use crate::import::report_success;
-use crate::pull::Request;
+use crate::pull::{Request, room};
 use crate::sink::tree::{FolderInPlace, Limits, TreeSink, Unpack};
 use importd_api::failure::Kind;
 use importd_host::dir::Dir;
@@ -35,6 +35,7 @@ fn new_tree(request: &Request, hidden: Hidden, limits: Limits, context: &Context
     let fetcher = request.confined(Some(&root.folder), CapabilitySet::empty(), context)?;
     request.until_settled(context, || {
         let Started { expected, download } = request.started(&fetcher, context)?;
+        room::check(download.announced, request, &root, context)?;
         let sink = TreeSink::create(
             &root.folder,
             &name,
@@ -46,7 +47,7 @@ fn new_tree(request: &Request, hidden: Hidden, limits: Limits, context: &Context
             .fill(download.body, limits, Some(download.packed))
             .map_err(|error| request.failed_body(error))?;
         let received = request.received(download.pending, context)?;
-        let proven = staged.prove(&request.url.to_string(), &expected, &received)?;
+        let proven = staged.prove(&request.label(&download.origins), &expected, &received)?;
         proven.install(&root, &name, manner, context)?;
         Ok(())
     })
@@ -78,7 +79,7 @@ fn into_folder(
         .run(top, download.body)
         .map_err(|error| request.failed_body(error))
         .and_then(|_| request.received(download.pending, context))
-        .and_then(|received| request.check(&expected, &received))
+        .and_then(|received| expected.check(&request.label(&download.origins), &received))
         .and_then(|()| place.finish(target.sync, target.read_only));
     if result.is_err() {
         place.undo(&context.report);
