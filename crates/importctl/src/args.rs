@@ -3,6 +3,7 @@
 //! Habits are those of getopt_long(3): long options may be abbreviated, short ones bundled, values
 //! follow after `=` or as the next argument, options may stand after the verb, `--` ends them.
 
+use crate::network::NetworkOptions;
 use crate::report::Failure;
 use crate::verb;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
@@ -118,6 +119,8 @@ struct Typed {
     /// With clean: only what is at least this old (as in 30d, 12h)
     #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
     older_than: Option<String>,
+    #[command(flatten)]
+    network: NetworkOptions,
     /// Describe this command line as JSON
     #[arg(long, hide = true)]
     introspect_cli: bool,
@@ -167,6 +170,8 @@ pub(crate) struct Settings {
     pub(crate) superseded: bool,
     /// `--older-than`.
     pub(crate) older_than: Option<String>,
+    /// Options of a download for the worker.
+    pub(crate) network: Vec<OsString>,
     /// The verb and its arguments.
     pub(crate) words: Vec<OsString>,
 }
@@ -343,6 +348,7 @@ impl Typed {
             dry_run: self.dry_run,
             superseded: self.superseded,
             older_than: self.older_than,
+            network: self.network.for_worker(),
             words,
         })
     }

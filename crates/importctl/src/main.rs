@@ -25,6 +25,7 @@ mod environment;
 mod follow;
 mod lines;
 mod names;
+mod network;
 mod report;
 mod scan;
 mod screen;

@@ -467,3 +467,31 @@ fn verify_becomes_the_worker_with_its_output_and_its_status() {
         assert_eq!(arguments(&workers), expected);
     }
 }
+
+#[test]
+fn how_a_download_uses_the_network_is_passed_on_and_needs_the_worker() {
+    let workers = workers("exit 0\n");
+    let words = [
+        "pull-raw",
+        "-m",
+        "--verify=no",
+        "--mirror=http://m/x",
+        "--retries=3",
+        "--mirror=http://n/x",
+        "http://h/x",
+    ];
+    let ran = run(&mut alone(&workers, &words));
+    assert_eq!((ran.code, ran.stderr.as_str()), (Some(0), ""));
+    let line = arguments(&workers);
+    let start = "systemd-pull --mirror=http://m/x --mirror=http://n/x --retries=3 raw ";
+    assert!(line.starts_with(start), "{line}");
+    let mut served = importctl(NO_BUS, &words);
+    let refused = run(&mut served);
+    let told = refused.stderr.contains("--mirror= needs --standalone");
+    assert!(told, "{}", refused.stderr);
+    assert!(
+        refused.stderr.contains("importd.conf"),
+        "{}",
+        refused.stderr
+    );
+}

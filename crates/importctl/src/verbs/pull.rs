@@ -51,8 +51,15 @@ pub(crate) async fn run(
         if settings.dry_run {
             return plan(context, &job).await;
         }
-        return standalone::run(&job, Ends::None, context.screen(), &context.environment).await;
+        let task = Task {
+            program: worker::program(&job),
+            arguments: [settings.network.clone(), worker::arguments(&job)].concat(),
+            ends: Ends::None,
+            has_progress: true,
+        };
+        return standalone::run_task(task, context.screen(), &context.environment).await;
     }
+    refuse_for_service(&settings.network)?;
     let verify = settings.verify.to_string();
     let names = (url.as_str(), local.as_str(), verify.as_str());
     let call = call(form, names, class, flags);
@@ -61,7 +68,8 @@ pub(crate) async fn run(
 
 /// Tells what a pull would do: the service cannot be asked, so the worker is.
 async fn plan(context: &Context, job: &Job) -> anyhow::Result<ExitCode> {
-    let mut arguments = vec!["--dry-run".into()];
+    let mut arguments = context.settings.network.clone();
+    arguments.push("--dry-run".into());
     arguments.push(format!("--json={}", context.json_word()).into());
     arguments.extend(worker::arguments(job));
     let output = system::own_output();
@@ -73,6 +81,18 @@ async fn plan(context: &Context, job: &Job) -> anyhow::Result<ExitCode> {
         has_progress: false,
     };
     standalone::run_task(task, context.quiet_screen(), &context.environment).await
+}
+
+/// The service has no way to be told how a download is to go about the network.
+fn refuse_for_service(options: &[OsString]) -> anyhow::Result<()> {
+    let Some(option) = options.first() else {
+        return Ok(());
+    };
+    let option = option.to_string_lossy();
+    let name = option.split_once('=').map_or(&*option, |(name, _)| name);
+    Err(Failure::usage(format!(
+        "{name}= needs --standalone; for the service it is set in /etc/systemd/importd.conf"
+    )))
 }
 
 /// The old method for what it can say, else the new one.

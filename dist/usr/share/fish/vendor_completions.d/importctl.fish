@@ -1,6 +1,6 @@
 # Print an optspec for argparse to handle cmd's options that are independent of any subcommand.
 function __fish_importctl_global_optspecs
-    string join \n h/help version no-pager no-legend no-ask-password system user read-only q/quiet json= j verify= format= force class= m P S C keep-download= N standalone image-root= dry-run superseded older-than=
+    string join \n h/help version no-pager no-legend no-ask-password system user read-only q/quiet json= j verify= format= force class= m P S C keep-download= N standalone image-root= dry-run superseded older-than= mirror= limit-rate= retries= connect-timeout= stall-timeout=
 end
 
 function __fish_importctl_needs_command
@@ -44,6 +44,11 @@ complete -c importctl -n "__fish_importctl_needs_command" -l keep-download -d 'W
 no\t''"
 complete -c importctl -n "__fish_importctl_needs_command" -l image-root -d 'Folder of images, instead of the class\'s (needs --standalone)' -r -f -a "(__fish_complete_directories)"
 complete -c importctl -n "__fish_importctl_needs_command" -l older-than -d 'With clean: only what is at least this old (as in 30d, 12h)' -r
+complete -c importctl -n "__fish_importctl_needs_command" -l mirror -d 'Another address of the same file, tried when one fails; repeatable (needs --standalone)' -r -f
+complete -c importctl -n "__fish_importctl_needs_command" -l limit-rate -d 'Most bytes a second, with K, M or G (needs --standalone)' -r
+complete -c importctl -n "__fish_importctl_needs_command" -l retries -d 'How often to try again while nothing comes (needs --standalone)' -r
+complete -c importctl -n "__fish_importctl_needs_command" -l connect-timeout -d 'Give up a server that cannot be connected to in that time (needs --standalone)' -r
+complete -c importctl -n "__fish_importctl_needs_command" -l stall-timeout -d 'Give up a connection that brings nothing for that time (needs --standalone)' -r
 complete -c importctl -n "__fish_importctl_needs_command" -s h -l help -d 'Show this help'
 complete -c importctl -n "__fish_importctl_needs_command" -l version -d 'Show the version'
 complete -c importctl -n "__fish_importctl_needs_command" -l no-pager -d 'Do not pipe output into a pager'
@@ -97,6 +102,11 @@ complete -c importctl -n "__fish_importctl_using_subcommand pull-tar" -l keep-do
 no\t''"
 complete -c importctl -n "__fish_importctl_using_subcommand pull-tar" -l image-root -d 'Folder of images, instead of the class\'s (needs --standalone)' -r -f -a "(__fish_complete_directories)"
 complete -c importctl -n "__fish_importctl_using_subcommand pull-tar" -l older-than -d 'With clean: only what is at least this old (as in 30d, 12h)' -r
+complete -c importctl -n "__fish_importctl_using_subcommand pull-tar" -l mirror -d 'Another address of the same file, tried when one fails; repeatable (needs --standalone)' -r -f
+complete -c importctl -n "__fish_importctl_using_subcommand pull-tar" -l limit-rate -d 'Most bytes a second, with K, M or G (needs --standalone)' -r
+complete -c importctl -n "__fish_importctl_using_subcommand pull-tar" -l retries -d 'How often to try again while nothing comes (needs --standalone)' -r
+complete -c importctl -n "__fish_importctl_using_subcommand pull-tar" -l connect-timeout -d 'Give up a server that cannot be connected to in that time (needs --standalone)' -r
+complete -c importctl -n "__fish_importctl_using_subcommand pull-tar" -l stall-timeout -d 'Give up a connection that brings nothing for that time (needs --standalone)' -r
 complete -c importctl -n "__fish_importctl_using_subcommand pull-tar" -s h -l help -d 'Show this help'
 complete -c importctl -n "__fish_importctl_using_subcommand pull-tar" -l version -d 'Show the version'
 complete -c importctl -n "__fish_importctl_using_subcommand pull-tar" -l no-pager -d 'Do not pipe output into a pager'
@@ -136,6 +146,11 @@ complete -c importctl -n "__fish_importctl_using_subcommand pull-raw" -l keep-do
 no\t''"
 complete -c importctl -n "__fish_importctl_using_subcommand pull-raw" -l image-root -d 'Folder of images, instead of the class\'s (needs --standalone)' -r -f -a "(__fish_complete_directories)"
 complete -c importctl -n "__fish_importctl_using_subcommand pull-raw" -l older-than -d 'With clean: only what is at least this old (as in 30d, 12h)' -r
+complete -c importctl -n "__fish_importctl_using_subcommand pull-raw" -l mirror -d 'Another address of the same file, tried when one fails; repeatable (needs --standalone)' -r -f
+complete -c importctl -n "__fish_importctl_using_subcommand pull-raw" -l limit-rate -d 'Most bytes a second, with K, M or G (needs --standalone)' -r
+complete -c importctl -n "__fish_importctl_using_subcommand pull-raw" -l retries -d 'How often to try again while nothing comes (needs --standalone)' -r
+complete -c importctl -n "__fish_importctl_using_subcommand pull-raw" -l connect-timeout -d 'Give up a server that cannot be connected to in that time (needs --standalone)' -r
+complete -c importctl -n "__fish_importctl_using_subcommand pull-raw" -l stall-timeout -d 'Give up a connection that brings nothing for that time (needs --standalone)' -r
 complete -c importctl -n "__fish_importctl_using_subcommand pull-raw" -s h -l help -d 'Show this help'
 complete -c importctl -n "__fish_importctl_using_subcommand pull-raw" -l version -d 'Show the version'
 complete -c importctl -n "__fish_importctl_using_subcommand pull-raw" -l no-pager -d 'Do not pipe output into a pager'
@@ -175,6 +190,11 @@ complete -c importctl -n "__fish_importctl_using_subcommand pull-oci" -l keep-do
 no\t''"
 complete -c importctl -n "__fish_importctl_using_subcommand pull-oci" -l image-root -d 'Folder of images, instead of the class\'s (needs --standalone)' -r -f -a "(__fish_complete_directories)"
 complete -c importctl -n "__fish_importctl_using_subcommand pull-oci" -l older-than -d 'With clean: only what is at least this old (as in 30d, 12h)' -r
+complete -c importctl -n "__fish_importctl_using_subcommand pull-oci" -l mirror -d 'Another address of the same file, tried when one fails; repeatable (needs --standalone)' -r -f
+complete -c importctl -n "__fish_importctl_using_subcommand pull-oci" -l limit-rate -d 'Most bytes a second, with K, M or G (needs --standalone)' -r
+complete -c importctl -n "__fish_importctl_using_subcommand pull-oci" -l retries -d 'How often to try again while nothing comes (needs --standalone)' -r
+complete -c importctl -n "__fish_importctl_using_subcommand pull-oci" -l connect-timeout -d 'Give up a server that cannot be connected to in that time (needs --standalone)' -r
+complete -c importctl -n "__fish_importctl_using_subcommand pull-oci" -l stall-timeout -d 'Give up a connection that brings nothing for that time (needs --standalone)' -r
 complete -c importctl -n "__fish_importctl_using_subcommand pull-oci" -s h -l help -d 'Show this help'
 complete -c importctl -n "__fish_importctl_using_subcommand pull-oci" -l version -d 'Show the version'
 complete -c importctl -n "__fish_importctl_using_subcommand pull-oci" -l no-pager -d 'Do not pipe output into a pager'
@@ -214,6 +234,11 @@ complete -c importctl -n "__fish_importctl_using_subcommand import-tar" -l keep-
 no\t''"
 complete -c importctl -n "__fish_importctl_using_subcommand import-tar" -l image-root -d 'Folder of images, instead of the class\'s (needs --standalone)' -r -f -a "(__fish_complete_directories)"
 complete -c importctl -n "__fish_importctl_using_subcommand import-tar" -l older-than -d 'With clean: only what is at least this old (as in 30d, 12h)' -r
+complete -c importctl -n "__fish_importctl_using_subcommand import-tar" -l mirror -d 'Another address of the same file, tried when one fails; repeatable (needs --standalone)' -r -f
+complete -c importctl -n "__fish_importctl_using_subcommand import-tar" -l limit-rate -d 'Most bytes a second, with K, M or G (needs --standalone)' -r
+complete -c importctl -n "__fish_importctl_using_subcommand import-tar" -l retries -d 'How often to try again while nothing comes (needs --standalone)' -r
+complete -c importctl -n "__fish_importctl_using_subcommand import-tar" -l connect-timeout -d 'Give up a server that cannot be connected to in that time (needs --standalone)' -r
+complete -c importctl -n "__fish_importctl_using_subcommand import-tar" -l stall-timeout -d 'Give up a connection that brings nothing for that time (needs --standalone)' -r
 complete -c importctl -n "__fish_importctl_using_subcommand import-tar" -s h -l help -d 'Show this help'
 complete -c importctl -n "__fish_importctl_using_subcommand import-tar" -l version -d 'Show the version'
 complete -c importctl -n "__fish_importctl_using_subcommand import-tar" -l no-pager -d 'Do not pipe output into a pager'
@@ -253,6 +278,11 @@ complete -c importctl -n "__fish_importctl_using_subcommand import-raw" -l keep-
 no\t''"
 complete -c importctl -n "__fish_importctl_using_subcommand import-raw" -l image-root -d 'Folder of images, instead of the class\'s (needs --standalone)' -r -f -a "(__fish_complete_directories)"
 complete -c importctl -n "__fish_importctl_using_subcommand import-raw" -l older-than -d 'With clean: only what is at least this old (as in 30d, 12h)' -r
+complete -c importctl -n "__fish_importctl_using_subcommand import-raw" -l mirror -d 'Another address of the same file, tried when one fails; repeatable (needs --standalone)' -r -f
+complete -c importctl -n "__fish_importctl_using_subcommand import-raw" -l limit-rate -d 'Most bytes a second, with K, M or G (needs --standalone)' -r
+complete -c importctl -n "__fish_importctl_using_subcommand import-raw" -l retries -d 'How often to try again while nothing comes (needs --standalone)' -r
+complete -c importctl -n "__fish_importctl_using_subcommand import-raw" -l connect-timeout -d 'Give up a server that cannot be connected to in that time (needs --standalone)' -r
+complete -c importctl -n "__fish_importctl_using_subcommand import-raw" -l stall-timeout -d 'Give up a connection that brings nothing for that time (needs --standalone)' -r
 complete -c importctl -n "__fish_importctl_using_subcommand import-raw" -s h -l help -d 'Show this help'
 complete -c importctl -n "__fish_importctl_using_subcommand import-raw" -l version -d 'Show the version'
 complete -c importctl -n "__fish_importctl_using_subcommand import-raw" -l no-pager -d 'Do not pipe output into a pager'
@@ -292,6 +322,11 @@ complete -c importctl -n "__fish_importctl_using_subcommand import-fs" -l keep-d
 no\t''"
 complete -c importctl -n "__fish_importctl_using_subcommand import-fs" -l image-root -d 'Folder of images, instead of the class\'s (needs --standalone)' -r -f -a "(__fish_complete_directories)"
 complete -c importctl -n "__fish_importctl_using_subcommand import-fs" -l older-than -d 'With clean: only what is at least this old (as in 30d, 12h)' -r
+complete -c importctl -n "__fish_importctl_using_subcommand import-fs" -l mirror -d 'Another address of the same file, tried when one fails; repeatable (needs --standalone)' -r -f
+complete -c importctl -n "__fish_importctl_using_subcommand import-fs" -l limit-rate -d 'Most bytes a second, with K, M or G (needs --standalone)' -r
+complete -c importctl -n "__fish_importctl_using_subcommand import-fs" -l retries -d 'How often to try again while nothing comes (needs --standalone)' -r
+complete -c importctl -n "__fish_importctl_using_subcommand import-fs" -l connect-timeout -d 'Give up a server that cannot be connected to in that time (needs --standalone)' -r
+complete -c importctl -n "__fish_importctl_using_subcommand import-fs" -l stall-timeout -d 'Give up a connection that brings nothing for that time (needs --standalone)' -r
 complete -c importctl -n "__fish_importctl_using_subcommand import-fs" -s h -l help -d 'Show this help'
 complete -c importctl -n "__fish_importctl_using_subcommand import-fs" -l version -d 'Show the version'
 complete -c importctl -n "__fish_importctl_using_subcommand import-fs" -l no-pager -d 'Do not pipe output into a pager'
@@ -331,6 +366,11 @@ complete -c importctl -n "__fish_importctl_using_subcommand export-tar" -l keep-
 no\t''"
 complete -c importctl -n "__fish_importctl_using_subcommand export-tar" -l image-root -d 'Folder of images, instead of the class\'s (needs --standalone)' -r -f -a "(__fish_complete_directories)"
 complete -c importctl -n "__fish_importctl_using_subcommand export-tar" -l older-than -d 'With clean: only what is at least this old (as in 30d, 12h)' -r
+complete -c importctl -n "__fish_importctl_using_subcommand export-tar" -l mirror -d 'Another address of the same file, tried when one fails; repeatable (needs --standalone)' -r -f
+complete -c importctl -n "__fish_importctl_using_subcommand export-tar" -l limit-rate -d 'Most bytes a second, with K, M or G (needs --standalone)' -r
+complete -c importctl -n "__fish_importctl_using_subcommand export-tar" -l retries -d 'How often to try again while nothing comes (needs --standalone)' -r
+complete -c importctl -n "__fish_importctl_using_subcommand export-tar" -l connect-timeout -d 'Give up a server that cannot be connected to in that time (needs --standalone)' -r
+complete -c importctl -n "__fish_importctl_using_subcommand export-tar" -l stall-timeout -d 'Give up a connection that brings nothing for that time (needs --standalone)' -r
 complete -c importctl -n "__fish_importctl_using_subcommand export-tar" -s h -l help -d 'Show this help'
 complete -c importctl -n "__fish_importctl_using_subcommand export-tar" -l version -d 'Show the version'
 complete -c importctl -n "__fish_importctl_using_subcommand export-tar" -l no-pager -d 'Do not pipe output into a pager'
@@ -370,6 +410,11 @@ complete -c importctl -n "__fish_importctl_using_subcommand export-raw" -l keep-
 no\t''"
 complete -c importctl -n "__fish_importctl_using_subcommand export-raw" -l image-root -d 'Folder of images, instead of the class\'s (needs --standalone)' -r -f -a "(__fish_complete_directories)"
 complete -c importctl -n "__fish_importctl_using_subcommand export-raw" -l older-than -d 'With clean: only what is at least this old (as in 30d, 12h)' -r
+complete -c importctl -n "__fish_importctl_using_subcommand export-raw" -l mirror -d 'Another address of the same file, tried when one fails; repeatable (needs --standalone)' -r -f
+complete -c importctl -n "__fish_importctl_using_subcommand export-raw" -l limit-rate -d 'Most bytes a second, with K, M or G (needs --standalone)' -r
+complete -c importctl -n "__fish_importctl_using_subcommand export-raw" -l retries -d 'How often to try again while nothing comes (needs --standalone)' -r
+complete -c importctl -n "__fish_importctl_using_subcommand export-raw" -l connect-timeout -d 'Give up a server that cannot be connected to in that time (needs --standalone)' -r
+complete -c importctl -n "__fish_importctl_using_subcommand export-raw" -l stall-timeout -d 'Give up a connection that brings nothing for that time (needs --standalone)' -r
 complete -c importctl -n "__fish_importctl_using_subcommand export-raw" -s h -l help -d 'Show this help'
 complete -c importctl -n "__fish_importctl_using_subcommand export-raw" -l version -d 'Show the version'
 complete -c importctl -n "__fish_importctl_using_subcommand export-raw" -l no-pager -d 'Do not pipe output into a pager'
@@ -409,6 +454,11 @@ complete -c importctl -n "__fish_importctl_using_subcommand list-transfers" -l k
 no\t''"
 complete -c importctl -n "__fish_importctl_using_subcommand list-transfers" -l image-root -d 'Folder of images, instead of the class\'s (needs --standalone)' -r -f -a "(__fish_complete_directories)"
 complete -c importctl -n "__fish_importctl_using_subcommand list-transfers" -l older-than -d 'With clean: only what is at least this old (as in 30d, 12h)' -r
+complete -c importctl -n "__fish_importctl_using_subcommand list-transfers" -l mirror -d 'Another address of the same file, tried when one fails; repeatable (needs --standalone)' -r -f
+complete -c importctl -n "__fish_importctl_using_subcommand list-transfers" -l limit-rate -d 'Most bytes a second, with K, M or G (needs --standalone)' -r
+complete -c importctl -n "__fish_importctl_using_subcommand list-transfers" -l retries -d 'How often to try again while nothing comes (needs --standalone)' -r
+complete -c importctl -n "__fish_importctl_using_subcommand list-transfers" -l connect-timeout -d 'Give up a server that cannot be connected to in that time (needs --standalone)' -r
+complete -c importctl -n "__fish_importctl_using_subcommand list-transfers" -l stall-timeout -d 'Give up a connection that brings nothing for that time (needs --standalone)' -r
 complete -c importctl -n "__fish_importctl_using_subcommand list-transfers" -s h -l help -d 'Show this help'
 complete -c importctl -n "__fish_importctl_using_subcommand list-transfers" -l version -d 'Show the version'
 complete -c importctl -n "__fish_importctl_using_subcommand list-transfers" -l no-pager -d 'Do not pipe output into a pager'
@@ -448,6 +498,11 @@ complete -c importctl -n "__fish_importctl_using_subcommand cancel-transfer" -l 
 no\t''"
 complete -c importctl -n "__fish_importctl_using_subcommand cancel-transfer" -l image-root -d 'Folder of images, instead of the class\'s (needs --standalone)' -r -f -a "(__fish_complete_directories)"
 complete -c importctl -n "__fish_importctl_using_subcommand cancel-transfer" -l older-than -d 'With clean: only what is at least this old (as in 30d, 12h)' -r
+complete -c importctl -n "__fish_importctl_using_subcommand cancel-transfer" -l mirror -d 'Another address of the same file, tried when one fails; repeatable (needs --standalone)' -r -f
+complete -c importctl -n "__fish_importctl_using_subcommand cancel-transfer" -l limit-rate -d 'Most bytes a second, with K, M or G (needs --standalone)' -r
+complete -c importctl -n "__fish_importctl_using_subcommand cancel-transfer" -l retries -d 'How often to try again while nothing comes (needs --standalone)' -r
+complete -c importctl -n "__fish_importctl_using_subcommand cancel-transfer" -l connect-timeout -d 'Give up a server that cannot be connected to in that time (needs --standalone)' -r
+complete -c importctl -n "__fish_importctl_using_subcommand cancel-transfer" -l stall-timeout -d 'Give up a connection that brings nothing for that time (needs --standalone)' -r
 complete -c importctl -n "__fish_importctl_using_subcommand cancel-transfer" -s h -l help -d 'Show this help'
 complete -c importctl -n "__fish_importctl_using_subcommand cancel-transfer" -l version -d 'Show the version'
 complete -c importctl -n "__fish_importctl_using_subcommand cancel-transfer" -l no-pager -d 'Do not pipe output into a pager'
@@ -487,6 +542,11 @@ complete -c importctl -n "__fish_importctl_using_subcommand list-images" -l keep
 no\t''"
 complete -c importctl -n "__fish_importctl_using_subcommand list-images" -l image-root -d 'Folder of images, instead of the class\'s (needs --standalone)' -r -f -a "(__fish_complete_directories)"
 complete -c importctl -n "__fish_importctl_using_subcommand list-images" -l older-than -d 'With clean: only what is at least this old (as in 30d, 12h)' -r
+complete -c importctl -n "__fish_importctl_using_subcommand list-images" -l mirror -d 'Another address of the same file, tried when one fails; repeatable (needs --standalone)' -r -f
+complete -c importctl -n "__fish_importctl_using_subcommand list-images" -l limit-rate -d 'Most bytes a second, with K, M or G (needs --standalone)' -r
+complete -c importctl -n "__fish_importctl_using_subcommand list-images" -l retries -d 'How often to try again while nothing comes (needs --standalone)' -r
+complete -c importctl -n "__fish_importctl_using_subcommand list-images" -l connect-timeout -d 'Give up a server that cannot be connected to in that time (needs --standalone)' -r
+complete -c importctl -n "__fish_importctl_using_subcommand list-images" -l stall-timeout -d 'Give up a connection that brings nothing for that time (needs --standalone)' -r
 complete -c importctl -n "__fish_importctl_using_subcommand list-images" -s h -l help -d 'Show this help'
 complete -c importctl -n "__fish_importctl_using_subcommand list-images" -l version -d 'Show the version'
 complete -c importctl -n "__fish_importctl_using_subcommand list-images" -l no-pager -d 'Do not pipe output into a pager'
@@ -526,6 +586,11 @@ complete -c importctl -n "__fish_importctl_using_subcommand verify" -l keep-down
 no\t''"
 complete -c importctl -n "__fish_importctl_using_subcommand verify" -l image-root -d 'Folder of images, instead of the class\'s (needs --standalone)' -r -f -a "(__fish_complete_directories)"
 complete -c importctl -n "__fish_importctl_using_subcommand verify" -l older-than -d 'With clean: only what is at least this old (as in 30d, 12h)' -r
+complete -c importctl -n "__fish_importctl_using_subcommand verify" -l mirror -d 'Another address of the same file, tried when one fails; repeatable (needs --standalone)' -r -f
+complete -c importctl -n "__fish_importctl_using_subcommand verify" -l limit-rate -d 'Most bytes a second, with K, M or G (needs --standalone)' -r
+complete -c importctl -n "__fish_importctl_using_subcommand verify" -l retries -d 'How often to try again while nothing comes (needs --standalone)' -r
+complete -c importctl -n "__fish_importctl_using_subcommand verify" -l connect-timeout -d 'Give up a server that cannot be connected to in that time (needs --standalone)' -r
+complete -c importctl -n "__fish_importctl_using_subcommand verify" -l stall-timeout -d 'Give up a connection that brings nothing for that time (needs --standalone)' -r
 complete -c importctl -n "__fish_importctl_using_subcommand verify" -s h -l help -d 'Show this help'
 complete -c importctl -n "__fish_importctl_using_subcommand verify" -l version -d 'Show the version'
 complete -c importctl -n "__fish_importctl_using_subcommand verify" -l no-pager -d 'Do not pipe output into a pager'
@@ -565,6 +630,11 @@ complete -c importctl -n "__fish_importctl_using_subcommand help" -l keep-downlo
 no\t''"
 complete -c importctl -n "__fish_importctl_using_subcommand help" -l image-root -d 'Folder of images, instead of the class\'s (needs --standalone)' -r -f -a "(__fish_complete_directories)"
 complete -c importctl -n "__fish_importctl_using_subcommand help" -l older-than -d 'With clean: only what is at least this old (as in 30d, 12h)' -r
+complete -c importctl -n "__fish_importctl_using_subcommand help" -l mirror -d 'Another address of the same file, tried when one fails; repeatable (needs --standalone)' -r -f
+complete -c importctl -n "__fish_importctl_using_subcommand help" -l limit-rate -d 'Most bytes a second, with K, M or G (needs --standalone)' -r
+complete -c importctl -n "__fish_importctl_using_subcommand help" -l retries -d 'How often to try again while nothing comes (needs --standalone)' -r
+complete -c importctl -n "__fish_importctl_using_subcommand help" -l connect-timeout -d 'Give up a server that cannot be connected to in that time (needs --standalone)' -r
+complete -c importctl -n "__fish_importctl_using_subcommand help" -l stall-timeout -d 'Give up a connection that brings nothing for that time (needs --standalone)' -r
 complete -c importctl -n "__fish_importctl_using_subcommand help" -s h -l help -d 'Show this help'
 complete -c importctl -n "__fish_importctl_using_subcommand help" -l version -d 'Show the version'
 complete -c importctl -n "__fish_importctl_using_subcommand help" -l no-pager -d 'Do not pipe output into a pager'
@@ -604,6 +674,11 @@ complete -c importctl -n "__fish_importctl_using_subcommand clean" -l keep-downl
 no\t''"
 complete -c importctl -n "__fish_importctl_using_subcommand clean" -l image-root -d 'Folder of images, instead of the class\'s (needs --standalone)' -r -f -a "(__fish_complete_directories)"
 complete -c importctl -n "__fish_importctl_using_subcommand clean" -l older-than -d 'With clean: only what is at least this old (as in 30d, 12h)' -r
+complete -c importctl -n "__fish_importctl_using_subcommand clean" -l mirror -d 'Another address of the same file, tried when one fails; repeatable (needs --standalone)' -r -f
+complete -c importctl -n "__fish_importctl_using_subcommand clean" -l limit-rate -d 'Most bytes a second, with K, M or G (needs --standalone)' -r
+complete -c importctl -n "__fish_importctl_using_subcommand clean" -l retries -d 'How often to try again while nothing comes (needs --standalone)' -r
+complete -c importctl -n "__fish_importctl_using_subcommand clean" -l connect-timeout -d 'Give up a server that cannot be connected to in that time (needs --standalone)' -r
+complete -c importctl -n "__fish_importctl_using_subcommand clean" -l stall-timeout -d 'Give up a connection that brings nothing for that time (needs --standalone)' -r
 complete -c importctl -n "__fish_importctl_using_subcommand clean" -s h -l help -d 'Show this help'
 complete -c importctl -n "__fish_importctl_using_subcommand clean" -l version -d 'Show the version'
 complete -c importctl -n "__fish_importctl_using_subcommand clean" -l no-pager -d 'Do not pipe output into a pager'
