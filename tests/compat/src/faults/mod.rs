@@ -5,12 +5,14 @@
 mod bodies;
 mod heads;
 mod http2;
+mod paths;
 mod proxies;
 mod ranges;
 mod redirects;
 mod rig;
 mod statuses;
 mod tls;
+mod trees;
 mod versions;
 
 pub(crate) use rig::{Ends, Rig};
