@@ -12,6 +12,7 @@
 //! | [`worker`] | a [`job::Job`] as the command line of a worker |
 //! | [`progress`] | what a worker reports on its notify socket |
 //! | [`pull_spec`] | one download asked for at boot |
+//! | [`cache`] | where unfinished downloads are kept |
 //! | [`bus`] | D-Bus names, paths, result strings |
 //! | [`failure`] | kinds of failure and what each is called at every border |
 //!
@@ -21,6 +22,7 @@
 #![forbid(unsafe_code)]
 
 pub mod bus;
+pub mod cache;
 pub mod class;
 pub mod failure;
 pub mod flags;

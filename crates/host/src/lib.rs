@@ -5,6 +5,7 @@
 //! | [`dir`] | handles of folders; names are resolved below them and nowhere else |
 //! | [`tree`] | copying and removing whole trees |
 //! | [`staging`], [`rename`] | hidden entries and the one rename that makes them visible |
+//! | [`partial`] | the folder of unfinished downloads |
 //! | [`copy`], [`canvas`], [`sparse`] | contents of files and devices, holes kept |
 //! | [`device`] | block devices |
 //! | [`attributes`], [`project`] | extended attributes, inode flags, time of birth, project numbers |
@@ -25,6 +26,7 @@ pub mod copy;
 pub mod device;
 pub mod dir;
 pub mod notify;
+pub mod partial;
 pub mod project;
 pub mod quota;
 pub mod rename;

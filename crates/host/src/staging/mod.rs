@@ -290,7 +290,7 @@ fn is_lost_race(error: &io::Error) -> bool {
 
 /// What came of trying to lock an entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Lock {
+pub(crate) enum Lock {
     /// It is ours.
     Taken,
     /// Somebody else has it.
@@ -299,7 +299,7 @@ enum Lock {
     Unsupported,
 }
 
-fn lock(entry: &OwnedFd) -> io::Result<Lock> {
+pub(crate) fn lock(entry: &OwnedFd) -> io::Result<Lock> {
     match rustix::fs::flock(entry, FlockOperation::NonBlockingLockExclusive) {
         Ok(()) => Ok(Lock::Taken),
         Err(Errno::WOULDBLOCK) => Ok(Lock::Held),
@@ -309,7 +309,7 @@ fn lock(entry: &OwnedFd) -> io::Result<Lock> {
 }
 
 /// Whether the name still stands for the entry: a sweeper may have been faster than our lock.
-fn is_entry(folder: &Dir, name: &OsStr, entry: &OwnedFd) -> io::Result<bool> {
+pub(crate) fn is_entry(folder: &Dir, name: &OsStr, entry: &OwnedFd) -> io::Result<bool> {
     let held = rustix::fs::fstat(entry)?;
     match rustix::fs::statat(folder, name, AtFlags::SYMLINK_NOFOLLOW) {
         Ok(named) => Ok((named.st_dev, named.st_ino) == (held.st_dev, held.st_ino)),

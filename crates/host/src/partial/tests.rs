@@ -1,0 +1,171 @@
+use super::*;
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt, symlink};
+use std::path::PathBuf;
+use std::time::{Duration, SystemTime};
+
+fn key(digit: char) -> Key {
+    Key::new(&String::from(digit).repeat(KEY_DIGITS)).unwrap()
+}
+
+fn place() -> (tempfile::TempDir, Store) {
+    let place = tempfile::tempdir().unwrap();
+    let store = Store::open(&place.path().join("a/cache")).unwrap();
+    (place, store)
+}
+
+fn path(place: &tempfile::TempDir, key: &Key, file: File) -> PathBuf {
+    place.path().join("a/cache").join(key.file(file))
+}
+
+fn kept(store: &Store, key: &Key, bytes: &[u8]) {
+    let claim = store.claim(key).unwrap().unwrap();
+    let part = claim.make(File::Part).unwrap();
+    crate::copy::write_at(part.as_fd(), bytes, 0).unwrap();
+    claim.make(File::Record).unwrap();
+}
+
+#[test]
+fn keys_are_digits_and_nothing_else() {
+    for text in ["", "a", "../../../../../../../../etc/passwd", "A"] {
+        assert_eq!(Key::new(text), None);
+    }
+    assert_eq!(Key::new(&"A".repeat(32)), None);
+    assert!(Key::new(&"0a".repeat(16)).is_some());
+}
+
+#[test]
+fn one_owner_at_a_time_and_a_lock_is_free_when_it_is_dropped() {
+    let (place, store) = place();
+    let claim = store.claim(&key('a')).unwrap().unwrap();
+    assert!(store.claim(&key('a')).unwrap().is_none());
+    assert!(store.claim(&key('b')).unwrap().is_some());
+    drop(claim);
+    assert!(!path(&place, &key('a'), File::Lock).exists());
+    assert!(store.claim(&key('a')).unwrap().is_some());
+}
+
+#[test]
+fn the_owner_sees_whether_somebody_waits() {
+    let (place, store) = place();
+    let claim = store.claim(&key('a')).unwrap().unwrap();
+    assert!(!claim.is_awaited());
+    let first = store.wait(&key('a')).unwrap();
+    let second = store.wait(&key('a')).unwrap();
+    assert!(claim.is_awaited());
+    drop(first);
+    assert!(claim.is_awaited());
+    drop(second);
+    assert!(!claim.is_awaited());
+    assert!(!path(&place, &key('a'), File::Wait).exists());
+}
+
+#[test]
+fn hostile_files_are_removed_and_not_followed() {
+    let (place, store) = place();
+    let outside = place.path().join("outside");
+    std::fs::File::create(&outside).unwrap();
+    let part = path(&place, &key('a'), File::Part);
+    let claim = store.claim(&key('a')).unwrap().unwrap();
+    let absent = || assert!(claim.open_optional(File::Part).unwrap().is_none());
+    symlink(&outside, &part).unwrap();
+    absent();
+    std::fs::hard_link(&outside, &part).unwrap();
+    absent();
+    std::fs::DirBuilder::new()
+        .mode(0o700)
+        .create(&part)
+        .unwrap();
+    std::fs::File::create(part.join("x")).unwrap();
+    absent();
+    rustix::fs::mkfifoat(rustix::fs::CWD, &part, FILE_MODE).unwrap();
+    absent();
+    std::fs::File::create(&part).unwrap();
+    std::fs::set_permissions(&part, PermissionsExt::from_mode(0o644)).unwrap();
+    absent();
+    assert!(!part.exists() && outside.exists());
+    claim.make(File::Part).unwrap();
+    assert!(claim.open_optional(File::Part).unwrap().is_some());
+}
+
+#[test]
+fn a_link_in_place_of_the_lock_is_replaced() {
+    let (place, store) = place();
+    let outside = place.path().join("outside");
+    symlink(&outside, path(&place, &key('a'), File::Lock)).unwrap();
+    let claim = store.claim(&key('a')).unwrap();
+    assert!(claim.is_some() && !outside.exists());
+}
+
+#[test]
+fn a_folder_that_others_may_write_to_is_refused() {
+    let place = tempfile::tempdir().unwrap();
+    std::fs::set_permissions(place.path(), PermissionsExt::from_mode(0o777)).unwrap();
+    let error = Store::open(place.path()).unwrap_err();
+    assert_eq!(error.kind(), io::ErrorKind::PermissionDenied);
+    let absent = Store::open_optional(&place.path().join("absent")).unwrap();
+    assert!(absent.is_none());
+}
+
+#[test]
+fn what_is_old_unowned_or_not_whole_is_swept() {
+    let (place, store) = place();
+    for digit in ['a', 'b', 'c'] {
+        kept(&store, &key(digit), b"x");
+    }
+    std::fs::File::create(place.path().join("a/cache/notes")).unwrap();
+    let long_ago = SystemTime::now() - Duration::from_secs(8 * 24 * 3600);
+    for digit in ['a', 'b'] {
+        for file in [File::Part, File::Record] {
+            let file = std::fs::File::open(path(&place, &key(digit), file)).unwrap();
+            file.set_modified(long_ago).unwrap();
+        }
+    }
+    std::fs::remove_file(path(&place, &key('c'), File::Record)).unwrap();
+    kept(&store, &key('d'), b"x");
+    let busy = store.claim(&key('a')).unwrap();
+    let swept = store.sweep(&Limits::USUAL, None, 0).unwrap();
+    assert_eq!(swept, (true, 2));
+    let left: Vec<Key> = store
+        .entries()
+        .unwrap()
+        .into_iter()
+        .map(|it| it.key)
+        .collect();
+    assert_eq!(left, [key('a'), key('d')]);
+    assert!(place.path().join("a/cache/notes").exists());
+    drop(busy);
+    // The one that stayed, as it was worked on.
+    assert_eq!(store.sweep(&Limits::USUAL, None, 0).unwrap(), (true, 1));
+}
+
+#[test]
+fn the_oldest_make_room_and_what_has_none_is_told() {
+    let (place, store) = place();
+    let age = |digit, seconds| {
+        let time = SystemTime::now() - Duration::from_secs(seconds);
+        for file in [File::Part, File::Record] {
+            let file = std::fs::File::open(path(&place, &key(digit), file)).unwrap();
+            file.set_modified(time).unwrap();
+        }
+    };
+    for (digit, seconds) in [('a', 10), ('b', 20), ('c', 30)] {
+        kept(&store, &key(digit), &[1; 1 << 20]);
+        age(digit, seconds);
+    }
+    let limits = Limits {
+        bytes: 3 << 20,
+        ..Limits::USUAL
+    };
+    let (has_room, removed) = store.sweep(&limits, Some(&key('c')), 1 << 20).unwrap();
+    // The oldest is the one that is to stay.
+    assert!(has_room && removed == 1);
+    let left: Vec<Key> = store
+        .entries()
+        .unwrap()
+        .into_iter()
+        .map(|it| it.key)
+        .collect();
+    assert_eq!(left, [key('c'), key('a')]);
+    let (has_room, _) = store.sweep(&limits, None, 4 << 20).unwrap();
+    assert!(!has_room);
+}
