@@ -6,7 +6,7 @@
 //! | import raw | override permissions, immutable mark | – | image root | no |
 //! | import-fs | as import tar, and read all | the folder | image root | no |
 //! | export | read all, trusted attributes | the image or its snapshot | folder of FILE, if it is a file | no |
-//! | pull | as import of that form | TLS roots, resolver files, `file:` source | image root, or folder of the path | connect |
+//! | pull | as import of that form | TLS roots, resolver files, `file:` source | image root, or folder of the path; unfinished downloads | connect |
 //! | pull verify | read all | as pull | – | connect |
 //! | pull --dry-run | as pull | as pull, image root | – | connect |
 //! | pull clean | as import tar | – | image root | no |
@@ -163,18 +163,19 @@ pub fn enter_export(image: &Path, folder: Option<&Dir>, context: &Context) -> Re
 }
 
 /// For `systemd-pull tar|raw`: what is written in place is open already; new files and trees are
-/// made in `folder`. `extra` is kept beside what all need.
+/// made in `folders`: where the image is to be, and where unfinished downloads are kept. `extra` is
+/// kept beside what all need.
 ///
 /// # Errors
 /// As [`enter_import_tar`].
 pub fn enter_pull(
-    folder: Option<&Dir>,
+    folders: [Option<&Dir>; 2],
     extra: CapabilitySet,
     request: &Request,
     context: &Context,
 ) -> Result<()> {
     let mut profile = Profile::new("pull", makes(request.form).union(extra));
-    if let Some(folder) = folder {
+    for folder in folders.into_iter().flatten() {
         profile.allow_write(folder.as_fd()).doing(failed)?;
     }
     allow_source(&mut profile, request);

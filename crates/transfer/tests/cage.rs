@@ -211,6 +211,7 @@ mod tests {
             certificates: vec![place.path("source/file")],
             keep_download: false,
             network: Settings::default(),
+            cache: None,
             target: Target {
                 places: Places::new(Class::Machine, Some(Scope::System), None, None).unwrap(),
                 direct: false,
@@ -222,7 +223,10 @@ mod tests {
             },
         };
         let none = CapabilitySet::empty();
-        cage::enter_pull(Some(&place.root.folder), none, &request, &place.context).unwrap();
+        let cache = Dir::create_all(&place.path("cache"), 0o700).unwrap();
+        let folders = [Some(&place.root.folder), Some(&cache)];
+        cage::enter_pull(folders, none, &request, &place.context).unwrap();
+        File::create(place.path("cache/part")).unwrap();
         place.writes_images();
         File::open(place.path("source/file")).unwrap();
         place.nothing_else_works();

@@ -27,8 +27,8 @@ use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 
-/// Digits of a key.
-const KEY_DIGITS: usize = 32;
+/// Bytes that a key stands for: enough of a digest that two addresses never share one.
+const KEY_BYTES: usize = 16;
 /// Others may neither read nor write what is kept: it may be somebody's licensed or secret image.
 const FILE_MODE: Mode = Mode::RUSR.union(Mode::WUSR);
 /// How often a lock is tried anew that was removed by its owner between being opened and locked.
@@ -39,11 +39,18 @@ const TRIES: usize = 16;
 pub struct Key(String);
 
 impl Key {
+    /// The key that begins as a digest does.
+    #[must_use]
+    pub fn of(digest: &[u8; 32]) -> Self {
+        let digits = digest.iter().take(KEY_BYTES);
+        Self(digits.map(|byte| format!("{byte:02x}")).collect())
+    }
+
     /// A key of 32 lower-case hexadecimal digits; `None` for anything else.
     #[must_use]
-    pub fn new(digits: &str) -> Option<Self> {
+    pub fn parse(digits: &str) -> Option<Self> {
         let is_digit = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
-        let is_key = digits.len() == KEY_DIGITS && digits.bytes().all(is_digit);
+        let is_key = digits.len() == 2 * KEY_BYTES && digits.bytes().all(is_digit);
         is_key.then(|| Self(digits.to_owned()))
     }
 

@@ -157,5 +157,5 @@ impl Claim {
 fn parsed(name: &str) -> Option<(Key, File)> {
     let (digits, suffix) = name.split_once('.')?;
     let file = File::ALL.into_iter().find(|file| file.suffix() == suffix)?;
-    Some((Key::new(digits)?, file))
+    Some((Key::parse(digits)?, file))
 }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
 fn key(digit: char) -> Key {
-    Key::new(&String::from(digit).repeat(KEY_DIGITS)).unwrap()
+    Key::parse(&String::from(digit).repeat(2 * KEY_BYTES)).unwrap()
 }
 
 fn place() -> (tempfile::TempDir, Store) {
@@ -27,10 +27,11 @@ fn kept(store: &Store, key: &Key, bytes: &[u8]) {
 #[test]
 fn keys_are_digits_and_nothing_else() {
     for text in ["", "a", "../../../../../../../../etc/passwd", "A"] {
-        assert_eq!(Key::new(text), None);
+        assert_eq!(Key::parse(text), None);
     }
-    assert_eq!(Key::new(&"A".repeat(32)), None);
-    assert!(Key::new(&"0a".repeat(16)).is_some());
+    assert_eq!(Key::parse(&"A".repeat(32)), None);
+    let parsed = Key::parse(&"0a".repeat(16)).unwrap();
+    assert_eq!(parsed, Key::of(&[10; 32]));
 }
 
 #[test]

@@ -23,6 +23,10 @@ pub struct Environment {
     pub freshness: Option<bool>,
     /// `$XDG_STATE_HOME`, or `~/.local/state`
     pub state_home: Option<PathBuf>,
+    /// `IMPORTD_CACHE_DIRECTORY`, unless empty
+    pub cache_directory: Option<PathBuf>,
+    /// `$XDG_CACHE_HOME`, or `~/.cache`
+    pub cache_home: Option<PathBuf>,
     /// `SSL_CERT_FILE`, `SSL_CERT_DIR`: read by the TLS library, and so to be let into the cage.
     pub certificates: Vec<PathBuf>,
     /// `http_proxy` and its kin; the rest is as usual.
@@ -57,6 +61,9 @@ impl Environment {
             freshness: switch("SYSTEMD_SYSUPDATE_VERIFY_FRESHNESS"),
             state_home: path("XDG_STATE_HOME")
                 .or_else(|| path("HOME").map(|home| home.join(".local/state"))),
+            cache_directory: path(importd_api::cache::DIRECTORY_VARIABLE),
+            cache_home: path("XDG_CACHE_HOME")
+                .or_else(|| path("HOME").map(|home| home.join(".cache"))),
             certificates: certificates.collect(),
             network: Settings {
                 proxies: Proxies::from_variables(text),

@@ -20,6 +20,7 @@ use crate::pull::{self, Request};
 use crate::sink::raw::Bounds;
 use crate::sink::tree::Limits;
 use crate::source::settings::Settings;
+use importd_api::cache;
 use importd_api::failure::Kind;
 use importd_api::job::Local;
 use importd_api::name::{Form, ImageName};
@@ -55,6 +56,9 @@ pub struct Arguments {
     /// Keep the download as it came, beside the image
     #[arg(long, value_name = "BOOL")]
     keep_download: Option<String>,
+    /// Keep what came of an unfinished download, for the next try (default: yes)
+    #[arg(long, value_name = "BOOL")]
+    keep_partial: Option<String>,
     #[command(flatten)]
     disk: DiskOptions,
     #[command(flatten)]
@@ -223,6 +227,12 @@ impl Arguments {
             ..environment.network.clone()
         };
         let network = self.network.settings(usual, &url)?;
+        let given = environment.cache_directory.clone();
+        let home = environment.cache_home.as_deref();
+        let cache = match switch("keep-partial", self.keep_partial.as_deref(), true)? {
+            true => cache::directory(self.target.scope(), given, home),
+            false => None,
+        };
         Ok(Request {
             local,
             url,
@@ -233,6 +243,7 @@ impl Arguments {
             companions: evidence.companions,
             keep_download: switch("keep-download", self.keep_download.as_deref(), is_machine)?,
             network,
+            cache,
             target: self.target.target(environment)?,
         })
     }

@@ -99,6 +99,16 @@ impl TargetOptions {
         })
     }
 
+    /// Whose images they are; without an option those of the system, for root.
+    pub(super) fn scope(&self) -> Scope {
+        match (self.place.system, self.place.user) {
+            (_, true) => Scope::User,
+            (true, false) => Scope::System,
+            (false, false) if rustix::process::geteuid().is_root() => Scope::System,
+            (false, false) => Scope::User,
+        }
+    }
+
     /// The class, where defaults of other options depend on it.
     pub(super) fn is_machine(&self) -> bool {
         self.place.class == Class::Machine.as_str()

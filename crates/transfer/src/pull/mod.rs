@@ -8,6 +8,7 @@ pub mod clean;
 pub mod companions;
 pub mod evidence;
 mod kept;
+pub mod partial;
 pub mod plan;
 mod room;
 
@@ -20,6 +21,7 @@ use self::body::Body;
 use self::companions::Companion;
 pub(crate) use self::kept::BOOT_ID;
 use self::kept::{Fresh, Version};
+use self::partial::Turn;
 use self::room::Announced;
 use crate::context::{Context, Target};
 use crate::error::{Doing, Error, Result};
@@ -28,6 +30,7 @@ use crate::proof::{Expectation, Hex};
 use crate::pull::evidence::claims::Claims;
 use crate::pull::evidence::keys::Trust;
 use crate::report::{Report, size};
+use crate::source::ask::Ask;
 use crate::source::place::Origins;
 use crate::source::remote::{Fetcher, Remote};
 use crate::source::settings::Settings;
@@ -39,10 +42,11 @@ use crate::stage::sniff;
 use importd_api::failure::Kind;
 use importd_api::job::Local;
 use importd_api::name::Form;
-use importd_api::url::Url;
+use importd_api::url::{Scheme, Url};
 use importd_api::verify::Verify;
 use importd_formats::codec::Codec;
 use importd_host::dir::Dir;
+use importd_host::partial::Store;
 use importd_host::sandbox::CapabilitySet;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -81,6 +85,8 @@ pub struct Request {
     pub keep_download: bool,
     /// How patient the network is taken.
     pub network: Settings,
+    /// The folder of unfinished downloads; `None` to keep nothing of them.
+    pub cache: Option<PathBuf>,
     /// Where the image goes.
     pub target: Target,
 }
@@ -115,20 +121,40 @@ impl Request {
     }
 
     /// Opens the image root and closes the cage; from here on only the network is left.
-    fn enter(&self, context: &Context) -> Result<(Root, Fetcher)> {
+    fn enter(&self, context: &Context) -> Result<(Root, Fetcher, Option<Store>)> {
         let root = self.target.open_root(context)?;
-        let fetcher = self.confined(Some(&root.folder), CapabilitySet::empty(), context)?;
-        Ok((root, fetcher))
+        let store = self.open_store(context);
+        let folders = [Some(&root.folder), store.as_ref().map(Store::folder)];
+        let fetcher = self.confined(folders, CapabilitySet::empty(), context)?;
+        Ok((root, fetcher, store))
     }
 
-    /// Closes the cage, within which `folder` may be written to.
+    /// The folder of unfinished downloads, where there can be one. Files are there anyway.
+    fn open_store(&self, context: &Context) -> Option<Store> {
+        let path = self.cache.as_ref()?;
+        if self.url.scheme() == Scheme::File {
+            return None;
+        }
+        match Store::open(path) {
+            Ok(store) => Some(store),
+            Err(error) => {
+                let shown = path.display();
+                context.report.debug(format!(
+                    "Unfinished downloads are not kept in '{shown}': {error}"
+                ));
+                None
+            }
+        }
+    }
+
+    /// Closes the cage, within which these folders may be written to.
     fn confined(
         &self,
-        folder: Option<&Dir>,
+        folders: [Option<&Dir>; 2],
         extra: CapabilitySet,
         context: &Context,
     ) -> Result<Fetcher> {
-        crate::cage::enter_pull(folder, extra, self, context)?;
+        crate::cage::enter_pull(folders, extra, self, context)?;
         Fetcher::new(&self.url, USER_AGENT, &self.network, context)
     }
 
@@ -142,10 +168,13 @@ impl Request {
         &self,
         fetcher: &Fetcher,
         expected: &Expectation,
+        turn: &Turn<'_>,
         context: &Context,
     ) -> Result<Download> {
-        let remote = fetcher.get(&self.url).map_err(kept::not_retrieved)?;
-        self.receive(Fresh::of(remote, None), expected, 0, context)
+        let answer = turn.ask(fetcher, Ask::whole(&self.url), context);
+        let remote = answer.and_then(|answer| answer.body(&self.url));
+        let remote = remote.map_err(kept::not_retrieved)?;
+        self.receive(Fresh::of(remote, None), expected, (turn, 0), context)
     }
 
     /// Starts the download of bytes that are on their way, of which this is expected; `done` percent
@@ -154,26 +183,30 @@ impl Request {
         &self,
         fresh: Fresh,
         expected: &Expectation,
-        done: u8,
+        (turn, done): (&Turn<'_>, u8),
         context: &Context,
     ) -> Result<Download> {
         let Fresh { remote, version } = fresh;
+        let is_kept = self.keep_download || self.local == Local::Pristine;
+        let opened = turn.join(remote, !is_kept, context)?;
         let Remote {
             length,
             body,
             origins,
             ..
-        } = remote;
+        } = opened.remote;
         if let Some(length) = length {
             context
                 .report
                 .info(format!("Downloading {} for {}.", size(length), self.url));
         }
-        let observer = observer(&context.report, self.url.to_string(), length, done);
+        let label = self.url.to_string();
+        let observer = observer(&context.report, (label, length), done, opened.resumed);
         let meter = Meter::new(body, context.cancel.clone(), observer);
         let packed = meter.count();
         let failed = || "Failed to start the download".to_owned();
-        let (digest, pending) = Digest::with(meter, expected.wanted()).doing(failed)?;
+        let (digest, pending) =
+            Digest::followed(meter, expected.wanted(), opened.follower).doing(failed)?;
         let source: Source = Box::new(digest);
         let (codec, unpacked) = sniff::unpacked(source)?;
         Ok(Download {
@@ -259,23 +292,34 @@ impl Request {
     }
 }
 
-fn observer(report: &Report, label: String, length: Option<u64>, done: u8) -> Observer {
+/// Tells how far a download is, of which `done` percent have been told. The first `resumed` bytes come
+/// from the disk.
+fn observer(
+    report: &Report,
+    (label, length): (String, Option<u64>),
+    done: u8,
+    resumed: u64,
+) -> Observer {
     let (done, left) = (
         u64::from(done),
         DOWNLOAD_SHARE.saturating_sub(u64::from(done)),
     );
     let report = report.clone();
-    let started = Instant::now();
+    let mut started = Instant::now();
     let mut told = (started, 0);
     Box::new(move |bytes| {
         let Some(length) = length else { return };
         let now = percent(bytes, length);
         let share = done + u64::from(now) * left / 100;
         report.progress(u8::try_from(share).unwrap_or(0));
+        let Some(bytes_came) = bytes.checked_sub(resumed).filter(|bytes| *bytes > 0) else {
+            started = Instant::now();
+            return;
+        };
         if now < 100 && now != told.1 && told.0.elapsed() >= LINE_INTERVAL {
             told = (Instant::now(), now);
             let seconds = started.elapsed().as_secs().max(1);
-            let rate = (bytes / seconds).max(1);
+            let rate = (bytes_came / seconds).max(1);
             report.info(format!(
                 "Got {now}% of {label}. {}s left at {}/s.",
                 length.saturating_sub(bytes) / rate,

@@ -1,7 +1,9 @@
 //! A disk image is downloaded.
 
 use super::companions::Arrivals;
+use super::evidence::claims::Claims;
 use super::kept::{self, Taken};
+use super::partial::Turn;
 use super::room;
 use super::{Body, Request};
 use crate::context::Context;
@@ -9,7 +11,9 @@ use crate::destination::disk_name;
 use crate::error::Result;
 use crate::import::report_success;
 use crate::install::Root;
+use crate::proof::Expectation;
 use crate::sink::raw::{Bounds, Dress, Pour, RawSink, carry};
+use crate::source::ask::Ask;
 use crate::source::remote::Fetcher;
 use importd_api::job::Local;
 
@@ -19,9 +23,15 @@ use importd_api::job::Local;
 /// By kind as the stages say; nothing is left then.
 pub fn run(request: &Request, bounds: Bounds, context: &Context) -> Result<()> {
     request.begin(context)?;
-    let (root, fetcher) = request.enter(context)?;
+    let (root, fetcher, store) = request.enter(context)?;
     request.until_settled(context, || {
-        fetch(request, bounds, (&root, &fetcher), context)
+        let claims = request.claims(&fetcher, context)?;
+        let expected = claims.expect_image()?;
+        let turn = Turn::take(store.as_ref(), request, context)?;
+        let at = (&root, &fetcher, &turn);
+        let result = fetch(request, bounds, at, (&claims, &expected), context);
+        turn.end(&result, context);
+        result
     })?;
     report_success(context);
     Ok(())
@@ -30,28 +40,28 @@ pub fn run(request: &Request, bounds: Bounds, context: &Context) -> Result<()> {
 fn fetch(
     request: &Request,
     bounds: Bounds,
-    (root, fetcher): (&Root, &Fetcher),
+    (root, fetcher, turn): (&Root, &Fetcher, &Turn<'_>),
+    (claims, expected): (&Claims, &Expectation),
     context: &Context,
 ) -> Result<()> {
-    let claims = request.claims(fetcher, context)?;
-    let expected = claims.expect_image()?;
-    let arrivals = Arrivals::fetch(request, &claims, (fetcher, root), context)?;
+    let arrivals = Arrivals::fetch(request, claims, (fetcher, root), context)?;
     let local = match &request.local {
         Local::Named(name) => Some(disk_name(name)?),
         Local::Derived | Local::Pristine => None,
     };
     let need = kept::Need {
-        expected: &expected,
+        expected,
         bytes_max: bounds.size_max,
         entries_max: None,
         is_unconverted: bounds.format.is_some(),
     };
-    let source: (kept::Asker<'_>, _) = (&mut |ask| fetcher.ask(ask), root);
+    let mut ask = |ask: Ask<'_>| turn.ask(fetcher, ask, context);
+    let source: (kept::Asker<'_>, _) = (&mut ask, root);
     let fresh = match kept::fetch(request, &need, local.as_deref(), source, context)? {
         Taken::Kept(object) => return arrivals.install(&object, request, root, context),
         Taken::Bytes(fresh) => *fresh,
     };
-    let mut download = request.receive(fresh, &expected, arrivals.share(), context)?;
+    let mut download = request.receive(fresh, expected, (turn, arrivals.share()), context)?;
     room::check(download.announced, request, root, context)?;
 
     let etag = download.version.etag.as_deref();
@@ -79,11 +89,11 @@ fn fetch(
         download.version.last_modified,
     );
     let staged = sink.seal()?;
-    let proven = staged.prove(&label(), &expected, &received)?;
+    let proven = staged.prove(&label(), expected, &received)?;
     let kept = kept::Kept {
         pristine,
         local,
-        expected: &expected,
+        expected,
         verdict: &claims.verdict(),
         version: &download.version,
         received: &received,

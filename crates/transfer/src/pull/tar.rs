@@ -2,13 +2,17 @@
 
 use super::Request;
 use super::companions::Arrivals;
+use super::evidence::claims::Claims;
 use super::kept::{self, Taken};
+use super::partial::Turn;
 use super::room;
 use crate::context::Context;
 use crate::error::Result;
 use crate::import::report_success;
 use crate::install::Root;
+use crate::proof::Expectation;
 use crate::sink::tree::{Limits, TreeSink};
+use crate::source::ask::Ask;
 use crate::source::remote::Fetcher;
 use importd_api::job::Local;
 use std::ffi::OsString;
@@ -19,9 +23,15 @@ use std::ffi::OsString;
 /// By kind as the stages say; nothing is left then.
 pub fn run(request: &Request, limits: Limits, context: &Context) -> Result<()> {
     request.begin(context)?;
-    let (root, fetcher) = request.enter(context)?;
+    let (root, fetcher, store) = request.enter(context)?;
     request.until_settled(context, || {
-        fetch(request, limits, (&root, &fetcher), context)
+        let claims = request.claims(&fetcher, context)?;
+        let expected = claims.expect_image()?;
+        let turn = Turn::take(store.as_ref(), request, context)?;
+        let at = (&root, &fetcher, &turn);
+        let result = fetch(request, limits, at, (&claims, &expected), context);
+        turn.end(&result, context);
+        result
     })?;
     report_success(context);
     Ok(())
@@ -30,28 +40,28 @@ pub fn run(request: &Request, limits: Limits, context: &Context) -> Result<()> {
 fn fetch(
     request: &Request,
     limits: Limits,
-    (root, fetcher): (&Root, &Fetcher),
+    (root, fetcher, turn): (&Root, &Fetcher, &Turn<'_>),
+    (claims, expected): (&Claims, &Expectation),
     context: &Context,
 ) -> Result<()> {
-    let claims = request.claims(fetcher, context)?;
-    let expected = claims.expect_image()?;
-    let arrivals = Arrivals::fetch(request, &claims, (fetcher, root), context)?;
+    let arrivals = Arrivals::fetch(request, claims, (fetcher, root), context)?;
     let local = match &request.local {
         Local::Named(name) => Some(OsString::from(name.as_str())),
         Local::Derived | Local::Pristine => None,
     };
     let need = kept::Need {
-        expected: &expected,
+        expected,
         bytes_max: limits.bytes,
         entries_max: Some(limits.entries),
         is_unconverted: false,
     };
-    let source: (kept::Asker<'_>, _) = (&mut |ask| fetcher.ask(ask), root);
+    let mut ask = |ask: Ask<'_>| turn.ask(fetcher, ask, context);
+    let source: (kept::Asker<'_>, _) = (&mut ask, root);
     let fresh = match kept::fetch(request, &need, local.as_deref(), source, context)? {
         Taken::Kept(object) => return arrivals.install(&object, request, root, context),
         Taken::Bytes(fresh) => *fresh,
     };
-    let download = request.receive(fresh, &expected, arrivals.share(), context)?;
+    let download = request.receive(fresh, expected, (turn, arrivals.share()), context)?;
     room::check(download.announced, request, root, context)?;
 
     let etag = download.version.etag.as_deref();
@@ -68,11 +78,11 @@ fn fetch(
         .fill(download.body, limits, Some(download.packed))
         .map_err(|error| request.failed_body(error))?;
     let received = request.received(download.pending, context)?;
-    let proven = staged.prove(&request.label(&download.origins), &expected, &received)?;
+    let proven = staged.prove(&request.label(&download.origins), expected, &received)?;
     let kept = kept::Kept {
         pristine,
         local,
-        expected: &expected,
+        expected,
         verdict: &claims.verdict(),
         version: &download.version,
         received: &received,

@@ -1,6 +1,8 @@
 //! What an address is asked for, and what it answers.
 
 use super::remote::Remote;
+use crate::error::{Error, Result};
+use importd_api::failure::Kind;
 use importd_api::url::Url;
 use std::time::{Duration, SystemTime};
 
@@ -104,6 +106,22 @@ pub enum Answer {
         /// Which of them, if the server says.
         etag: Option<String>,
     },
+}
+
+impl Answer {
+    /// The bytes, where nothing was said to be known.
+    ///
+    /// # Errors
+    /// [`Kind::Io`] if there are none.
+    pub fn body(self, url: &Url) -> Result<Remote> {
+        match self {
+            Answer::Body(remote) => Ok(remote),
+            Answer::Unchanged { .. } => {
+                let text = format!("{url} was answered with what was not asked for");
+                Err(Error::new(Kind::Io, text))
+            }
+        }
+    }
 }
 
 #[cfg(test)]

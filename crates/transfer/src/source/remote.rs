@@ -240,13 +240,7 @@ impl Fetcher {
     /// # Errors
     /// As [`Fetcher::ask`].
     pub fn get(&self, url: &Url) -> Result<Remote> {
-        match self.ask(Ask::whole(url))? {
-            Answer::Body(remote) => Ok(remote),
-            Answer::Unchanged { .. } => {
-                let text = format!("{url} was answered with what was not asked for");
-                Err(Error::new(Kind::Io, text))
-            }
-        }
+        self.ask(Ask::whole(url))?.body(url)
     }
 
     /// Fetches a small file whole, unpacked if it is compressed; `None` if it is not there.

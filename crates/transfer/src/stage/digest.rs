@@ -75,6 +75,15 @@ pub struct Digest<R> {
 #[derive(Debug)]
 pub struct Pending(Receiver<Received>);
 
+/// Sees the bytes that are hashed, in order, on the hashing thread.
+pub trait Follower: Send {
+    /// Takes the next bytes. `so_far` gives the SHA-256 digest of all up to and with them.
+    fn follow(&mut self, bytes: &[u8], so_far: &dyn Fn() -> [u8; 32]);
+
+    /// Is told that nothing more comes: of the source, or of what was read of it.
+    fn end(&mut self, so_far: &dyn Fn() -> [u8; 32]);
+}
+
 #[derive(Debug)]
 enum Message {
     Bytes(Vec<u8>),
@@ -95,12 +104,30 @@ impl<R: Read> Digest<R> {
     /// # Errors
     /// As [`Digest::new`].
     pub fn with(source: R, wanted: Wanted) -> io::Result<(Self, Pending)> {
+        Self::followed(source, wanted, None)
+    }
+
+    /// As [`Digest::with`]; somebody may look at the bytes too.
+    ///
+    /// # Errors
+    /// As [`Digest::new`].
+    pub fn followed(
+        source: R,
+        wanted: Wanted,
+        follower: Option<Box<dyn Follower>>,
+    ) -> io::Result<(Self, Pending)> {
         let (hasher, messages) = sync_channel(QUEUE_DEPTH);
         let (empty_in, empty) = sync_channel(QUEUE_DEPTH + 2);
         let (result_in, result) = sync_channel(1);
         std::thread::Builder::new()
             .name("digest".into())
-            .spawn(move || hash_all(&messages, &empty_in, &result_in, wanted))?;
+            .spawn(move || {
+                let received = hash_all(&messages, &empty_in, wanted, follower);
+                if let Some(received) = received {
+                    // The transfer may have failed meanwhile and not want to know.
+                    result_in.send(received).unwrap_or(());
+                }
+            })?;
         let digest = Self {
             source,
             room: wanted.keep_max,
@@ -110,7 +137,9 @@ impl<R: Read> Digest<R> {
         };
         Ok((digest, Pending(result)))
     }
+}
 
+impl<R> Digest<R> {
     fn hand_over(&mut self) -> io::Result<()> {
         let next = self
             .empty
@@ -154,6 +183,15 @@ impl<R: Read> Read for Digest<R> {
     }
 }
 
+impl<R> Drop for Digest<R> {
+    /// What was read is followed to its last byte, whatever happens to the rest.
+    fn drop(&mut self) {
+        if self.hasher.is_some() && !self.current.is_empty() {
+            self.hand_over().unwrap_or(());
+        }
+    }
+}
+
 impl Pending {
     /// Waits for the digest.
     ///
@@ -171,44 +209,46 @@ fn too_large() -> io::Error {
     Error::new(Kind::TooLarge, text).into_io()
 }
 
+/// Hashes all that comes; `None` if the stage is dropped half-way: there is no digest then.
 fn hash_all(
     messages: &Receiver<Message>,
     empty: &SyncSender<Vec<u8>>,
-    result: &SyncSender<Received>,
     wanted: Wanted,
-) {
+    mut follower: Option<Box<dyn Follower>>,
+) -> Option<Received> {
     let mut sha256 = Context::new(&SHA256);
     let mut sha512 = wanted.sha512.then(|| Context::new(&SHA512));
     let mut kept = wanted.keep_max.map(|_| Vec::new());
     let mut bytes = 0u64;
-    // Without an end message the stage was dropped half-way, and there is no digest.
-    while let Ok(message) = messages.recv() {
-        match message {
-            Message::Bytes(mut buffer) => {
-                sha256.update(&buffer);
-                if let Some(sha512) = &mut sha512 {
-                    sha512.update(&buffer);
-                }
-                if let Some(kept) = &mut kept {
-                    kept.extend_from_slice(&buffer);
-                }
-                bytes += buffer.len() as u64;
-                buffer.clear();
-                empty.try_send(buffer).unwrap_or(());
-            }
-            Message::End => {
-                let received = Received {
-                    sha256: finished(sha256),
-                    sha512: sha512.map(finished),
-                    kept,
-                    bytes,
-                };
-                // The transfer may have failed meanwhile and not want to know.
-                result.send(received).unwrap_or(());
-                return;
-            }
+    let is_whole = loop {
+        let mut buffer = match messages.recv() {
+            Ok(Message::Bytes(buffer)) => buffer,
+            Ok(Message::End) => break true,
+            Err(std::sync::mpsc::RecvError) => break false,
+        };
+        sha256.update(&buffer);
+        if let Some(sha512) = &mut sha512 {
+            sha512.update(&buffer);
         }
+        if let Some(kept) = &mut kept {
+            kept.extend_from_slice(&buffer);
+        }
+        bytes += buffer.len() as u64;
+        if let Some(follower) = &mut follower {
+            follower.follow(&buffer, &|| finished(sha256.clone()));
+        }
+        buffer.clear();
+        empty.try_send(buffer).unwrap_or(());
+    };
+    if let Some(follower) = &mut follower {
+        follower.end(&|| finished(sha256.clone()));
     }
+    is_whole.then(|| Received {
+        sha256: finished(sha256),
+        sha512: sha512.map(finished),
+        kept,
+        bytes,
+    })
 }
 
 fn finished<const N: usize>(context: Context) -> [u8; N] {
@@ -220,6 +260,7 @@ fn finished<const N: usize>(context: Context) -> [u8; N] {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::sync::{Arc, Mutex};
 
     const EMPTY: [u8; 4] = [0xe3, 0xb0, 0xc4, 0x42];
     const ABC: [u8; 4] = [0xba, 0x78, 0x16, 0xbf];
@@ -242,6 +283,41 @@ mod tests {
         drop(digest);
         let error = pending.finish().unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::UnexpectedEof);
+    }
+
+    /// Keeps what it sees: bytes, and the digest after each.
+    #[derive(Clone, Default)]
+    struct Copier(Arc<Mutex<(Vec<u8>, Vec<[u8; 32]>)>>);
+
+    impl Follower for Copier {
+        fn follow(&mut self, bytes: &[u8], so_far: &dyn Fn() -> [u8; 32]) {
+            let mut seen = self.0.lock().unwrap();
+            seen.0.extend_from_slice(bytes);
+            seen.1.push(so_far());
+        }
+
+        fn end(&mut self, so_far: &dyn Fn() -> [u8; 32]) {
+            self.0.lock().unwrap().1.push(so_far());
+        }
+    }
+
+    #[test]
+    fn a_follower_sees_all_that_was_read_even_if_the_rest_is_not() {
+        let data: Vec<u8> = (0..(3 << 20)).map(|i: u32| (i % 251) as u8).collect();
+        for read in [0, 5, 1 << 20, (2 << 20) + 7, 3 << 20] {
+            let copier = Copier::default();
+            let follower: Box<dyn Follower> = Box::new(copier.clone());
+            let (mut digest, pending) =
+                Digest::followed(data.as_slice(), Wanted::default(), Some(follower)).unwrap();
+            digest.read_exact(&mut vec![0; read]).unwrap();
+            drop(digest);
+            // The thread is over when its promise is broken.
+            pending.finish().unwrap_err();
+            let seen = copier.0.lock().unwrap();
+            assert!(seen.0 == data[..read], "{read}");
+            let whole = aws_lc_rs::digest::digest(&SHA256, &data[..read]);
+            assert_eq!(seen.1.last().unwrap(), whole.as_ref());
+        }
     }
 
     #[test]

@@ -23,6 +23,7 @@ pub mod output;
 pub mod raw;
 pub mod tar;
 
+use super::partial::Turn;
 use super::{Download, Request};
 use crate::context::Context;
 use crate::destination::Destination;
@@ -62,7 +63,8 @@ impl Request {
     /// Judges the evidence and starts the download.
     fn started(&self, fetcher: &Fetcher, context: &Context) -> Result<Started> {
         let expected = self.claims(fetcher, context)?.expect_image()?;
-        let download = self.download(fetcher, &expected, context)?;
+        let turn = Turn::none(self);
+        let download = self.download(fetcher, &expected, &turn, context)?;
         Ok(Started { expected, download })
     }
 }

@@ -39,7 +39,7 @@ pub fn run(request: &Request, bounds: Bounds, context: &Context) -> Result<()> {
     let failed = || format!("Failed to write to '{}'", output.label());
     // Made while the folder can be reached; what cannot be made is missed only by a large file.
     let scratch = unnamed_file();
-    let fetcher = request.confined(None, CapabilitySet::empty(), context)?;
+    let fetcher = request.confined([None, None], CapabilitySet::empty(), context)?;
     let writer = output.writer(context)?;
     let mut writer = Behind::new(writer, context.cancel.clone()).doing(failed)?;
     if request.verify == Verify::No {

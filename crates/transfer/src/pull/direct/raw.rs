@@ -57,7 +57,7 @@ fn new_file(
     } else {
         CapabilitySet::empty()
     };
-    let fetcher = request.confined(Some(&hidden.root.folder), extra, context)?;
+    let fetcher = request.confined([Some(&hidden.root.folder), None], extra, context)?;
     request.until_settled(context, || {
         fetch_file(request, &fetcher, (&hidden, dress), bounds, context)
     })
@@ -112,7 +112,7 @@ fn in_place(request: &Request, target: &InPlace, bounds: Bounds, context: &Conte
     } else {
         CapabilitySet::empty()
     };
-    let fetcher = request.confined(scratch.as_ref(), extra, context)?;
+    let fetcher = request.confined([scratch.as_ref(), None], extra, context)?;
     let places = (target, scratch.as_ref());
     let result = request.until_settled(context, || {
         overwrite(request, &fetcher, places, bounds, context)

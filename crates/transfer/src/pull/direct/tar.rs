@@ -32,7 +32,7 @@ pub fn run(request: &Request, place: &Place, limits: Limits, context: &Context) 
 
 fn new_tree(request: &Request, hidden: Hidden, limits: Limits, context: &Context) -> Result<()> {
     let Hidden { root, name, manner } = hidden;
-    let fetcher = request.confined(Some(&root.folder), CapabilitySet::empty(), context)?;
+    let fetcher = request.confined([Some(&root.folder), None], CapabilitySet::empty(), context)?;
     request.until_settled(context, || {
         let Started { expected, download } = request.started(&fetcher, context)?;
         room::check(download.announced, request, &root, context)?;
@@ -60,7 +60,7 @@ fn into_folder(
     limits: Limits,
     context: &Context,
 ) -> Result<()> {
-    let fetcher = request.confined(Some(&folder), CapabilitySet::empty(), context)?;
+    let fetcher = request.confined([Some(&folder), None], CapabilitySet::empty(), context)?;
     let Started { expected, download } = request.started(&fetcher, context)?;
     let place = FolderInPlace::new(folder, destination.to_string())?;
     let unpack = Unpack {

@@ -1,0 +1,219 @@
+//! What is kept of a download until it is over: the next try goes on from there.
+//!
+//! The bytes are written down as they were sent, beside the image that grows of them, in the folder of
+//! [`importd_host::partial`]. A download that succeeds removes them, or leaves them to whoever waits
+//! for the same address. One that is cancelled, killed or cut off leaves them to the next try, which
+//! asks the server for the rest of the same version, and hashes and unpacks what is here like all
+//! else: nothing of it is trusted. Bytes that turn out to be wrong are removed.
+//!
+//! Nothing is flushed to the disk: at success the files are gone before most of them would have been
+//! written. After a power cut the marks of the [record] show how much is still good.
+//!
+//! Keeping never makes a download fail: without a folder, room or locks nothing is kept.
+
+mod open;
+mod prefix;
+pub mod record;
+mod writer;
+
+use self::open::Found;
+use super::Request;
+use crate::context::Context;
+use crate::error::{Error, Result};
+use aws_lc_rs::digest::{Context as Context256, SHA256};
+use importd_api::failure::Kind;
+use importd_api::job::Local;
+use importd_host::cancel::Cancelled;
+use importd_host::partial::{Claim, Key, Limits, Store};
+use std::io;
+use std::sync::mpsc::Receiver;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use writer::Shared;
+
+/// How often one who waits looks whether the other download is over.
+const LOOK_INTERVAL: Duration = Duration::from_millis(200);
+/// How long the end of a transfer waits until what has come is written down: the stages between have
+/// at most some MiB in their queues. What is not written by then comes once more.
+const WRITE_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// The right to download an address, which one transfer has at a time, and what is kept for it.
+pub(super) struct Turn<'a> {
+    store: Option<&'a Store>,
+    /// The address, without user and password: the same for all who ask for it. Each has to be given
+    /// the rest by the server before what is here is looked at.
+    url: String,
+    key: Key,
+    /// `None` where nothing can be kept, and for what need not be waited for.
+    claim: Mutex<Option<Arc<Claim>>>,
+    /// What is here of the bytes that were asked for last.
+    found: Mutex<Option<Found>>,
+    files: Shared,
+    /// Ends when all that was read is written.
+    done: Mutex<Option<Receiver<()>>>,
+}
+
+impl<'a> Turn<'a> {
+    /// Waits until no other transfer downloads the address.
+    ///
+    /// # Errors
+    /// The cancel; [`Kind::Exists`] if the image's name was taken meanwhile.
+    pub(super) fn take(
+        store: Option<&'a Store>,
+        request: &Request,
+        context: &Context,
+    ) -> Result<Self> {
+        let url = address(request);
+        let key = key(&url);
+        let claim = match store {
+            Some(store) => match wait_for(store, &key, request, context) {
+                Err(error) if Cancelled::is(&error) => return Err(Error::cancelled()),
+                Err(error) => {
+                    off(context, &error);
+                    None
+                }
+                Ok((claim, has_waited)) => {
+                    if let (true, Local::Named(name)) = (has_waited, &request.local) {
+                        request.target.check_free(name)?;
+                    }
+                    Some(Arc::new(claim))
+                }
+            },
+            None => None,
+        };
+        if let Some(store) = store.filter(|_| claim.is_some()) {
+            match store.sweep(&Limits::USUAL, Some(&key), 0) {
+                Ok((_, 0)) => {}
+                Ok((_, count)) => context
+                    .report
+                    .info(format!("Removed {count} unfinished downloads.")),
+                Err(error) => context.report.debug(format!(
+                    "Unfinished downloads could not be looked through: {error}"
+                )),
+            }
+        }
+        Ok(Self {
+            store,
+            url,
+            key,
+            claim: Mutex::new(claim),
+            found: Mutex::default(),
+            files: Shared::default(),
+            done: Mutex::default(),
+        })
+    }
+
+    /// For a download of which nothing is kept.
+    pub(super) fn none(request: &Request) -> Self {
+        let url = address(request);
+        Self {
+            store: None,
+            key: key(&url),
+            url,
+            claim: Mutex::default(),
+            found: Mutex::default(),
+            files: Shared::default(),
+            done: Mutex::default(),
+        }
+    }
+
+    fn claim(&self) -> Option<Arc<Claim>> {
+        self.claim.lock().ok()?.clone()
+    }
+
+    /// Lets others download the address too: they have nothing to gain by waiting.
+    fn release(&self) {
+        if let Ok(mut claim) = self.claim.lock() {
+            *claim = None;
+        }
+    }
+
+    /// Waits until all that was read of an earlier body is written, and closes the files.
+    fn settle(&self) {
+        let done = self.done.lock().ok().and_then(|mut done| done.take());
+        if let Some(done) = done {
+            // Nothing is ever sent: this is the end of the writer, or the timeout.
+            done.recv_timeout(WRITE_TIMEOUT).unwrap_or(());
+        }
+        if let Ok(mut files) = self.files.lock() {
+            *files = None;
+        }
+    }
+
+    /// The end of the transfer: keeps what the next try can go on with, or what somebody waits for,
+    /// and removes the rest.
+    pub(super) fn end(self, result: &Result<()>, context: &Context) {
+        let Some(claim) = self.claim() else { return };
+        let keep = match result {
+            Ok(()) => claim.is_awaited(),
+            Err(error) => is_worth_keeping(error.kind),
+        };
+        if keep {
+            self.settle();
+            return;
+        }
+        if let Ok(mut files) = self.files.lock() {
+            *files = None;
+        }
+        if let Err(error) = claim.forget() {
+            context.report.debug(format!(
+                "What was kept of the download could not be removed: {error}"
+            ));
+        }
+    }
+}
+
+/// Whether the bytes can still be the right ones: what is refused for what it is will be so again.
+const fn is_worth_keeping(kind: Kind) -> bool {
+    !matches!(
+        kind,
+        Kind::Changed
+            | Kind::Corrupt
+            | Kind::Archive
+            | Kind::Unsupported
+            | Kind::TooLarge
+            | Kind::SizeLimit
+    )
+}
+
+fn off(context: &Context, error: &io::Error) {
+    context
+        .report
+        .debug(format!("Nothing is kept of the download: {error}"));
+}
+
+fn address(request: &Request) -> String {
+    let url = request.url.without_credentials();
+    url.split('#').next().unwrap_or_default().to_owned()
+}
+
+fn key(url: &str) -> Key {
+    let mut context = Context256::new(&SHA256);
+    context.update(url.as_bytes());
+    let mut sha256 = [0; 32];
+    sha256.copy_from_slice(context.finish().as_ref());
+    Key::of(&sha256)
+}
+
+/// The claim, and whether it had to be waited for.
+fn wait_for(
+    store: &Store,
+    key: &Key,
+    request: &Request,
+    context: &Context,
+) -> io::Result<(Claim, bool)> {
+    if let Some(claim) = store.claim(key)? {
+        return Ok((claim, false));
+    }
+    context.report.info(format!(
+        "Waiting for another download of {}.",
+        request.url.without_credentials()
+    ));
+    let _waiting = store.wait(key)?;
+    loop {
+        context.cancel.pause(LOOK_INTERVAL)?;
+        if let Some(claim) = store.claim(key)? {
+            return Ok((claim, true));
+        }
+    }
+}
