@@ -99,6 +99,8 @@ mod pull;
 #[cfg(test)]
 mod replace;
 #[cfg(test)]
+mod resume;
+#[cfg(test)]
 mod streams;
 #[cfg(test)]
 mod sysupdate;

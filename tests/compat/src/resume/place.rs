@@ -1,0 +1,115 @@
+//! Keeping never makes a download fail, and a full disk does not lose what came.
+
+use super::Site;
+use crate::make::{file, run};
+use crate::mount::Mounted;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::path::Path;
+
+#[test]
+fn without_a_place_nothing_is_kept_and_nothing_fails() {
+    let places: [&dyn Fn(&Site); 3] = [
+        // A file where the folder should be.
+        &|site| {
+            file(&site.work.path("cache"), "");
+        },
+        // A folder that others may write to.
+        &|site| {
+            std::fs::create_dir_all(site.work.path("cache")).unwrap();
+            let all = PermissionsExt::from_mode(0o777);
+            std::fs::set_permissions(site.work.path("cache"), all).unwrap();
+        },
+        // Somebody else's folder.
+        &|site| {
+            std::fs::create_dir_all(site.work.path("cache")).unwrap();
+            std::os::unix::fs::chown(site.work.path("cache"), Some(1), Some(1)).unwrap();
+        },
+    ];
+    for place in places {
+        let Some(site) = Site::new(8) else { return };
+        place(&site);
+        site.pull().succeed();
+        site.check();
+    }
+}
+
+#[test]
+fn what_is_kept_is_for_nobody_else() {
+    let Some(site) = Site::new(8) else { return };
+    site.leave(5);
+    let mode = |path: &Path| std::fs::symlink_metadata(path).unwrap().mode() & 0o7777;
+    let cache = site.work.path("cache");
+    assert_eq!(mode(&cache), 0o700);
+    let names = site.work.kept();
+    assert_eq!(names.len(), 2);
+    for name in &names {
+        assert_eq!(mode(&cache.join(name)), 0o600, "{name}");
+    }
+    let url = site.server.url("/d.raw").replace("://", "://user:secret@");
+    let options = ["--verify=no", "--keep-download=no", "--force", "raw"];
+    let pull = site.work.run("systemd-pull").args(options);
+    let outcome = pull.arg(url).succeed();
+    // The same download, whoever asks.
+    assert!(outcome.stderr.contains("Continuing"), "{}", outcome.stderr);
+    site.leave(5);
+    let grep = run("sh", &["-c", "grep -rac secret . || true"], &cache);
+    let grep = String::from_utf8(grep).unwrap();
+    assert!(grep.lines().all(|line| line.ends_with(":0")), "{grep}");
+}
+
+#[test]
+fn nothing_is_kept_on_request() {
+    let Some(site) = Site::new(8) else { return };
+    site.pull().arg("--keep-partial=no").succeed();
+    assert!(!site.work.path("cache").exists());
+    site.check();
+}
+
+#[test]
+fn a_full_folder_only_ends_the_keeping() {
+    let Some(site) = Site::new(12) else { return };
+    let Some(_small) = Mounted::new(&site.work, "tmpfs", "cache") else {
+        return;
+    };
+    let cache = site.work.path("cache");
+    // It belongs to root already; tmpfs is for all at first.
+    std::fs::set_permissions(&cache, PermissionsExt::from_mode(0o700)).unwrap();
+    for kib in [64, 2048, 6144, 300 << 10] {
+        let size = format!("remount,size={kib}k");
+        run(
+            "mount",
+            &["-o", &size, cache.to_str().unwrap()],
+            Path::new("/"),
+        );
+        site.pull().succeed();
+        site.check();
+    }
+}
+
+#[test]
+fn a_full_image_root_does_not_lose_what_came() {
+    let Some(site) = Site::new(24) else { return };
+    let Some(_small) = Mounted::new(&site.work, "tmpfs", "images") else {
+        return;
+    };
+    let images = site.work.path("images");
+    let resize = |size: &str| {
+        let option = format!("remount,size={size}");
+        run(
+            "mount",
+            &["-o", &option, images.to_str().unwrap()],
+            Path::new("/"),
+        );
+    };
+    resize("16m");
+    site.pull().fail(rustix::io::Errno::NOSPC);
+    assert_eq!(site.work.images(), [""; 0]);
+    let kept = site.kept_bytes();
+    resize("64m");
+    site.pull().succeed();
+    // A check of free space may have refused it before anything came.
+    if kept > 0 {
+        assert_eq!(site.resumed_at(), Some(kept.min((24 << 20) - 1)));
+    }
+    site.check();
+}
