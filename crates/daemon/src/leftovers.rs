@@ -1,4 +1,5 @@
-//! What workers that were killed left behind: unfinished images under hidden names.
+//! What workers that were killed left behind: unfinished images under hidden names, and downloads
+//! that nobody went on with.
 //!
 //! Removed off the thread that serves the bus, since trees can be large. What a running worker
 //! makes is locked and stays.
@@ -6,6 +7,7 @@
 use importd_api::class::Class;
 use importd_api::job::Job;
 use importd_host::dir::Dir;
+use importd_host::partial::{Limits, Store};
 use importd_host::staging;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -53,6 +55,26 @@ fn sweep(root: &Path) {
     }
 }
 
+/// Removes what there is too much or too old of in the folder of unfinished downloads. The rest is
+/// kept for the next try.
+pub fn sweep_downloads(folder: Option<PathBuf>) {
+    let Some(folder) = folder else { return };
+    tokio::task::spawn_blocking(move || {
+        let shown = folder.display();
+        let swept = Store::open_optional(&folder).and_then(|store| match store {
+            Some(store) => store.sweep(&Limits::USUAL, None, 0).map(|swept| swept.1),
+            None => Ok(0),
+        });
+        match swept {
+            Ok(0) => {}
+            Ok(count) => tracing::info!("Removed {count} old unfinished downloads from {shown}"),
+            Err(error) => {
+                tracing::warn!("Old unfinished downloads in {shown} could not be removed: {error}")
+            }
+        }
+    });
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -61,6 +83,7 @@ mod tests {
     use importd_api::name::Form;
     use importd_api::url::Url;
     use importd_api::verify::Verify;
+    use importd_host::partial::{File as Part, Key};
     use tempfile::TempDir;
 
     fn root_with_leftover() -> TempDir {
@@ -119,6 +142,28 @@ mod tests {
         .collect();
         run(|| roots.sweep_all());
         assert!(is_swept(&one) && is_swept(&two));
+    }
+
+    #[test]
+    fn old_downloads_go_and_new_ones_stay() {
+        let place = tempfile::tempdir().unwrap();
+        let folder = place.path().join("cache");
+        run(|| sweep_downloads(Some(folder.clone())));
+        assert!(!folder.exists());
+        let store = Store::open(&folder).unwrap();
+        for digest in [[1; 32], [2; 32]] {
+            let claim = store.claim(&Key::of(&digest)).unwrap().unwrap();
+            for file in [Part::Part, Part::Record] {
+                let file = std::fs::File::from(claim.make(file).unwrap());
+                if digest == [1; 32] {
+                    file.set_modified(std::time::UNIX_EPOCH).unwrap();
+                }
+            }
+        }
+        run(|| sweep_downloads(Some(folder.clone())));
+        let left = store.entries().unwrap();
+        assert_eq!(left.len(), 1);
+        assert_eq!(left[0].key, Key::of(&[2; 32]));
     }
 
     #[test]

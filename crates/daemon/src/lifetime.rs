@@ -9,7 +9,7 @@
 
 use crate::bus::service::{Input, Service, ServiceError};
 use crate::ids::Ids;
-use crate::leftovers::ImageRoots;
+use crate::leftovers::{self, ImageRoots};
 use crate::manager::{Manager, Notice};
 use crate::readiness::watch;
 use crate::settings::Settings;
@@ -92,6 +92,7 @@ pub async fn run(settings: Settings) -> Result<(), Error> {
     let service = Service::connect(settings.scope, address, settings.places).await?;
     service.claim_name().await?;
     settings.image_roots.sweep_all();
+    leftovers::sweep_downloads(settings.downloads);
     let mut daemon = Daemon {
         table,
         service,

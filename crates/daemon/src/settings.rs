@@ -5,6 +5,7 @@
 use crate::images::Places;
 use crate::leftovers::ImageRoots;
 use crate::log::control::{Control, Level, Target};
+use importd_api::cache;
 use importd_api::class::{Class, Scope};
 use importd_api::worker::{WORKER_DIRECTORY, WORKER_DIRECTORY_VARIABLE};
 use std::ffi::OsString;
@@ -43,6 +44,8 @@ pub struct Settings {
     pub places: Places,
     /// Where images are made; leftovers of killed workers are removed from there.
     pub image_roots: ImageRoots,
+    /// Where workers keep unfinished downloads; `None`: nowhere.
+    pub downloads: Option<PathBuf>,
     /// How many descriptors a worker may have; `None`: as many as the daemon.
     pub worker_open_files: Option<u64>,
     /// How long a worker may take to end after SIGTERM.
@@ -54,10 +57,10 @@ pub struct Settings {
 impl Settings {
     /// Settings of a daemon of `scope`, from the environment variables that `variable` returns.
     ///
-    /// `DBUS_SYSTEM_BUS_ADDRESS` or `DBUS_SESSION_BUS_ADDRESS`, `IMPORTD_IDLE_EXIT_SEC`,
-    /// `IMPORTD_WORKER_DIRECTORY`,
-    /// `RUNTIME_DIRECTORY`, `SYSTEMD_LOG_LEVEL`, `SYSTEMD_LOG_TARGET`, and in the user scope `HOME`, `XDG_RUNTIME_DIR`,
-    /// `XDG_STATE_HOME`. Paths that are not absolute are ignored.
+    /// `DBUS_SYSTEM_BUS_ADDRESS` or `DBUS_SESSION_BUS_ADDRESS`, `IMPORTD_CACHE_DIRECTORY`,
+    /// `IMPORTD_IDLE_EXIT_SEC`, `IMPORTD_WORKER_DIRECTORY`, `RUNTIME_DIRECTORY`,
+    /// `SYSTEMD_LOG_LEVEL`, `SYSTEMD_LOG_TARGET`, and in the user scope `HOME`, `XDG_CACHE_HOME`,
+    /// `XDG_RUNTIME_DIR`, `XDG_STATE_HOME`. Paths that are not absolute are ignored.
     #[must_use]
     pub fn from_environment(
         scope: Scope,
@@ -73,6 +76,9 @@ impl Settings {
             Scope::System => (Folders::system(), "DBUS_SYSTEM_BUS_ADDRESS"),
             Scope::User => (Folders::user(path), "DBUS_SESSION_BUS_ADDRESS"),
         };
+        let cache_home =
+            path("XDG_CACHE_HOME").or_else(|| path("HOME").map(|home| home.join(".cache")));
+        let cache_home = cache_home.as_deref();
         Self {
             scope,
             bus_address: variable(address).and_then(|address| address.into_string().ok()),
@@ -82,6 +88,7 @@ impl Settings {
             runtime_directory: path("RUNTIME_DIRECTORY").or(folders.runtime),
             places: folders.places,
             image_roots: folders.image_roots,
+            downloads: cache::directory(scope, path(cache::DIRECTORY_VARIABLE), cache_home),
             worker_open_files: None,
             grace: GRACE,
             rest: Some(rest).filter(|rest| !rest.is_zero()),
@@ -158,6 +165,8 @@ mod tests {
         assert_eq!(runtime, Path::new("/run/systemd/importd"));
         assert_eq!(settings.grace, Duration::from_secs(10));
         assert_eq!(settings.rest, Some(Duration::from_secs(30)));
+        let downloads = settings.downloads.unwrap();
+        assert_eq!(downloads, Path::new("/var/cache/importd"));
     }
 
     #[test]
@@ -184,6 +193,8 @@ mod tests {
         let variables = [("HOME", "/home/u"), ("XDG_RUNTIME_DIR", "/run/user/1")];
         let runtime = settings(Scope::User, &variables).runtime_directory;
         assert_eq!(runtime.unwrap(), Path::new("/run/user/1/systemd/importd"));
+        let downloads = settings(Scope::User, &variables).downloads;
+        assert_eq!(downloads.unwrap(), Path::new("/home/u/.cache/importd"));
         assert_eq!(settings(Scope::User, &[]).runtime_directory, None);
     }
 }

@@ -22,6 +22,7 @@ pub(crate) fn settings(folder: &Path, bus: &Bus) -> Settings {
         runtime_directory: None,
         places: Places::default(),
         image_roots: ImageRoots::default(),
+        downloads: None,
         worker_open_files: None,
         grace: Duration::from_secs(10),
         rest: None,
