@@ -53,6 +53,8 @@ mod command_line;
 #[cfg(test)]
 mod companions;
 #[cfg(test)]
+mod connections;
+#[cfg(test)]
 mod cuts;
 #[cfg(test)]
 mod direct;

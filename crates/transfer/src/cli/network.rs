@@ -4,6 +4,7 @@ use super::config::{self, Assignment};
 use super::values;
 use crate::error::{Error, Result};
 use crate::report::Report;
+use crate::source::ranges::CONNECTIONS_MAX;
 use crate::source::settings::Settings;
 use importd_api::failure::Kind;
 use importd_api::url::{Scheme, Url};
@@ -27,6 +28,9 @@ pub(super) struct NetworkOptions {
     /// How often to try again while nothing comes (default 5)
     #[arg(long, value_name = "NUMBER")]
     retries: Option<String>,
+    /// Fetch large files over that many connections, 1 to 8 (default 1)
+    #[arg(long, value_name = "NUMBER")]
+    connections: Option<String>,
     /// Give up a server that cannot be connected to in that time (default 30s)
     #[arg(long, value_name = "SECONDS")]
     connect_timeout: Option<String>,
@@ -49,6 +53,9 @@ impl NetworkOptions {
     pub(super) fn settings(&self, mut settings: Settings, url: &Url) -> Result<Settings> {
         if let Some(text) = &self.retries {
             settings.retries = retries(text)?;
+        }
+        if let Some(text) = &self.connections {
+            settings.connections = connections(text)?;
         }
         if let Some(text) = &self.connect_timeout {
             settings.connect_timeout = time("--connect-timeout", text)?;
@@ -96,6 +103,8 @@ fn assign(assignment: &Assignment, settings: &mut Settings) -> Result<()> {
     match (section, key, value) {
         ("Transfer", "Retries", Some(value)) => settings.retries = retries(value)?,
         ("Transfer", "Retries", None) => settings.retries = usual.retries,
+        ("Transfer", "Connections", Some(value)) => settings.connections = connections(value)?,
+        ("Transfer", "Connections", None) => settings.connections = usual.connections,
         ("Transfer", "ConnectTimeoutSec", Some(value)) => {
             settings.connect_timeout = time(key, value)?;
         }
@@ -165,6 +174,17 @@ fn retries(text: &str) -> Result<u32> {
     })
 }
 
+fn connections(text: &str) -> Result<u32> {
+    let number = text.parse().ok();
+    let number = number.filter(|number| (1..=CONNECTIONS_MAX).contains(number));
+    number.ok_or_else(|| {
+        let shown = text.escape_debug();
+        let text =
+            format!("--connections= takes a number from 1 to {CONNECTIONS_MAX}, not: {shown}");
+        Error::new(Kind::InvalidArgument, text)
+    })
+}
+
 fn time(option: &str, text: &str) -> Result<Duration> {
     let seconds = values::seconds(text).filter(|seconds| (1..=SECONDS_MAX).contains(seconds));
     seconds.map(Duration::from_secs).ok_or_else(|| {
@@ -187,6 +207,7 @@ mod tests {
     fn times_and_numbers_have_bounds() {
         let options = |retries: &str, connect: &str, stall: &str, rate: &str| NetworkOptions {
             retries: Some(retries.into()),
+            connections: Some("8".into()),
             connect_timeout: Some(connect.into()),
             stall_timeout: Some(stall.into()),
             limit_rate: Some(rate.into()),
@@ -196,6 +217,7 @@ mod tests {
         let settings = options("0", "2min", "1", "2m").settings(usual(), &url());
         let expected = Settings {
             retries: 0,
+            connections: 8,
             connect_timeout: Duration::from_secs(120),
             stall_timeout: Duration::from_secs(1),
             rate: NonZeroU64::new(2 << 20),
@@ -230,6 +252,8 @@ mod tests {
         let lines = [
             line("Retries", "7"),
             line("Retries", "many"),
+            line("Connections", "4"),
+            line("Connections", "9"),
             line("ConnectTimeoutSec", "5"),
             line("ConnectTimeoutSec", ""),
             line("StallTimeoutSec", "1min"),
@@ -245,6 +269,7 @@ mod tests {
             (settings.retries, settings.connect_timeout.as_secs()),
             (7, 30)
         );
+        assert_eq!(settings.connections, 4);
         assert_eq!(settings.stall_timeout.as_secs(), 60);
         assert_eq!(settings.rate, NonZeroU64::new(1 << 20));
         let options = NetworkOptions {

@@ -174,7 +174,12 @@ impl Request {
         let answer = turn.ask(fetcher, Ask::whole(&self.url), context);
         let remote = answer.and_then(|answer| answer.body(&self.url));
         let remote = remote.map_err(kept::not_retrieved)?;
-        self.receive(Fresh::of(remote, None), expected, (turn, 0), context)
+        self.receive(
+            Fresh::of(remote, None),
+            expected,
+            (fetcher, turn, 0),
+            context,
+        )
     }
 
     /// Starts the download of bytes that are on their way, of which this is expected; `done` percent
@@ -183,11 +188,12 @@ impl Request {
         &self,
         fresh: Fresh,
         expected: &Expectation,
-        (turn, done): (&Turn<'_>, u8),
+        (fetcher, turn, done): (&Fetcher, &Turn<'_>, u8),
         context: &Context,
     ) -> Result<Download> {
         let Fresh { remote, version } = fresh;
         let is_kept = self.keep_download || self.local == Local::Pristine;
+        let remote = fetcher.spread(&self.url, remote);
         let opened = turn.join(remote, !is_kept, context)?;
         let Remote {
             length,

@@ -61,7 +61,8 @@ fn fetch(
         Taken::Kept(object) => return arrivals.install(&object, request, root, context),
         Taken::Bytes(fresh) => *fresh,
     };
-    let download = request.receive(fresh, expected, (turn, arrivals.share()), context)?;
+    let from = (fetcher, turn, arrivals.share());
+    let download = request.receive(fresh, expected, from, context)?;
     room::check(download.announced, request, root, context)?;
 
     let etag = download.version.etag.as_deref();

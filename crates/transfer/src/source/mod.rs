@@ -8,6 +8,7 @@ pub mod http;
 mod pace;
 pub mod place;
 pub mod proxies;
+pub mod ranges;
 mod rate;
 mod redirect;
 pub mod remote;

@@ -48,14 +48,14 @@ impl std::fmt::Debug for Remote {
 }
 
 /// Fetches addresses.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Fetcher {
     /// `None` for a worker that was given a `file:` address: it needs no network.
-    network: Option<Network>,
+    pub(super) network: Option<Network>,
     /// The address that the mirrors are of.
-    url: Url,
-    settings: Settings,
-    context: Context,
+    pub(super) url: Url,
+    pub(super) settings: Settings,
+    pub(super) context: Context,
 }
 
 /// How often a small file is begun anew because it became another version meanwhile.

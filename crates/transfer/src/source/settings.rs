@@ -32,6 +32,9 @@ pub struct Settings {
     pub mirrored: Vec<(Url, Url)>,
     /// What comes will be compared with a digest that was known before.
     pub is_proven: bool,
+    /// Over how many connections a large body is fetched, from 1 to
+    /// [`super::ranges::CONNECTIONS_MAX`].
+    pub connections: u32,
 }
 
 impl Default for Settings {
@@ -45,6 +48,7 @@ impl Default for Settings {
             mirrors: Vec::new(),
             mirrored: Vec::new(),
             is_proven: false,
+            connections: 1,
         }
     }
 }

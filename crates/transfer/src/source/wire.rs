@@ -42,6 +42,8 @@ pub struct Network {
 
 #[derive(Debug)]
 struct Request {
+    /// Which client asks; there are fewer, and they take turns.
+    lane: u32,
     url: String,
     headers: HeaderMap,
     head: std::sync::mpsc::SyncSender<Result<Response, Failure>>,
@@ -88,33 +90,16 @@ impl Network {
         rustls::crypto::aws_lc_rs::default_provider()
             .install_default()
             .unwrap_or(());
-        let mut builder = Client::builder()
-            .user_agent(user_agent)
-            // The environment is read by ourselves, see [`super::proxies`].
-            .no_proxy()
-            // Followed by ourselves, see [`redirect`].
-            .redirect(reqwest::redirect::Policy::none())
-            .referer(false)
-            .connect_timeout(settings.connect_timeout)
-            .tcp_nodelay(true)
-            .http2_initial_stream_window_size(STREAM_WINDOW_BYTES)
-            .http2_initial_connection_window_size(CONNECTION_WINDOW_BYTES)
-            .http2_max_frame_size(FRAME_BYTES_MAX)
-            // A connection that carries several bodies must not stay in use when it is dead.
-            .http2_keep_alive_interval(PING_INTERVAL)
-            .http2_keep_alive_timeout(settings.stall_timeout);
-        for proxy in settings.proxies.rules().map_err(io::Error::other)? {
-            builder = builder.proxy(proxy);
-        }
-        let client = builder
-            .build()
-            .map_err(|error| io::Error::other(root_cause(&error)))?;
+        // Over HTTP/2 a client has one connection for all its requests.
+        let clients: io::Result<Vec<Client>> = (0..settings.connections.max(1))
+            .map(|_lane| client(user_agent, settings))
+            .collect();
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()?;
         let (requests, receiver) = tokio::sync::mpsc::unbounded_channel();
         let server = Server {
-            client,
+            clients: clients?,
             connect_timeout: settings.connect_timeout,
             stall_timeout: settings.stall_timeout,
             rate: Rate::new(settings.rate),
@@ -131,13 +116,56 @@ impl Network {
     /// # Errors
     /// [`Failure`] by cause. Any status is an answer, not a failure.
     pub fn get(&self, url: &str, headers: HeaderMap) -> Result<Response, Failure> {
+        self.get_over(0, url, headers)
+    }
+
+    /// As [`Network::get`], over a connection that those of other lanes do not use. There are as
+    /// many lanes as connections in the settings.
+    ///
+    /// # Errors
+    /// As [`Network::get`].
+    pub(super) fn get_over(
+        &self,
+        lane: u32,
+        url: &str,
+        headers: HeaderMap,
+    ) -> Result<Response, Failure> {
         let (head, answer) = std::sync::mpsc::sync_channel(1);
-        let url = url.to_owned();
+        let request = Request {
+            lane,
+            url: url.to_owned(),
+            headers,
+            head,
+        };
         self.requests
-            .send(Request { url, headers, head })
+            .send(request)
             .map_err(|_lost| Failure::Ended)?;
         answer.recv().unwrap_or(Err(Failure::Ended))
     }
+}
+
+fn client(user_agent: &str, settings: &Settings) -> io::Result<Client> {
+    let mut builder = Client::builder()
+        .user_agent(user_agent)
+        // The environment is read by ourselves, see [`super::proxies`].
+        .no_proxy()
+        // Followed by ourselves, see [`redirect`].
+        .redirect(reqwest::redirect::Policy::none())
+        .referer(false)
+        .connect_timeout(settings.connect_timeout)
+        .tcp_nodelay(true)
+        .http2_initial_stream_window_size(STREAM_WINDOW_BYTES)
+        .http2_initial_connection_window_size(CONNECTION_WINDOW_BYTES)
+        .http2_max_frame_size(FRAME_BYTES_MAX)
+        // A connection that carries several bodies must not stay in use when it is dead.
+        .http2_keep_alive_interval(PING_INTERVAL)
+        .http2_keep_alive_timeout(settings.stall_timeout);
+    for proxy in settings.proxies.rules().map_err(io::Error::other)? {
+        builder = builder.proxy(proxy);
+    }
+    builder
+        .build()
+        .map_err(|error| io::Error::other(root_cause(&error)))
 }
 
 impl Body {
@@ -164,7 +192,8 @@ impl Body {
 /// The thread's side of it.
 #[derive(Clone, Debug)]
 struct Server {
-    client: Client,
+    /// One for each lane.
+    clients: Vec<Client>,
     connect_timeout: Duration,
     stall_timeout: Duration,
     rate: Rate,
@@ -208,7 +237,9 @@ impl Server {
     /// last: a head that drips is no answer.
     async fn head(&self, request: &Request) -> Result<(reqwest::Response, String), Failure> {
         let time = self.connect_timeout.saturating_add(self.stall_timeout);
-        let asked = redirect::get(&self.client, &request.url, &request.headers);
+        let lane = usize::try_from(request.lane).unwrap_or(0) % self.clients.len().max(1);
+        let client = self.clients.get(lane).ok_or(Failure::Ended)?;
+        let asked = redirect::get(client, &request.url, &request.headers);
         let answer = tokio::time::timeout(time, asked).await;
         let (response, address) = answer.unwrap_or(Err(Failure::Stalled(time)))?;
         Ok((response, address.into()))

@@ -1,0 +1,435 @@
+//! Several ranges of a body at once, each over a connection of its own.
+//!
+//! Servers limit the rate of a connection, and long ways fill one badly. The bytes behind those that
+//! the first connection brings are fetched in pieces, ahead of the reader, and handed out in order.
+//!
+//! A piece is taken only if it is exactly what was asked for: a single range, of this version, with
+//! this length in all. It is only a way to be faster: a server that is busy gets fewer
+//! connections, and one that answers in any other way is read over a single one, by [`Fetcher::ask`]
+//! with all its care. Memory is bounded by [`WINDOW_PIECES`] pieces of [`PIECE_BYTES`] and what is on
+//! its way.
+
+use super::ask::{Answer, Ask, Resume, Validator};
+use super::failure::Failure;
+use super::http;
+use super::remote::{Fetcher, Remote};
+use super::retry::{Again, Miss, Patience, may_pass};
+use super::wire::{Network, Response};
+use crate::error::{Error, Result};
+use crate::report::size;
+use crate::stage::Source;
+use bytes::{Buf, Bytes};
+use importd_api::failure::Kind;
+use importd_api::url::Url;
+use reqwest::header::{HeaderMap, HeaderValue, IF_RANGE, RANGE};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::io::{self, Read};
+use std::ops::Range;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+
+/// Bytes of a piece: a tenth of a second at 40 MB/s, so that the way to the server and back between
+/// two pieces does not count for much.
+const PIECE_BYTES: u64 = 4 << 20;
+/// Most pieces that are fetched or wait for the reader: 32 MiB.
+const WINDOW_PIECES: u64 = 8;
+/// Less than this is not worth more connections, in bytes.
+const SPREAD_MIN: u64 = 4 * PIECE_BYTES;
+/// Most connections: what browsers allow themselves, and no more than pieces.
+pub const CONNECTIONS_MAX: u32 = 8;
+
+/// What all connections fetch.
+#[derive(Debug)]
+struct Plan {
+    fetcher: Fetcher,
+    network: Network,
+    url: Url,
+    validator: Validator,
+    /// Bytes in all.
+    length: u64,
+    /// Number of the first byte of the first piece.
+    start: u64,
+    /// How many pieces there are.
+    count: u64,
+}
+
+#[derive(Debug)]
+struct Shared {
+    plan: Plan,
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// The next piece that nobody has taken.
+    next: u64,
+    /// Pieces that were taken and given back.
+    returned: BTreeSet<u64>,
+    /// Pieces that have come.
+    ready: BTreeMap<u64, VecDeque<Bytes>>,
+    /// The piece that the reader wants next.
+    wanted: u64,
+    /// Connections at work.
+    lanes: usize,
+    /// Nobody wants pieces any more.
+    is_over: bool,
+}
+
+/// Why a connection fetches no more.
+enum End {
+    /// It did not get on: others may.
+    Lane(Error),
+    /// The server does not give such pieces.
+    All(String),
+}
+
+/// A body, in order.
+struct Ranges {
+    shared: Arc<Shared>,
+    /// One connection that brings the bytes from `position` on.
+    single: Option<Source>,
+    /// Up to which byte it is read.
+    single_end: u64,
+    position: u64,
+    current: VecDeque<Bytes>,
+}
+
+impl Fetcher {
+    /// Spreads the rest of a body over as many connections as the settings say, if it is large, and
+    /// it can be told of each piece that it belongs to it.
+    #[must_use]
+    pub fn spread(&self, url: &Url, mut remote: Remote) -> Remote {
+        let lanes = self.settings.connections.min(CONNECTIONS_MAX);
+        let (Some(network), Some(length)) = (&self.network, remote.length) else {
+            return remote;
+        };
+        let Some(validator) = Validator::of(&remote).filter(|_| lanes > 1) else {
+            return remote;
+        };
+        if length.saturating_sub(remote.offset) < SPREAD_MIN {
+            return remote;
+        }
+        let start = remote.offset + PIECE_BYTES;
+        let shared = Arc::new(Shared {
+            plan: Plan {
+                fetcher: self.clone(),
+                network: network.clone(),
+                url: url.clone(),
+                validator,
+                length,
+                start,
+                count: (length - start).div_ceil(PIECE_BYTES),
+            },
+            state: Mutex::default(),
+            changed: Condvar::new(),
+        });
+        // The first connection is open already.
+        (1..lanes).for_each(|lane| shared.start(lane));
+        remote.body = Box::new(Ranges {
+            shared,
+            position: remote.offset,
+            single: Some(remote.body),
+            single_end: start,
+            current: VecDeque::new(),
+        });
+        remote
+    }
+}
+
+impl Ranges {
+    /// The next bytes are at hand then, or a connection that brings them.
+    fn advance(&mut self) -> Result<()> {
+        let index = (self.position - self.shared.plan.start) / PIECE_BYTES;
+        if let Some(piece) = self.shared.wait_for(index) {
+            if self.single.take().is_some() {
+                // There is a connection less now.
+                self.shared.start(0);
+            }
+            self.current = piece;
+            return Ok(());
+        }
+        // Nobody fetches pieces any more.
+        let plan = &self.shared.plan;
+        let cancel = &plan.fetcher.context.cancel;
+        cancel.check().map_err(|error| Error::io("", error))?;
+        if self.single.is_none() {
+            self.single = Some(plan.rest_from(self.position)?);
+        }
+        self.single_end = plan.length;
+        Ok(())
+    }
+}
+
+impl Read for Ranges {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        while self.position < self.shared.plan.length && !buffer.is_empty() {
+            if let Some(bytes) = self.current.front_mut() {
+                let length = bytes.len().min(buffer.len());
+                bytes.copy_to_slice(&mut buffer[..length]);
+                if bytes.is_empty() {
+                    self.current.pop_front();
+                }
+                self.position += length as u64;
+                return Ok(length);
+            }
+            let left = self.single_end.saturating_sub(self.position);
+            match self.single.as_mut().filter(|_| left > 0) {
+                Some(single) => {
+                    let most = usize::try_from(left).unwrap_or(usize::MAX);
+                    let most = most.min(buffer.len());
+                    let length = single.read(&mut buffer[..most])?;
+                    self.position += length as u64;
+                    return Ok(length);
+                }
+                None => self.advance().map_err(Error::into_io)?,
+            }
+        }
+        Ok(0)
+    }
+}
+
+impl Drop for Ranges {
+    fn drop(&mut self) {
+        self.shared.lock().is_over = true;
+        self.shared.changed.notify_all();
+    }
+}
+
+impl Shared {
+    /// What other threads left when they panicked is whole: every change is one statement.
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn wait<'a>(&self, state: MutexGuard<'a, State>) -> MutexGuard<'a, State> {
+        self.changed
+            .wait(state)
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Starts a connection; without a thread for it there is none.
+    fn start(self: &Arc<Self>, lane: u32) {
+        self.lock().lanes += 1;
+        let shared = Arc::clone(self);
+        let thread = std::thread::Builder::new().name(format!("range-{lane}"));
+        if thread.spawn(move || shared.run(lane)).is_err() {
+            self.lock().lanes -= 1;
+        }
+    }
+
+    fn run(&self, lane: u32) {
+        let plan = &self.plan;
+        let mut address = plan.url.as_str().to_owned();
+        while let Some(index) = self.take() {
+            let report = &plan.fetcher.context.report;
+            match plan.fetch(lane, &mut address, index) {
+                Ok(piece) => {
+                    self.lock().ready.insert(index, piece);
+                }
+                Err(End::Lane(error)) => {
+                    report.debug(format!("One connection less: {error}"));
+                    self.lock().returned.insert(index);
+                    break;
+                }
+                Err(End::All(reason)) => {
+                    report.info(format!(
+                        "{} is fetched over one connection: {reason}.",
+                        plan.url
+                    ));
+                    self.lock().is_over = true;
+                    break;
+                }
+            }
+            self.changed.notify_all();
+        }
+        self.lock().lanes -= 1;
+        self.changed.notify_all();
+    }
+
+    /// The next piece to fetch; `None` if there is none left.
+    fn take(&self) -> Option<u64> {
+        let mut state = self.lock();
+        loop {
+            if state.is_over {
+                return None;
+            }
+            if let Some(index) = state.returned.pop_first() {
+                return Some(index);
+            }
+            if state.next >= self.plan.count {
+                return None;
+            }
+            if state.next < state.wanted + WINDOW_PIECES {
+                state.next += 1;
+                return Some(state.next - 1);
+            }
+            state = self.wait(state);
+        }
+    }
+
+    /// A piece that the reader wants; `None` if nobody fetches it.
+    fn wait_for(&self, index: u64) -> Option<VecDeque<Bytes>> {
+        let mut state = self.lock();
+        state.wanted = index;
+        self.changed.notify_all();
+        loop {
+            if let Some(piece) = state.ready.remove(&index) {
+                return Some(piece);
+            }
+            if state.lanes == 0 {
+                // Those behind it are of no use any more.
+                state.is_over = true;
+                state.ready.clear();
+                return None;
+            }
+            state = self.wait(state);
+        }
+    }
+}
+
+impl Plan {
+    fn bytes_of(&self, index: u64) -> Range<u64> {
+        let first = self.start + index * PIECE_BYTES;
+        first..(first + PIECE_BYTES).min(self.length)
+    }
+
+    /// One connection from here to the end.
+    fn rest_from(&self, position: u64) -> Result<Source> {
+        let resume = Resume {
+            offset: position,
+            validator: self.validator.clone(),
+        };
+        let ask = Ask {
+            resume: Some(&resume),
+            ..Ask::whole(&self.url)
+        };
+        match self.fetcher.ask(ask)? {
+            Answer::Body(remote)
+                if remote.offset == position && remote.length == Some(self.length) =>
+            {
+                Ok(remote.body)
+            }
+            Answer::Body(_) | Answer::Unchanged { .. } => {
+                let text = format!(
+                    "{} became another version while it was downloaded, after {}",
+                    self.url,
+                    size(position)
+                );
+                Err(Error::new(Kind::Changed, text))
+            }
+        }
+    }
+
+    /// Fetches a piece, as often as patience goes.
+    fn fetch(
+        &self,
+        lane: u32,
+        address: &mut String,
+        index: u64,
+    ) -> std::result::Result<VecDeque<Bytes>, End> {
+        let mut patience = Patience::new(&self.fetcher.settings);
+        let bytes = self.bytes_of(index);
+        loop {
+            let answer = self.network.get_over(lane, address, self.headers(&bytes));
+            let miss = match answer {
+                Ok(response) if response.status == 206 => {
+                    self.check(&response, &bytes)?;
+                    *address = response.address.clone();
+                    match read(response, &bytes) {
+                        Ok(piece) => return Ok(piece),
+                        Err(failure) => self.missed(&bytes, failure),
+                    }
+                }
+                Ok(response) => self.refused(&response, address)?,
+                Err(failure) => self.missed(&bytes, failure),
+            };
+            patience
+                .pause(miss, &self.fetcher.context)
+                .map_err(End::Lane)?;
+        }
+    }
+
+    fn headers(&self, bytes: &Range<u64>) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        let range = format!("bytes={}-{}", bytes.start, bytes.end - 1);
+        for (name, value) in [(RANGE, range), (IF_RANGE, self.validator.header())] {
+            // Without one of them the answer is not what is taken.
+            if let Ok(value) = HeaderValue::from_str(&value) {
+                headers.insert(name, value);
+            }
+        }
+        headers
+    }
+
+    /// Whether an answer is the very piece that was asked for.
+    fn check(&self, response: &Response, bytes: &Range<u64>) -> std::result::Result<(), End> {
+        let is_range = response.range.is_some_and(|range| {
+            range.first == bytes.start
+                && range.last == bytes.end - 1
+                && range.total == Some(self.length)
+        });
+        let length = bytes.end - bytes.start;
+        let is_same = match &self.validator {
+            Validator::Etag(etag) => response.etag.as_ref().is_none_or(|other| other == etag),
+            Validator::LastModified(time) => {
+                response.last_modified.is_none_or(|other| other == *time)
+            }
+        };
+        if is_range && is_same && response.length.is_none_or(|other| other == length) {
+            return Ok(());
+        }
+        let text = "the server answers with another range than asked for";
+        Err(End::All(text.into()))
+    }
+
+    /// What becomes of an answer that is no range: a later try, or none.
+    fn refused(&self, response: &Response, address: &mut String) -> std::result::Result<Miss, End> {
+        let status = response.status;
+        let error = Error::new(
+            Kind::Io,
+            format!("HTTP request to {} failed with code {status}", self.url),
+        );
+        if matches!(status, 429 | 503) {
+            return Err(End::Lane(error));
+        }
+        // An address that a redirect led to may have been good for a while only.
+        let was_elsewhere = *address != self.url.as_str();
+        if may_pass(status) || (status >= 400 && was_elsewhere) {
+            self.url.as_str().clone_into(address);
+            return Ok(Miss {
+                error,
+                again: Again::Later,
+            });
+        }
+        Err(End::All(match status {
+            200 => "the server sends all bytes when asked for some".into(),
+            _ => format!("the server answers with code {status}"),
+        }))
+    }
+
+    fn missed(&self, bytes: &Range<u64>, failure: Failure) -> Miss {
+        let doing = format!("Download of {} broke at {}", self.url, size(bytes.start));
+        http::missed(doing, failure)
+    }
+}
+
+/// All bytes of a piece.
+fn read(
+    mut response: Response,
+    bytes: &Range<u64>,
+) -> std::result::Result<VecDeque<Bytes>, Failure> {
+    let mut piece = VecDeque::new();
+    let mut left = bytes.end - bytes.start;
+    while let Some(chunk) = response.body.chunk()? {
+        let length = chunk.len() as u64;
+        let Some(rest) = left.checked_sub(length) else {
+            return Err(Failure::Broken("more came than was announced".into()));
+        };
+        left = rest;
+        piece.push_back(chunk);
+    }
+    match left {
+        0 => Ok(piece),
+        _ => Err(Failure::Broken("it ended too early".into())),
+    }
+}
