@@ -69,7 +69,7 @@ pub fn sweep_downloads(folder: Option<PathBuf>) {
             Ok(0) => {}
             Ok(count) => tracing::info!("Removed {count} old unfinished downloads from {shown}"),
             Err(error) => {
-                tracing::warn!("Old unfinished downloads in {shown} could not be removed: {error}")
+                tracing::warn!("Old unfinished downloads in {shown} could not be removed: {error}");
             }
         }
     });

@@ -175,7 +175,8 @@ impl Store {
                 Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
                 Err(error) => return Err(error),
             };
-            rustix::fs::flock(&file, FlockOperation::NonBlockingLockShared)?;
+            // Whoever looks whether somebody waits holds it for a moment.
+            rustix::fs::flock(&file, FlockOperation::LockShared)?;
             if staging::is_entry(&self.folder, &name, &file)? {
                 return Ok(Waiting {
                     folder: self.folder.try_clone()?,

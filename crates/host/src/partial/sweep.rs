@@ -43,8 +43,10 @@ pub struct Entry {
     pub key: Key,
     /// Bytes that it takes on the disk.
     pub disk_bytes: u64,
-    /// When it was written to last.
+    /// When it was written to last; the epoch if nothing but locks is left of it.
     pub modified: SystemTime,
+    /// Whether there are bytes, and what is known of them.
+    is_whole: bool,
 }
 
 impl Store {
@@ -54,7 +56,7 @@ impl Store {
     /// # Errors
     /// When the folder cannot be read.
     pub fn entries(&self) -> io::Result<Vec<Entry>> {
-        let mut found: BTreeMap<Key, Entry> = BTreeMap::new();
+        let mut found: BTreeMap<Key, (Entry, usize)> = BTreeMap::new();
         for name in self.folder.entries()? {
             let Some((key, file)) = name.to_str().and_then(parsed) else {
                 continue;
@@ -62,29 +64,35 @@ impl Store {
             let Ok(stat) = self.folder.stat(&name) else {
                 continue;
             };
-            let entry = found.entry(key.clone()).or_insert_with(|| Entry {
-                key,
-                disk_bytes: 0,
-                modified: SystemTime::UNIX_EPOCH,
+            let (entry, parts) = found.entry(key.clone()).or_insert_with(|| {
+                let entry = Entry {
+                    key,
+                    disk_bytes: 0,
+                    modified: SystemTime::UNIX_EPOCH,
+                    is_whole: false,
+                };
+                (entry, 0)
             });
-            let seconds = u64::try_from(stat.st_mtime).unwrap_or(0);
-            let modified = SystemTime::UNIX_EPOCH + Duration::from_secs(seconds);
             if matches!(file, File::Part | File::Record) {
+                let seconds = u64::try_from(stat.st_mtime).unwrap_or(0);
+                let modified = SystemTime::UNIX_EPOCH + Duration::from_secs(seconds);
                 entry.modified = entry.modified.max(modified);
+                *parts += 1;
+                entry.is_whole = *parts == 2;
             }
             if FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile {
                 let blocks = u64::try_from(stat.st_blocks).unwrap_or(0);
                 entry.disk_bytes += blocks * BLOCK_BYTES;
             }
         }
-        let mut found: Vec<Entry> = found.into_values().collect();
+        let mut found: Vec<Entry> = found.into_values().map(|(entry, _)| entry).collect();
         found.sort_by_key(|entry| entry.modified);
         Ok(found)
     }
 
     /// Removes what is too old, what is not whole, and, the oldest first, what there is no room for
     /// if `wanted` bytes more are to be kept for `own`, which stays. What somebody works on stays
-    /// too. Says whether there is room, and how many were removed.
+    /// too. Says whether there is room, and how many downloads were removed.
     ///
     /// # Errors
     /// When the folder cannot be read.
@@ -101,25 +109,27 @@ impl Store {
         let mut count = others.clone().count();
         let most = (free_bytes(&self.folder)?.saturating_add(taken) / limits.share.max(1))
             .min(limits.bytes);
+        // For what has no room by itself nothing else has to go.
+        let wanted = (wanted <= most).then_some(wanted);
+        let is_crowded = |taken: u64, count: usize| {
+            wanted.is_some_and(|wanted| taken.saturating_add(wanted) > most)
+                || count >= limits.count
+        };
         let mut removed = 0;
         for entry in others {
-            let is_old = now
-                .duration_since(entry.modified)
-                .is_ok_and(|age| age > limits.age);
-            let is_crowded = taken.saturating_add(wanted) > most || count >= limits.count;
-            let Some(claim) = self.claim(&entry.key)? else {
+            let age = now.duration_since(entry.modified).unwrap_or_default();
+            if age <= limits.age && entry.is_whole && !is_crowded(taken, count) {
                 continue;
-            };
-            if is_old || is_crowded || !claim.is_whole() {
-                removed += usize::from(claim.clear().is_ok());
+            }
+            if let Some(claim) = self.claim(&entry.key)?
+                && claim.clear().is_ok()
+            {
+                removed += usize::from(entry.modified != SystemTime::UNIX_EPOCH);
                 taken = taken.saturating_sub(entry.disk_bytes);
                 count = count.saturating_sub(1);
             }
         }
-        Ok((
-            taken.saturating_add(wanted) <= most && count < limits.count,
-            removed,
-        ))
+        Ok((wanted.is_some() && !is_crowded(taken, count), removed))
     }
 
     /// Removes one download; `false` if somebody works on it.
@@ -135,12 +145,6 @@ impl Store {
 }
 
 impl Claim {
-    fn is_whole(&self) -> bool {
-        [File::Part, File::Record]
-            .into_iter()
-            .all(|file| matches!(open_sound(&self.folder, &self.key, file), Ok(Some(_))))
-    }
-
     /// Removes all its files but the lock, which goes with the claim.
     fn clear(&self) -> io::Result<()> {
         self.forget()?;

@@ -105,8 +105,7 @@ fn what_makes_no_sense_is_dropped_and_never_followed() {
                 "chmod",
                 &["644", site.file(".part").to_str().unwrap()],
                 &site.work.path(""),
-            )
-            .clear()
+            );
         },
         &|site| {
             let part = site.file(".part");
