@@ -144,18 +144,18 @@ pub(crate) const ROWS: [Row; 14] = [
         about: "List installed images",
     },
     Row {
-        verb: Verb::Verify,
-        name: "verify",
-        operands: &[required("URL", Names::Other), optional("FILE", Names::File)],
-        about: "Explain what a download would be proven by, compare a file with it",
-    },
-    Row {
         verb: Verb::Help,
         name: "help",
         operands: &[],
         about: "Show this help",
     },
     // Behind the reference's own, which suggestions for a mistake prefer.
+    Row {
+        verb: Verb::Verify,
+        name: "verify",
+        operands: &[required("URL", Names::Other), optional("FILE", Names::File)],
+        about: "Explain what a download would be proven by, compare a file with it",
+    },
     Row {
         verb: Verb::Clean,
         name: "clean",
@@ -308,7 +308,7 @@ mod tests {
             ("list", "list-images"),
             ("list-tr", "list-transfers"),
             ("list-image", "list-images"),
-            ("hlep", "help"),
+            ("xyzzy", "help"),
             ("-", "help"),
         ] {
             assert_eq!(

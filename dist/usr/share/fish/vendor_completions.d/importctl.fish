@@ -79,8 +79,8 @@ complete -c importctl -n "__fish_importctl_needs_command" -f -a "export-raw" -d 
 complete -c importctl -n "__fish_importctl_needs_command" -f -a "list-transfers" -d 'List running transfers (default)'
 complete -c importctl -n "__fish_importctl_needs_command" -f -a "cancel-transfer" -d 'End transfers before they are done'
 complete -c importctl -n "__fish_importctl_needs_command" -f -a "list-images" -d 'List installed images'
-complete -c importctl -n "__fish_importctl_needs_command" -f -a "verify" -d 'Explain what a download would be proven by, compare a file with it'
 complete -c importctl -n "__fish_importctl_needs_command" -f -a "help" -d 'Show this help'
+complete -c importctl -n "__fish_importctl_needs_command" -f -a "verify" -d 'Explain what a download would be proven by, compare a file with it'
 complete -c importctl -n "__fish_importctl_needs_command" -f -a "clean" -d 'Remove kept downloads'
 complete -c importctl -n "__fish_importctl_using_subcommand pull-tar" -l json -d 'Print JSON (pretty, short, off)' -r -f -a "pretty\t''
 short\t''
@@ -566,50 +566,6 @@ complete -c importctl -n "__fish_importctl_using_subcommand list-images" -s N -d
 complete -c importctl -n "__fish_importctl_using_subcommand list-images" -l standalone -d 'Do the work in this process\'s children, without the service'
 complete -c importctl -n "__fish_importctl_using_subcommand list-images" -l dry-run -d 'Tell what a download or clean would do, and do nothing'
 complete -c importctl -n "__fish_importctl_using_subcommand list-images" -l superseded -d 'With clean: only downloads that a newer one supersedes'
-complete -c importctl -n "__fish_importctl_using_subcommand verify" -l json -d 'Print JSON (pretty, short, off)' -r -f -a "pretty\t''
-short\t''
-off\t''"
-complete -c importctl -n "__fish_importctl_using_subcommand verify" -l verify -d 'What a download must prove (no, checksum, signature)' -r -f -a "no\t''
-checksum\t''
-signature\t''"
-complete -c importctl -n "__fish_importctl_using_subcommand verify" -l format -d 'Compression of an export (uncompressed, xz, gzip, bzip2, zstd, lz4)' -r -f -a "uncompressed\t''
-xz\t''
-gzip\t''
-bzip2\t''
-zstd\t''
-lz4\t''"
-complete -c importctl -n "__fish_importctl_using_subcommand verify" -l class -d 'Class of the image (machine, portable, sysext, confext)' -r -f -a "machine\t''
-portable\t''
-sysext\t''
-confext\t''"
-complete -c importctl -n "__fish_importctl_using_subcommand verify" -l keep-download -d 'Whether a download is kept as it came (default: yes for machine, no otherwise)' -r -f -a "yes\t''
-no\t''"
-complete -c importctl -n "__fish_importctl_using_subcommand verify" -l image-root -d 'Folder of images, instead of the class\'s (needs --standalone)' -r -f -a "(__fish_complete_directories)"
-complete -c importctl -n "__fish_importctl_using_subcommand verify" -l older-than -d 'With clean: only what is at least this old (as in 30d, 12h)' -r
-complete -c importctl -n "__fish_importctl_using_subcommand verify" -l mirror -d 'Another address of the same file, tried when one fails; repeatable (needs --standalone)' -r -f
-complete -c importctl -n "__fish_importctl_using_subcommand verify" -l limit-rate -d 'Most bytes a second, with K, M or G (needs --standalone)' -r
-complete -c importctl -n "__fish_importctl_using_subcommand verify" -l retries -d 'How often to try again while nothing comes (needs --standalone)' -r
-complete -c importctl -n "__fish_importctl_using_subcommand verify" -l connect-timeout -d 'Give up a server that cannot be connected to in that time (needs --standalone)' -r
-complete -c importctl -n "__fish_importctl_using_subcommand verify" -l stall-timeout -d 'Give up a connection that brings nothing for that time (needs --standalone)' -r
-complete -c importctl -n "__fish_importctl_using_subcommand verify" -s h -l help -d 'Show this help'
-complete -c importctl -n "__fish_importctl_using_subcommand verify" -l version -d 'Show the version'
-complete -c importctl -n "__fish_importctl_using_subcommand verify" -l no-pager -d 'Do not pipe output into a pager'
-complete -c importctl -n "__fish_importctl_using_subcommand verify" -l no-legend -d 'Show neither headers nor footers'
-complete -c importctl -n "__fish_importctl_using_subcommand verify" -l no-ask-password -d 'Do not ask for passwords'
-complete -c importctl -n "__fish_importctl_using_subcommand verify" -l system -d 'Act on images of the system (default)'
-complete -c importctl -n "__fish_importctl_using_subcommand verify" -l user -d 'Act on images of the calling user'
-complete -c importctl -n "__fish_importctl_using_subcommand verify" -l read-only -d 'Make the image read-only'
-complete -c importctl -n "__fish_importctl_using_subcommand verify" -s q -l quiet -d 'Show only warnings and errors'
-complete -c importctl -n "__fish_importctl_using_subcommand verify" -s j -d 'Same as --json=pretty on a terminal, --json=short elsewhere'
-complete -c importctl -n "__fish_importctl_using_subcommand verify" -l force -d 'Replace an image of the same name'
-complete -c importctl -n "__fish_importctl_using_subcommand verify" -s m -d 'Same as --class=machine: a virtual machine or container'
-complete -c importctl -n "__fish_importctl_using_subcommand verify" -s P -d 'Same as --class=portable: a portable service'
-complete -c importctl -n "__fish_importctl_using_subcommand verify" -s S -d 'Same as --class=sysext: a system extension'
-complete -c importctl -n "__fish_importctl_using_subcommand verify" -s C -d 'Same as --class=confext: a configuration extension'
-complete -c importctl -n "__fish_importctl_using_subcommand verify" -s N -d 'Same as --keep-download=no'
-complete -c importctl -n "__fish_importctl_using_subcommand verify" -l standalone -d 'Do the work in this process\'s children, without the service'
-complete -c importctl -n "__fish_importctl_using_subcommand verify" -l dry-run -d 'Tell what a download or clean would do, and do nothing'
-complete -c importctl -n "__fish_importctl_using_subcommand verify" -l superseded -d 'With clean: only downloads that a newer one supersedes'
 complete -c importctl -n "__fish_importctl_using_subcommand help" -l json -d 'Print JSON (pretty, short, off)' -r -f -a "pretty\t''
 short\t''
 off\t''"
@@ -654,6 +610,50 @@ complete -c importctl -n "__fish_importctl_using_subcommand help" -s N -d 'Same 
 complete -c importctl -n "__fish_importctl_using_subcommand help" -l standalone -d 'Do the work in this process\'s children, without the service'
 complete -c importctl -n "__fish_importctl_using_subcommand help" -l dry-run -d 'Tell what a download or clean would do, and do nothing'
 complete -c importctl -n "__fish_importctl_using_subcommand help" -l superseded -d 'With clean: only downloads that a newer one supersedes'
+complete -c importctl -n "__fish_importctl_using_subcommand verify" -l json -d 'Print JSON (pretty, short, off)' -r -f -a "pretty\t''
+short\t''
+off\t''"
+complete -c importctl -n "__fish_importctl_using_subcommand verify" -l verify -d 'What a download must prove (no, checksum, signature)' -r -f -a "no\t''
+checksum\t''
+signature\t''"
+complete -c importctl -n "__fish_importctl_using_subcommand verify" -l format -d 'Compression of an export (uncompressed, xz, gzip, bzip2, zstd, lz4)' -r -f -a "uncompressed\t''
+xz\t''
+gzip\t''
+bzip2\t''
+zstd\t''
+lz4\t''"
+complete -c importctl -n "__fish_importctl_using_subcommand verify" -l class -d 'Class of the image (machine, portable, sysext, confext)' -r -f -a "machine\t''
+portable\t''
+sysext\t''
+confext\t''"
+complete -c importctl -n "__fish_importctl_using_subcommand verify" -l keep-download -d 'Whether a download is kept as it came (default: yes for machine, no otherwise)' -r -f -a "yes\t''
+no\t''"
+complete -c importctl -n "__fish_importctl_using_subcommand verify" -l image-root -d 'Folder of images, instead of the class\'s (needs --standalone)' -r -f -a "(__fish_complete_directories)"
+complete -c importctl -n "__fish_importctl_using_subcommand verify" -l older-than -d 'With clean: only what is at least this old (as in 30d, 12h)' -r
+complete -c importctl -n "__fish_importctl_using_subcommand verify" -l mirror -d 'Another address of the same file, tried when one fails; repeatable (needs --standalone)' -r -f
+complete -c importctl -n "__fish_importctl_using_subcommand verify" -l limit-rate -d 'Most bytes a second, with K, M or G (needs --standalone)' -r
+complete -c importctl -n "__fish_importctl_using_subcommand verify" -l retries -d 'How often to try again while nothing comes (needs --standalone)' -r
+complete -c importctl -n "__fish_importctl_using_subcommand verify" -l connect-timeout -d 'Give up a server that cannot be connected to in that time (needs --standalone)' -r
+complete -c importctl -n "__fish_importctl_using_subcommand verify" -l stall-timeout -d 'Give up a connection that brings nothing for that time (needs --standalone)' -r
+complete -c importctl -n "__fish_importctl_using_subcommand verify" -s h -l help -d 'Show this help'
+complete -c importctl -n "__fish_importctl_using_subcommand verify" -l version -d 'Show the version'
+complete -c importctl -n "__fish_importctl_using_subcommand verify" -l no-pager -d 'Do not pipe output into a pager'
+complete -c importctl -n "__fish_importctl_using_subcommand verify" -l no-legend -d 'Show neither headers nor footers'
+complete -c importctl -n "__fish_importctl_using_subcommand verify" -l no-ask-password -d 'Do not ask for passwords'
+complete -c importctl -n "__fish_importctl_using_subcommand verify" -l system -d 'Act on images of the system (default)'
+complete -c importctl -n "__fish_importctl_using_subcommand verify" -l user -d 'Act on images of the calling user'
+complete -c importctl -n "__fish_importctl_using_subcommand verify" -l read-only -d 'Make the image read-only'
+complete -c importctl -n "__fish_importctl_using_subcommand verify" -s q -l quiet -d 'Show only warnings and errors'
+complete -c importctl -n "__fish_importctl_using_subcommand verify" -s j -d 'Same as --json=pretty on a terminal, --json=short elsewhere'
+complete -c importctl -n "__fish_importctl_using_subcommand verify" -l force -d 'Replace an image of the same name'
+complete -c importctl -n "__fish_importctl_using_subcommand verify" -s m -d 'Same as --class=machine: a virtual machine or container'
+complete -c importctl -n "__fish_importctl_using_subcommand verify" -s P -d 'Same as --class=portable: a portable service'
+complete -c importctl -n "__fish_importctl_using_subcommand verify" -s S -d 'Same as --class=sysext: a system extension'
+complete -c importctl -n "__fish_importctl_using_subcommand verify" -s C -d 'Same as --class=confext: a configuration extension'
+complete -c importctl -n "__fish_importctl_using_subcommand verify" -s N -d 'Same as --keep-download=no'
+complete -c importctl -n "__fish_importctl_using_subcommand verify" -l standalone -d 'Do the work in this process\'s children, without the service'
+complete -c importctl -n "__fish_importctl_using_subcommand verify" -l dry-run -d 'Tell what a download or clean would do, and do nothing'
+complete -c importctl -n "__fish_importctl_using_subcommand verify" -l superseded -d 'With clean: only downloads that a newer one supersedes'
 complete -c importctl -n "__fish_importctl_using_subcommand clean" -l json -d 'Print JSON (pretty, short, off)' -r -f -a "pretty\t''
 short\t''
 off\t''"
