@@ -22,7 +22,9 @@ fn after_one_cut_the_rest_is_fetched_and_no_byte_twice() {
                 rig.check_thrift(&what);
             }
             if is_ours() && at == size / 2 && fault == Fault::CutAfter(at) {
-                let request = &rig.server.requests()[1];
+                let requests = rig.server.requests();
+                let mut again = requests.iter().filter(|one| one.header("range").is_some());
+                let request = again.next().unwrap();
                 let range = format!("bytes={at}-");
                 assert_eq!(request.header("range"), Some(range.as_str()));
                 assert_eq!(request.header("if-range"), Some(Rig::ETAG));

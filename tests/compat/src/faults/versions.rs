@@ -87,7 +87,9 @@ fn a_date_that_is_old_enough_is_a_name() {
     rig.check("dated", Ends::WellForUs, vec![dated().fault(CUT), dated()]);
     rig.check_thrift("dated");
     if is_ours() {
-        let request = &rig.server.requests()[1];
+        let requests = rig.server.requests();
+        let mut again = requests.iter().filter(|one| one.header("range").is_some());
+        let request = again.next().unwrap();
         assert_eq!(request.header("if-range"), Some(LONG_AGO));
     }
     let newer = "Sat, 03 Feb 2001 05:05:06 GMT";
