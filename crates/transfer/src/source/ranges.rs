@@ -6,8 +6,7 @@
 //! A piece is taken only if it is exactly what was asked for: a single range, of this version, with
 //! this length in all. It is only a way to be faster: a server that is busy gets fewer
 //! connections, and one that answers in any other way is read over a single one, by [`Fetcher::ask`]
-//! with all its care. Memory is bounded by [`WINDOW_PIECES`] pieces of [`PIECE_BYTES`] and what is on
-//! its way.
+//! with all its care. Memory is bounded by eight pieces of 4 MiB and what is on its way.
 
 use super::ask::{Answer, Ask, Resume, Validator};
 use super::failure::Failure;
