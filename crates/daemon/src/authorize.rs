@@ -139,7 +139,7 @@ struct Place {
 
 impl Place {
     fn take(open: &Open, uid: u32) -> Result<Self, Refusal> {
-        let mut counts = open.lock().map_err(|_| Refusal::TooManyQuestions)?;
+        let mut counts = open.lock().map_err(|_poisoned| Refusal::TooManyQuestions)?;
         let count = counts.entry(uid).or_default();
         if *count >= QUESTIONS_OF_USER_MAX {
             return Err(Refusal::TooManyQuestions);

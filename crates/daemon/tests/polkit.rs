@@ -26,6 +26,7 @@ struct Authority {
     answers: Arc<Mutex<Vec<(bool, bool)>>>,
 }
 
+#[expect(clippy::too_many_arguments, reason = "the interface is polkit's")]
 #[zbus::interface(name = "org.freedesktop.PolicyKit1.Authority")]
 impl Authority {
     async fn check_authorization(
