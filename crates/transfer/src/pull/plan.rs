@@ -8,6 +8,7 @@ use super::Request;
 use super::clean::Output;
 use super::evidence::verdict::Verdict;
 use super::kept::{self, Found};
+use super::room::{self, Announced};
 use crate::cage;
 use crate::context::Context;
 use crate::destination::disk_name;
@@ -15,13 +16,14 @@ use crate::error::{Doing, Error, Result, chain};
 use crate::install::Root;
 use crate::proof::Expectation;
 use crate::report::size;
-use crate::source::remote::Fetcher;
+use crate::source::remote::{Fetcher, Remote};
 use importd_api::failure::Kind;
 use importd_api::job::Local;
 use importd_api::name::Form;
+use importd_formats::codec::Codec;
 use importd_host::dir::Dir;
 use serde_json::{Value, json};
-use std::io::Write;
+use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
@@ -49,6 +51,8 @@ struct Plan {
     download: Option<Option<u64>>,
     etag: Option<String>,
     last_modified: Option<SystemTime>,
+    /// Where the bytes come from: a mirror, perhaps.
+    origins: Option<String>,
     /// Who says what the bytes must be, and that.
     expected: Option<(String, String)>,
     /// The evidence for that.
@@ -125,16 +129,18 @@ impl Plan {
             entries_max: limits.entries_max,
             is_unconverted: limits.is_unconverted,
         };
-        // Nothing is kept in a folder that is not there.
-        let root = is_there.then(|| Root {
+        let root = Root {
             folder,
             path: path.clone(),
-        });
+        };
+        // Nothing is kept in a folder that is not there.
+        let shelf = is_there.then_some(&root);
         let asker: kept::Asker<'_> = &mut |ask| fetcher.ask(ask);
-        match kept::look(request, &need, (asker, root.as_ref()), context)? {
+        match kept::look(request, &need, (asker, shelf), context)? {
             Found::Kept(object) => self.used = Some(path.join(&object.name)),
-            Found::Bytes(fresh) => {
+            Found::Bytes(mut fresh) => {
                 let etag = fresh.version.etag.as_deref();
+                let announced = announced(&mut fresh.remote)?;
                 if request.keep_download || self.local.is_none() {
                     let name = kept::pristine(&request.url, request.form, etag, path);
                     self.keeps = Some(path.join(name));
@@ -142,6 +148,8 @@ impl Plan {
                 self.download = Some(fresh.remote.length);
                 self.etag = fresh.version.etag;
                 self.last_modified = fresh.version.last_modified;
+                self.origins = Some(fresh.remote.origins.to_string());
+                return room::check(announced, request, &root, context);
             }
         }
         Ok(())
@@ -152,6 +160,10 @@ impl Plan {
         if let Some(length) = self.download {
             let length = length.map_or_else(|| "of unknown size".into(), size);
             lines.push(format!("Would download {} ({length}).", request.url));
+        }
+        let is_elsewhere = |origins: &&String| **origins != request.url.to_string();
+        if let Some(origins) = self.origins.as_ref().filter(is_elsewhere) {
+            lines.push(format!("It would come from {origins}."));
         }
         if let Some(used) = &self.used {
             let used = used.display();
@@ -211,6 +223,7 @@ impl Plan {
             "url": request.url.to_string(),
             "form": request.form.as_str(),
             "download": self.download.is_some(),
+            "from": self.origins,
             "size": self.download.flatten(),
             "etag": self.etag,
             "lastModified": changed,
@@ -235,6 +248,20 @@ impl Plan {
             })).collect::<Vec<_>>(),
         })
     }
+}
+
+/// How much it is, and whether that grows: the first bytes say it.
+fn announced(remote: &mut Remote) -> Result<Announced> {
+    let mut start = Vec::new();
+    let magic = Codec::MAGIC_LEN as u64;
+    (&mut remote.body)
+        .take(magic)
+        .read_to_end(&mut start)
+        .doing(|| "Failed to retrieve image file".into())?;
+    Ok(Announced {
+        bytes: remote.length,
+        is_packed: Codec::sniff(&start) != Codec::None,
+    })
 }
 
 /// A line for a terminal: much of it comes from servers.

@@ -38,6 +38,7 @@ fn a_plan_says_what_would_be_fetched_and_kept_and_writes_nothing() {
     for (member, expected) in [
         ("url", Value::from(url.as_str())),
         ("download", true.into()),
+        ("from", url.as_str().into()),
         ("size", body.len().into()),
         ("etag", "\"e\"".into()),
         ("lastModified", 981_173_106_000_000u64.into()),
