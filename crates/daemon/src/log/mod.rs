@@ -4,7 +4,7 @@
 //! | module | holds |
 //! |---|---|
 //! | [`control`] | level and target, and who sees them change |
-//! | [`place`] | where lines go: standard error, the journal, the kernel's log |
+//! | `place` | where lines go: standard error, the journal, the kernel's log |
 //!
 //! Started by the service manager, each line begins with `<N>`, its level, which the journal takes
 //! off (sd-daemon(3)); for a person there is only the text. Lines of workers keep their own level.

@@ -287,7 +287,9 @@ mod tests {
 
     /// Keeps what it sees: bytes, and the digest after each.
     #[derive(Clone, Default)]
-    struct Copier(Arc<Mutex<(Vec<u8>, Vec<[u8; 32]>)>>);
+    struct Copier(Arc<Mutex<Seen>>);
+
+    type Seen = (Vec<u8>, Vec<[u8; 32]>);
 
     impl Follower for Copier {
         fn follow(&mut self, bytes: &[u8], so_far: &dyn Fn() -> [u8; 32]) {
