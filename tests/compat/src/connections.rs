@@ -38,7 +38,11 @@ impl Site {
     }
 
     fn pull(&self) -> Run {
+        // Companion files would have connections of their own.
         let options = [
+            "--settings=no",
+            "--roothash=no",
+            "--verity=no",
             "--verify=no",
             "--keep-download=no",
             "--connections=4",
