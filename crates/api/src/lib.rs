@@ -13,6 +13,7 @@
 //! | [`progress`] | what a worker reports on its notify socket |
 //! | [`pull_spec`] | one download asked for at boot |
 //! | [`cache`] | where unfinished downloads are kept |
+//! | [`abbreviation`] | abbreviated options where we have more than the original |
 //! | [`bus`] | D-Bus names, paths, result strings |
 //! | [`failure`] | kinds of failure and what each is called at every border |
 //!
@@ -21,6 +22,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod abbreviation;
 pub mod bus;
 pub mod cache;
 pub mod class;

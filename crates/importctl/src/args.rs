@@ -8,6 +8,7 @@ use crate::report::Failure;
 use crate::verb;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Arg, ArgAction, Args, Command, FromArgMatches};
+use importd_api::abbreviation::{LongOption, write_out};
 use importd_api::class::{Class, Scope};
 use importd_api::flags::Flags;
 use importd_api::format::Format;
@@ -280,6 +281,34 @@ pub(crate) fn command() -> Command {
     Typed::augment_args(command)
 }
 
+/// Long options that the original does not have.
+const ADDITIONS: [&str; 12] = [
+    "connect-timeout",
+    "connections",
+    "dry-run",
+    "image-root",
+    "keep-partial",
+    "limit-rate",
+    "mirror",
+    "older-than",
+    "retries",
+    "stall-timeout",
+    "standalone",
+    "superseded",
+];
+
+fn long_options(command: &Command) -> Vec<LongOption<'_>> {
+    let options = command.get_arguments().filter_map(|option| {
+        let name = option.get_long()?;
+        Some(LongOption {
+            name,
+            takes_value: option.get_action().takes_values(),
+            is_original: !ADDITIONS.contains(&name),
+        })
+    });
+    options.collect()
+}
+
 /// Reads a command line, without the program's name.
 ///
 /// # Errors
@@ -290,6 +319,7 @@ pub(crate) fn parse(arguments: impl Iterator<Item = OsString>) -> anyhow::Result
         .action(ArgAction::Append)
         .value_parser(clap::value_parser!(OsString));
     let command = command().arg(words);
+    let arguments = write_out(arguments, &long_options(&command));
     let matches = match command.clone().try_get_matches_from(arguments) {
         Ok(matches) => matches,
         Err(error) => return explain(&error, &command),

@@ -21,6 +21,12 @@ pub(crate) struct NetworkOptions {
     /// Give up a connection that brings nothing for that time (needs --standalone)
     #[arg(long, value_name = "SECONDS", allow_hyphen_values = true)]
     stall_timeout: Option<OsString>,
+    /// Over how many connections to fetch a large body (needs --standalone)
+    #[arg(long, value_name = "NUMBER", allow_hyphen_values = true)]
+    connections: Option<OsString>,
+    /// Whether to keep what there is of an unfinished download (needs --standalone)
+    #[arg(long, value_name = "BOOL", allow_hyphen_values = true)]
+    keep_partial: Option<OsString>,
 }
 
 impl NetworkOptions {
@@ -31,6 +37,8 @@ impl NetworkOptions {
             ("--retries=", &self.retries),
             ("--connect-timeout=", &self.connect_timeout),
             ("--stall-timeout=", &self.stall_timeout),
+            ("--connections=", &self.connections),
+            ("--keep-partial=", &self.keep_partial),
         ];
         let single = single
             .iter()

@@ -9,7 +9,7 @@
 //! | pull | as import of that form | TLS roots, resolver files, `file:` source | image root, or folder of the path; unfinished downloads | connect |
 //! | pull verify | read all | as pull | – | connect |
 //! | pull --dry-run | as pull | as pull, image root | – | connect |
-//! | pull clean | as import tar | – | image root | no |
+//! | pull clean | as import tar | – | image root, unfinished downloads | no |
 //!
 //! The cage closes before the first byte of an image is looked at. Nothing in it can start another
 //! program, mount, trace, load code into the kernel or gain a privilege. A kernel without Landlock
@@ -223,13 +223,15 @@ fn allow_source(profile: &mut Profile, request: &Request) {
     }
 }
 
-/// For `systemd-pull clean`: removes trees and files from the image root.
+/// For `systemd-pull clean`: removes trees and files from the image root, and unfinished downloads.
 ///
 /// # Errors
 /// As [`enter_import_tar`].
-pub fn enter_clean(folder: &Dir, context: &Context) -> Result<()> {
+pub fn enter_clean(folders: &[&Dir], context: &Context) -> Result<()> {
     let mut profile = Profile::new("pull", MAKE_TREES);
-    profile.allow_write(folder.as_fd()).doing(failed)?;
+    for folder in folders {
+        profile.allow_write(folder.as_fd()).doing(failed)?;
+    }
     enter(&profile, context)
 }
 

@@ -59,6 +59,12 @@ impl Key {
     }
 }
 
+impl std::fmt::Display for Key {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
 /// The files of a download.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum File {

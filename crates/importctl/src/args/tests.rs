@@ -97,6 +97,21 @@ fn json_hides_the_legend_and_off_does_not() {
 }
 
 #[test]
+fn additions_take_no_abbreviation_away() {
+    let settings = settings("--keep no --re --stan --im /x --connecti 3 -m");
+    assert!(!settings.flags.keep_download && settings.flags.read_only);
+    assert_eq!(settings.network, ["--connections=3"]);
+    let command = command();
+    let originals = long_options(&command);
+    let originals = originals.iter().filter(|option| option.is_original);
+    let mut names: Vec<&str> = originals.map(|option| option.name).collect();
+    names.sort_unstable();
+    let expected = "class force format help host introspect-cli json keep-download machine \
+                    no-ask-password no-legend no-pager quiet read-only system user verify version";
+    assert_eq!(names, expected.split_whitespace().collect::<Vec<_>>());
+}
+
+#[test]
 fn mistakes_are_told_as_the_reference_tells_them() {
     for (line, message) in [
         ("--xx", "importctl: unrecognized option '--xx'"),

@@ -57,7 +57,7 @@ impl CleanOptions {
         &self,
         words: &[OsString],
         plan: &PlanOptions,
-        root: PathBuf,
+        (root, cache): (PathBuf, Option<PathBuf>),
     ) -> Result<Request> {
         let texts = words.iter().map(|word| {
             word.to_str().map(str::to_owned).ok_or_else(|| {
@@ -71,6 +71,7 @@ impl CleanOptions {
         });
         Ok(Request {
             root,
+            cache,
             selected: texts.collect::<Result<_>>()?,
             is_superseded_only: self.superseded,
             older_than: match &self.older_than {

@@ -29,6 +29,7 @@ use crate::error::{Doing, Error, Result};
 use crate::report::Report;
 use clap::error::{ContextKind, ErrorKind};
 use clap::{CommandFactory, FromArgMatches};
+use importd_api::abbreviation::{LongOption, write_out};
 use importd_api::failure::Kind;
 use importd_host::cancel::Cancel;
 use importd_host::notify::Notifier;
@@ -146,6 +147,7 @@ fn parse<W: Worker>(arguments: Vec<OsString>) -> Result<Parsed<W>> {
                 .action(clap::ArgAction::SetTrue),
         );
     let help = command.render_help().to_string();
+    let arguments = write_out(arguments, &long_options(&command));
     let matches = match command.try_get_matches_from_mut(arguments) {
         Ok(matches) => matches,
         Err(error) if error.kind() == ErrorKind::DisplayHelp => return Ok(Parsed::Print(help)),
@@ -166,6 +168,39 @@ fn parse<W: Worker>(arguments: Vec<OsString>) -> Result<Parsed<W>> {
         return Ok(Parsed::Print(help));
     }
     Ok(Parsed::Run(worker))
+}
+
+/// Long options of workers that the original's do not have.
+const ADDITIONS: [&str; 17] = [
+    "connect-timeout",
+    "connections",
+    "depth-max",
+    "dry-run",
+    "entries-max",
+    "input-format",
+    "json",
+    "keep-partial",
+    "level",
+    "limit-rate",
+    "mirror",
+    "older-than",
+    "output-format",
+    "ratio-max",
+    "retries",
+    "stall-timeout",
+    "superseded",
+];
+
+fn long_options(command: &clap::Command) -> Vec<LongOption<'_>> {
+    let options = command.get_arguments().filter_map(|option| {
+        let name = option.get_long()?;
+        Some(LongOption {
+            name,
+            takes_value: option.get_action().takes_values(),
+            is_original: !ADDITIONS.contains(&name),
+        })
+    });
+    options.collect()
 }
 
 fn names<W: Worker>() -> impl Iterator<Item = &'static str> {

@@ -28,7 +28,7 @@ use importd_api::url::Url;
 use importd_api::verify::Verify;
 use std::ffi::{OsStr, OsString};
 use std::io::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// Most bytes of an unpacked disk image unless --size-max= says otherwise, as in the reference.
@@ -112,7 +112,8 @@ impl Worker for Arguments {
         if verb == "clean" {
             let root = self.target.target(environment)?.places.root;
             let words = self.words.get(1..).unwrap_or_default();
-            let request = self.clean.request(words, &self.plan, root)?;
+            let folders = (root, self.cache(environment));
+            let request = self.clean.request(words, &self.plan, folders)?;
             return pull::clean::run(&request, context, &mut std::io::stdout());
         }
         self.clean.refuse()?;
@@ -168,6 +169,13 @@ impl Arguments {
                 Ok(Place::Path(Destination::Path(path)))
             }
         }
+    }
+
+    /// The folder of unfinished downloads.
+    fn cache(&self, environment: &Environment) -> Option<PathBuf> {
+        let given = environment.cache_directory.clone();
+        let home = environment.cache_home.as_deref();
+        cache::directory(self.target.scope(), given, home)
     }
 
     fn explain(&self, environment: &Environment, context: &Context) -> Result<()> {
@@ -227,10 +235,8 @@ impl Arguments {
             ..environment.network.clone()
         };
         let network = self.network.settings(usual, &url)?;
-        let given = environment.cache_directory.clone();
-        let home = environment.cache_home.as_deref();
         let cache = match switch("keep-partial", self.keep_partial.as_deref(), true)? {
-            true => cache::directory(self.target.scope(), given, home),
+            true => self.cache(environment),
             false => None,
         };
         Ok(Request {

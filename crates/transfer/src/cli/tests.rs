@@ -48,6 +48,97 @@ fn options_stand_anywhere_abbreviated_repeated_and_end_at_the_double_dash() {
     parsed::<export::Arguments>("tar --user x --system --user");
 }
 
+/// The original's long options, beside those of every worker.
+const ORIGINAL: [(&str, &[&str]); 4] = [
+    (
+        "systemd-import",
+        &[
+            "force",
+            "image-root",
+            "read-only",
+            "direct",
+            "btrfs-subvol",
+            "btrfs-quota",
+            "sync",
+            "convert-qcow2",
+            "zero-fill",
+            "offset",
+            "size-max",
+        ],
+    ),
+    (
+        "systemd-import-fs",
+        &[
+            "force",
+            "image-root",
+            "read-only",
+            "direct",
+            "btrfs-subvol",
+            "btrfs-quota",
+            "sync",
+        ],
+    ),
+    // `image-root` is ours, but nothing of the original begins so.
+    ("systemd-export", &["format", "image-root"]),
+    (
+        "systemd-pull",
+        &[
+            "force",
+            "image-root",
+            "read-only",
+            "direct",
+            "btrfs-subvol",
+            "btrfs-quota",
+            "sync",
+            "convert-qcow2",
+            "zero-fill",
+            "offset",
+            "size-max",
+            "verify",
+            "settings",
+            "roothash",
+            "roothash-signature",
+            "verity",
+            "keep-download",
+        ],
+    ),
+];
+
+fn longs<W: Worker>() -> Vec<String> {
+    let command = W::command();
+    let originals = long_options(&command);
+    let originals = originals.iter().filter(|option| option.is_original);
+    let mut names: Vec<String> = originals.map(|option| option.name.to_owned()).collect();
+    names.sort_unstable();
+    names
+}
+
+#[test]
+fn what_is_not_listed_as_ours_is_the_originals() {
+    let ours = [
+        longs::<import::Arguments>(),
+        longs::<import_fs::Arguments>(),
+        longs::<export::Arguments>(),
+        longs::<pull::Arguments>(),
+    ];
+    for ((program, known), ours) in ORIGINAL.into_iter().zip(ours) {
+        let mut known: Vec<&str> = [known, &["system", "user", "class"]].concat();
+        known.sort_unstable();
+        assert_eq!(ours, known, "{program}");
+    }
+}
+
+#[test]
+fn additions_take_no_abbreviation_away() {
+    let worker: pull::Arguments = parsed("raw --d --re --o 5 --keep no --size-m 1 http://h/x y");
+    assert_eq!(worker.words(), ["raw", "http://h/x", "y"]);
+    parsed::<pull::Arguments>("tar --co no --ret 3 --mir http://m/x http://h/x");
+    let worker: import::Arguments = parsed("raw --d --r --im / --o=7 file");
+    assert_eq!(worker.words(), ["raw", "file"]);
+    let refusal = refused::<pull::Arguments>("tar --s http://h/x");
+    assert!(refusal.contains("'--s'"), "{refusal}");
+}
+
 #[test]
 fn usage_errors_are_one_line_in_the_words_of_getopt() {
     assert_eq!(

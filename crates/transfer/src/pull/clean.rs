@@ -1,6 +1,8 @@
-//! What can be fetched or made again is removed: kept downloads, and what killed transfers left.
+//! What can be fetched or made again is removed: kept downloads, unfinished ones, and what killed
+//! transfers left.
 
 use super::kept::{self, Item};
+use super::partial::{self, Unfinished};
 use crate::cage;
 use crate::context::Context;
 use crate::error::{Doing, Error, Result};
@@ -9,6 +11,7 @@ use crate::report::size;
 use importd_api::failure::Kind;
 use importd_api::name::Form;
 use importd_host::dir::Dir;
+use importd_host::partial::{Key, Store};
 use importd_host::staging;
 use importd_host::tree::survey;
 use rustix::fs::FileType;
@@ -23,6 +26,8 @@ use std::time::{Duration, SystemTime};
 pub struct Request {
     /// The image root.
     pub root: PathBuf,
+    /// The folder of unfinished downloads, if there can be one.
+    pub cache: Option<PathBuf>,
     /// Only what has one of these addresses or names; empty for all.
     pub selected: Vec<String>,
     /// Only what a newer download of the same address supersedes.
@@ -53,7 +58,9 @@ struct Thing {
     name: OsString,
     /// What goes with it.
     companions: Vec<OsString>,
-    /// `raw`, `tar` or `leftover`.
+    /// Its key, if it is an unfinished download; else it lies in the image root.
+    key: Option<Key>,
+    /// `raw`, `tar`, `unfinished` or `leftover`.
     sort: &'static str,
     verify: Option<&'static str>,
     /// In seconds since 1970.
@@ -62,33 +69,53 @@ struct Thing {
     is_superseded: bool,
 }
 
+/// The folders that are cleaned, as far as they are there.
+struct Folders {
+    root: Option<Root>,
+    store: Option<Store>,
+}
+
+impl Folders {
+    fn open(request: &Request) -> Result<Self> {
+        let root = match Dir::open(&request.root) {
+            Ok(folder) => Some(Root {
+                folder,
+                path: request.root.clone(),
+            }),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
+            Err(error) => {
+                let text = format!(
+                    "Failed to open image directory '{}'",
+                    request.root.display()
+                );
+                return Err(Error::io(text, error));
+            }
+        };
+        let store = match &request.cache {
+            Some(path) => Store::open_optional(path)
+                .doing(|| format!("Failed to open '{}'", path.display()))?,
+            None => None,
+        };
+        Ok(Self { root, store })
+    }
+
+    fn confine(&self, context: &Context) -> Result<()> {
+        let root = self.root.as_ref().map(|root| &root.folder);
+        let store = self.store.as_ref().map(Store::folder);
+        let folders: Vec<&Dir> = root.into_iter().chain(store).collect();
+        cage::enter_clean(&folders, context)
+    }
+}
+
 /// Removes, and prints what was removed; or only what would be.
 ///
 /// # Errors
 /// [`Kind::NotFound`] for an address or name of which nothing is kept; the first of what could not
 /// be removed, when all else is.
 pub fn run(request: &Request, context: &Context, out: &mut dyn Write) -> Result<()> {
-    let root = match Dir::open(&request.root) {
-        Ok(folder) => Some(Root {
-            folder,
-            path: request.root.clone(),
-        }),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
-        Err(error) => {
-            let text = format!(
-                "Failed to open image directory '{}'",
-                request.root.display()
-            );
-            return Err(Error::io(text, error));
-        }
-    };
-    let things = match &root {
-        Some(root) => {
-            cage::enter_clean(&root.folder, context)?;
-            things(request, root, context)?
-        }
-        None => Vec::new(),
-    };
+    let folders = Folders::open(request)?;
+    folders.confine(context)?;
+    let things = things(request, &folders, context)?;
     for selected in &request.selected {
         if !things.iter().any(|thing| thing.is_called(selected)) {
             let text = format!(
@@ -102,9 +129,9 @@ pub fn run(request: &Request, context: &Context, out: &mut dyn Write) -> Result<
     let mut first = None;
     let mut gone = Vec::with_capacity(things.len());
     for thing in things {
-        let result = match (&root, request.dry_run) {
-            (Some(root), false) => thing.remove(root, context),
-            _ => Ok(()),
+        let result = match request.dry_run {
+            false => thing.remove(&folders, context),
+            true => Ok(()),
         };
         match result {
             Ok(()) => gone.push(thing),
@@ -126,14 +153,26 @@ pub fn run(request: &Request, context: &Context, out: &mut dyn Write) -> Result<
 }
 
 /// What goes, as the request selects it.
-fn things(request: &Request, root: &Root, context: &Context) -> Result<Vec<Thing>> {
-    let failed = || format!("Failed to list '{}'", root.path.display());
-    let items = kept::items(root, context).doing(failed)?;
-    let mut things: Vec<Thing> = items.into_iter().map(Thing::from).collect();
-    if request.selected.is_empty() && !request.is_superseded_only {
-        for name in staging::abandoned(&root.folder).doing(failed)? {
-            things.extend(leftover(name, root, context));
+fn things(request: &Request, folders: &Folders, context: &Context) -> Result<Vec<Thing>> {
+    let mut things = Vec::new();
+    if let Some(root) = &folders.root {
+        let failed = || format!("Failed to list '{}'", root.path.display());
+        let items = kept::items(root, context).doing(failed)?;
+        things.extend(items.into_iter().map(Thing::from));
+        if request.selected.is_empty() && !request.is_superseded_only {
+            for name in staging::abandoned(&root.folder).doing(failed)? {
+                things.extend(leftover(name, root, context));
+            }
         }
+    }
+    if let Some(store) = folders
+        .store
+        .as_ref()
+        .filter(|_| !request.is_superseded_only)
+    {
+        let failed = || "Failed to list unfinished downloads".to_owned();
+        let unfinished = partial::unfinished(store).doing(failed)?;
+        things.extend(unfinished.into_iter().map(Thing::from));
     }
     let now = seconds(SystemTime::now());
     things.retain(|thing| {
@@ -164,6 +203,7 @@ fn leftover(name: OsString, root: &Root, context: &Context) -> Option<Thing> {
     Some(Thing {
         label: name.to_string_lossy().into_owned(),
         companions: Vec::new(),
+        key: None,
         sort: "leftover",
         verify: None,
         made: u64::try_from(stat.st_ctime).unwrap_or(0),
@@ -181,6 +221,7 @@ impl From<Item> for Thing {
                 .unwrap_or_else(|| item.name.to_string_lossy().into_owned()),
             name: item.name,
             companions: item.companions,
+            key: None,
             sort: match item.form {
                 Form::Raw => "raw",
                 Form::Tar => "tar",
@@ -193,16 +234,41 @@ impl From<Item> for Thing {
     }
 }
 
+impl From<Unfinished> for Thing {
+    fn from(one: Unfinished) -> Self {
+        let name = one.key.to_string();
+        Self {
+            label: one.url.unwrap_or_else(|| name.clone()),
+            name: name.into(),
+            companions: Vec::new(),
+            key: Some(one.key),
+            sort: "unfinished",
+            verify: None,
+            made: seconds(one.modified),
+            bytes: one.bytes,
+            is_superseded: false,
+        }
+    }
+}
+
 impl Thing {
     fn is_called(&self, text: &str) -> bool {
         self.label == text || self.name == OsStr::new(text)
     }
 
-    fn remove(&self, root: &Root, context: &Context) -> Result<()> {
+    fn remove(&self, folders: &Folders, context: &Context) -> Result<()> {
         context
             .cancel
             .check()
             .map_err(|error| Error::io("Cancelled", error))?;
+        if let (Some(store), Some(key)) = (&folders.store, &self.key) {
+            // Somebody who works on it by now needs it.
+            let removed = store.remove(key).map(drop);
+            return removed.doing(|| format!("Failed to remove what is here of '{}'", self.label));
+        }
+        let Some(root) = &folders.root else {
+            return Ok(());
+        };
         for name in std::iter::once(&self.name).chain(&self.companions) {
             match staging::discard(&root.folder, name) {
                 Ok(()) => {}
@@ -252,7 +318,7 @@ fn told(things: &[Thing], request: &Request) -> String {
             ""
         };
         text.push_str(&format!(
-            "{:<9}{:<10}{:>8}  {}{note}\n",
+            "{:<11}{:<10}{:>8}  {}{note}\n",
             thing.sort,
             thing.verify.unwrap_or("-"),
             size(thing.bytes),

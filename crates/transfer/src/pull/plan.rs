@@ -6,6 +6,7 @@
 
 use super::Request;
 use super::clean::Output;
+use super::companions::{self, Planned};
 use super::evidence::verdict::Verdict;
 use super::kept::{self, Found};
 use super::room::{self, Announced};
@@ -51,6 +52,8 @@ struct Plan {
     download: Option<Option<u64>>,
     etag: Option<String>,
     last_modified: Option<SystemTime>,
+    /// What would be fetched beside the image.
+    companions: Vec<Planned>,
     /// Where the bytes come from: a mirror, perhaps.
     origins: Option<String>,
     /// Who says what the bytes must be, and that.
@@ -133,6 +136,8 @@ impl Plan {
             folder,
             path: path.clone(),
         };
+        let source = (&fetcher, &root);
+        self.companions = companions::plan(request, &claims, source, context)?;
         // Nothing is kept in a folder that is not there.
         let shelf = is_there.then_some(&root);
         let asker: kept::Asker<'_> = &mut |ask| fetcher.ask(ask);
@@ -155,10 +160,12 @@ impl Plan {
         Ok(())
     }
 
-    fn told(&self, request: &Request, problems: &[&Error]) -> String {
+    /// Lines about what would be fetched.
+    fn sources(&self, request: &Request) -> Vec<String> {
         let mut lines = Vec::new();
+        let told = |length: Option<u64>| length.map_or_else(|| "of unknown size".into(), size);
         if let Some(length) = self.download {
-            let length = length.map_or_else(|| "of unknown size".into(), size);
+            let length = told(length);
             lines.push(format!("Would download {} ({length}).", request.url));
         }
         let is_elsewhere = |origins: &&String| **origins != request.url.to_string();
@@ -178,6 +185,15 @@ impl Plan {
             let time = httpdate::fmt_http_date(time);
             lines.push(format!("It was changed on the server on {time}."));
         }
+        for one in &self.companions {
+            let length = told(one.bytes);
+            lines.push(format!("Would fetch {} with it ({length}).", one.url));
+        }
+        lines
+    }
+
+    fn told(&self, request: &Request, problems: &[&Error]) -> String {
+        let mut lines = self.sources(request);
         if let Some(verdict) = &self.verdict {
             lines.extend(verdict.lines());
             lines.extend(verdict.notices.iter().cloned());
@@ -225,6 +241,10 @@ impl Plan {
             "download": self.download.is_some(),
             "from": self.origins,
             "size": self.download.flatten(),
+            "companions": self.companions.iter().map(|one| json!({
+                "url": one.url.to_string(),
+                "size": one.bytes,
+            })).collect::<Vec<_>>(),
             "etag": self.etag,
             "lastModified": changed,
             "verify": request.verify.to_string(),

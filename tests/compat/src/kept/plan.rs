@@ -30,10 +30,14 @@ fn a_plan_says_what_would_be_fetched_and_kept_and_writes_nothing() {
         "/t.tar",
         answer.header("Last-Modified", "Sat, 03 Feb 2001 04:05:06 GMT"),
     );
+    server.put("/t.nspawn", Answer::ok("[Exec]\n"));
     let url = server.url("/t.tar");
     let (status, plan, stderr) = plan(&work, &["--verify=no", "tar", &url]);
     assert_eq!(status, 0, "{stderr}");
     assert!(!work.path("images").exists(), "nothing is written");
+    let companion = &plan["companions"][0];
+    assert_eq!(companion["url"], server.url("/t.nspawn").as_str());
+    assert_eq!(companion["size"], 7);
     let image = work.image("t");
     for (member, expected) in [
         ("url", Value::from(url.as_str())),
@@ -61,6 +65,7 @@ fn a_plan_says_what_would_be_fetched_and_kept_and_writes_nothing() {
     let text = String::from_utf8(run.arg(&url).succeed().stdout).unwrap();
     for part in [
         "Would download ",
+        "Would fetch ",
         "Would install ",
         "Would keep ",
         "free in",

@@ -119,6 +119,35 @@ fn unlike(mebibytes: usize) -> Vec<u8> {
 }
 
 #[test]
+fn clean_removes_what_nobody_works_on() {
+    let Some(site) = Site::new(12) else { return };
+    let clean = |arguments: &[&str]| {
+        let run = site.work.run("systemd-pull").arg("clean").args(arguments);
+        String::from_utf8(run.succeed().stdout).unwrap()
+    };
+    site.leave(5);
+    let url = site.server.url("/d.raw");
+    let planned = clean(&["--dry-run", "--json=short"]);
+    let planned: serde_json::Value = serde_json::from_str(&planned).unwrap();
+    assert_eq!(planned[0]["type"], "unfinished");
+    assert_eq!(planned[0]["url"], url.as_str());
+    assert!(planned[0]["usage"].as_u64().unwrap() >= 5 << 20);
+    assert_eq!(site.kept_bytes(), 5 << 20);
+    assert!(clean(&["--superseded"]).starts_with("Nothing to remove"));
+    let said = clean(&[&url]);
+    assert!(said.contains("unfinished") && said.contains(&url), "{said}");
+    assert_eq!(site.work.kept(), [""; 0]);
+    // One that is on its way stays.
+    site.stall_first(5 << 20);
+    let (mut child, socket) = site.pull().start();
+    site.wait_for(5 << 20, &mut child);
+    assert!(clean(&[]).starts_with("Nothing to remove"));
+    assert_eq!(site.kept_bytes(), 5 << 20);
+    send(&child, Signal::TERM);
+    assert_eq!(crate::subject::collect(child, &socket).status, 1);
+}
+
+#[test]
 fn an_archive_goes_on_too() {
     let Some(site) = Site::new(0) else { return };
     let tree = site.work.path("tree");

@@ -81,6 +81,47 @@ impl Arrivals {
     }
 }
 
+/// A companion file that a pull would fetch.
+#[derive(Clone, Debug)]
+pub(in crate::pull) struct Planned {
+    /// Its address.
+    pub(in crate::pull) url: Url,
+    /// How large it is, in bytes, if the server says.
+    pub(in crate::pull) bytes: Option<u64>,
+}
+
+/// The companion files that a pull would fetch: those that are wanted, and there.
+///
+/// # Errors
+/// The cancel, and addresses that cannot be built.
+pub(in crate::pull) fn plan(
+    request: &Request,
+    claims: &Claims,
+    (fetcher, root): (&Fetcher, &Root),
+    context: &Context,
+) -> Result<Vec<Planned>> {
+    let fetcher = fetcher.hasty();
+    let mut planned = Vec::new();
+    for companion in &request.companions {
+        let Some(wish) = Wish::new(*companion, request, claims, root, context)? else {
+            continue;
+        };
+        match fetcher.get(&wish.url) {
+            Ok(remote) => planned.push(Planned {
+                bytes: remote.length,
+                url: wish.url,
+            }),
+            Err(error) if error.kind == Kind::Cancelled => return Err(error),
+            Err(error) => context.report.debug(format!(
+                "{} would be left out: {}.",
+                wish.url,
+                chain(&error)
+            )),
+        }
+    }
+    Ok(planned)
+}
+
 impl<'a> Wish<'a> {
     /// `None` for a file that the list does not name, and for an address without a name.
     fn new(

@@ -13,6 +13,7 @@ mod fetch;
 mod install;
 mod kind;
 
+pub(super) use fetch::{Planned, plan};
 pub use kind::Companion;
 
 use crate::proof::Proven;

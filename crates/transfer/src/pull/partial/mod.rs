@@ -11,11 +11,13 @@
 //!
 //! Keeping never makes a download fail: without a folder, room or locks nothing is kept.
 
+mod listed;
 mod open;
 mod prefix;
 pub mod record;
 mod writer;
 
+pub(super) use self::listed::{Unfinished, unfinished};
 use self::open::Found;
 use super::Request;
 use crate::context::Context;

@@ -1,6 +1,6 @@
 # Print an optspec for argparse to handle cmd's options that are independent of any subcommand.
 function __fish_importctl_global_optspecs
-    string join \n h/help version no-pager no-legend no-ask-password system user read-only q/quiet json= j verify= format= force class= m P S C keep-download= N standalone image-root= dry-run superseded older-than= mirror= limit-rate= retries= connect-timeout= stall-timeout=
+    string join \n h/help version no-pager no-legend no-ask-password system user read-only q/quiet json= j verify= format= force class= m P S C keep-download= N standalone image-root= dry-run superseded older-than= mirror= limit-rate= retries= connect-timeout= stall-timeout= connections= keep-partial=
 end
 
 function __fish_importctl_needs_command
@@ -49,6 +49,8 @@ complete -c importctl -n "__fish_importctl_needs_command" -l limit-rate -d 'Most
 complete -c importctl -n "__fish_importctl_needs_command" -l retries -d 'How often to try again while nothing comes (needs --standalone)' -r
 complete -c importctl -n "__fish_importctl_needs_command" -l connect-timeout -d 'Give up a server that cannot be connected to in that time (needs --standalone)' -r
 complete -c importctl -n "__fish_importctl_needs_command" -l stall-timeout -d 'Give up a connection that brings nothing for that time (needs --standalone)' -r
+complete -c importctl -n "__fish_importctl_needs_command" -l connections -d 'Over how many connections to fetch a large body (needs --standalone)' -r
+complete -c importctl -n "__fish_importctl_needs_command" -l keep-partial -d 'Whether to keep what there is of an unfinished download (needs --standalone)' -r
 complete -c importctl -n "__fish_importctl_needs_command" -s h -l help -d 'Show this help'
 complete -c importctl -n "__fish_importctl_needs_command" -l version -d 'Show the version'
 complete -c importctl -n "__fish_importctl_needs_command" -l no-pager -d 'Do not pipe output into a pager'
@@ -107,6 +109,8 @@ complete -c importctl -n "__fish_importctl_using_subcommand pull-tar" -l limit-r
 complete -c importctl -n "__fish_importctl_using_subcommand pull-tar" -l retries -d 'How often to try again while nothing comes (needs --standalone)' -r
 complete -c importctl -n "__fish_importctl_using_subcommand pull-tar" -l connect-timeout -d 'Give up a server that cannot be connected to in that time (needs --standalone)' -r
 complete -c importctl -n "__fish_importctl_using_subcommand pull-tar" -l stall-timeout -d 'Give up a connection that brings nothing for that time (needs --standalone)' -r
+complete -c importctl -n "__fish_importctl_using_subcommand pull-tar" -l connections -d 'Over how many connections to fetch a large body (needs --standalone)' -r
+complete -c importctl -n "__fish_importctl_using_subcommand pull-tar" -l keep-partial -d 'Whether to keep what there is of an unfinished download (needs --standalone)' -r
 complete -c importctl -n "__fish_importctl_using_subcommand pull-tar" -s h -l help -d 'Show this help'
 complete -c importctl -n "__fish_importctl_using_subcommand pull-tar" -l version -d 'Show the version'
 complete -c importctl -n "__fish_importctl_using_subcommand pull-tar" -l no-pager -d 'Do not pipe output into a pager'
@@ -151,6 +155,8 @@ complete -c importctl -n "__fish_importctl_using_subcommand pull-raw" -l limit-r
 complete -c importctl -n "__fish_importctl_using_subcommand pull-raw" -l retries -d 'How often to try again while nothing comes (needs --standalone)' -r
 complete -c importctl -n "__fish_importctl_using_subcommand pull-raw" -l connect-timeout -d 'Give up a server that cannot be connected to in that time (needs --standalone)' -r
 complete -c importctl -n "__fish_importctl_using_subcommand pull-raw" -l stall-timeout -d 'Give up a connection that brings nothing for that time (needs --standalone)' -r
+complete -c importctl -n "__fish_importctl_using_subcommand pull-raw" -l connections -d 'Over how many connections to fetch a large body (needs --standalone)' -r
+complete -c importctl -n "__fish_importctl_using_subcommand pull-raw" -l keep-partial -d 'Whether to keep what there is of an unfinished download (needs --standalone)' -r
 complete -c importctl -n "__fish_importctl_using_subcommand pull-raw" -s h -l help -d 'Show this help'
 complete -c importctl -n "__fish_importctl_using_subcommand pull-raw" -l version -d 'Show the version'
 complete -c importctl -n "__fish_importctl_using_subcommand pull-raw" -l no-pager -d 'Do not pipe output into a pager'
@@ -195,6 +201,8 @@ complete -c importctl -n "__fish_importctl_using_subcommand pull-oci" -l limit-r
 complete -c importctl -n "__fish_importctl_using_subcommand pull-oci" -l retries -d 'How often to try again while nothing comes (needs --standalone)' -r
 complete -c importctl -n "__fish_importctl_using_subcommand pull-oci" -l connect-timeout -d 'Give up a server that cannot be connected to in that time (needs --standalone)' -r
 complete -c importctl -n "__fish_importctl_using_subcommand pull-oci" -l stall-timeout -d 'Give up a connection that brings nothing for that time (needs --standalone)' -r
+complete -c importctl -n "__fish_importctl_using_subcommand pull-oci" -l connections -d 'Over how many connections to fetch a large body (needs --standalone)' -r
+complete -c importctl -n "__fish_importctl_using_subcommand pull-oci" -l keep-partial -d 'Whether to keep what there is of an unfinished download (needs --standalone)' -r
 complete -c importctl -n "__fish_importctl_using_subcommand pull-oci" -s h -l help -d 'Show this help'
 complete -c importctl -n "__fish_importctl_using_subcommand pull-oci" -l version -d 'Show the version'
 complete -c importctl -n "__fish_importctl_using_subcommand pull-oci" -l no-pager -d 'Do not pipe output into a pager'
@@ -239,6 +247,8 @@ complete -c importctl -n "__fish_importctl_using_subcommand import-tar" -l limit
 complete -c importctl -n "__fish_importctl_using_subcommand import-tar" -l retries -d 'How often to try again while nothing comes (needs --standalone)' -r
 complete -c importctl -n "__fish_importctl_using_subcommand import-tar" -l connect-timeout -d 'Give up a server that cannot be connected to in that time (needs --standalone)' -r
 complete -c importctl -n "__fish_importctl_using_subcommand import-tar" -l stall-timeout -d 'Give up a connection that brings nothing for that time (needs --standalone)' -r
+complete -c importctl -n "__fish_importctl_using_subcommand import-tar" -l connections -d 'Over how many connections to fetch a large body (needs --standalone)' -r
+complete -c importctl -n "__fish_importctl_using_subcommand import-tar" -l keep-partial -d 'Whether to keep what there is of an unfinished download (needs --standalone)' -r
 complete -c importctl -n "__fish_importctl_using_subcommand import-tar" -s h -l help -d 'Show this help'
 complete -c importctl -n "__fish_importctl_using_subcommand import-tar" -l version -d 'Show the version'
 complete -c importctl -n "__fish_importctl_using_subcommand import-tar" -l no-pager -d 'Do not pipe output into a pager'
@@ -283,6 +293,8 @@ complete -c importctl -n "__fish_importctl_using_subcommand import-raw" -l limit
 complete -c importctl -n "__fish_importctl_using_subcommand import-raw" -l retries -d 'How often to try again while nothing comes (needs --standalone)' -r
 complete -c importctl -n "__fish_importctl_using_subcommand import-raw" -l connect-timeout -d 'Give up a server that cannot be connected to in that time (needs --standalone)' -r
 complete -c importctl -n "__fish_importctl_using_subcommand import-raw" -l stall-timeout -d 'Give up a connection that brings nothing for that time (needs --standalone)' -r
+complete -c importctl -n "__fish_importctl_using_subcommand import-raw" -l connections -d 'Over how many connections to fetch a large body (needs --standalone)' -r
+complete -c importctl -n "__fish_importctl_using_subcommand import-raw" -l keep-partial -d 'Whether to keep what there is of an unfinished download (needs --standalone)' -r
 complete -c importctl -n "__fish_importctl_using_subcommand import-raw" -s h -l help -d 'Show this help'
 complete -c importctl -n "__fish_importctl_using_subcommand import-raw" -l version -d 'Show the version'
 complete -c importctl -n "__fish_importctl_using_subcommand import-raw" -l no-pager -d 'Do not pipe output into a pager'
@@ -327,6 +339,8 @@ complete -c importctl -n "__fish_importctl_using_subcommand import-fs" -l limit-
 complete -c importctl -n "__fish_importctl_using_subcommand import-fs" -l retries -d 'How often to try again while nothing comes (needs --standalone)' -r
 complete -c importctl -n "__fish_importctl_using_subcommand import-fs" -l connect-timeout -d 'Give up a server that cannot be connected to in that time (needs --standalone)' -r
 complete -c importctl -n "__fish_importctl_using_subcommand import-fs" -l stall-timeout -d 'Give up a connection that brings nothing for that time (needs --standalone)' -r
+complete -c importctl -n "__fish_importctl_using_subcommand import-fs" -l connections -d 'Over how many connections to fetch a large body (needs --standalone)' -r
+complete -c importctl -n "__fish_importctl_using_subcommand import-fs" -l keep-partial -d 'Whether to keep what there is of an unfinished download (needs --standalone)' -r
 complete -c importctl -n "__fish_importctl_using_subcommand import-fs" -s h -l help -d 'Show this help'
 complete -c importctl -n "__fish_importctl_using_subcommand import-fs" -l version -d 'Show the version'
 complete -c importctl -n "__fish_importctl_using_subcommand import-fs" -l no-pager -d 'Do not pipe output into a pager'
@@ -371,6 +385,8 @@ complete -c importctl -n "__fish_importctl_using_subcommand export-tar" -l limit
 complete -c importctl -n "__fish_importctl_using_subcommand export-tar" -l retries -d 'How often to try again while nothing comes (needs --standalone)' -r
 complete -c importctl -n "__fish_importctl_using_subcommand export-tar" -l connect-timeout -d 'Give up a server that cannot be connected to in that time (needs --standalone)' -r
 complete -c importctl -n "__fish_importctl_using_subcommand export-tar" -l stall-timeout -d 'Give up a connection that brings nothing for that time (needs --standalone)' -r
+complete -c importctl -n "__fish_importctl_using_subcommand export-tar" -l connections -d 'Over how many connections to fetch a large body (needs --standalone)' -r
+complete -c importctl -n "__fish_importctl_using_subcommand export-tar" -l keep-partial -d 'Whether to keep what there is of an unfinished download (needs --standalone)' -r
 complete -c importctl -n "__fish_importctl_using_subcommand export-tar" -s h -l help -d 'Show this help'
 complete -c importctl -n "__fish_importctl_using_subcommand export-tar" -l version -d 'Show the version'
 complete -c importctl -n "__fish_importctl_using_subcommand export-tar" -l no-pager -d 'Do not pipe output into a pager'
@@ -415,6 +431,8 @@ complete -c importctl -n "__fish_importctl_using_subcommand export-raw" -l limit
 complete -c importctl -n "__fish_importctl_using_subcommand export-raw" -l retries -d 'How often to try again while nothing comes (needs --standalone)' -r
 complete -c importctl -n "__fish_importctl_using_subcommand export-raw" -l connect-timeout -d 'Give up a server that cannot be connected to in that time (needs --standalone)' -r
 complete -c importctl -n "__fish_importctl_using_subcommand export-raw" -l stall-timeout -d 'Give up a connection that brings nothing for that time (needs --standalone)' -r
+complete -c importctl -n "__fish_importctl_using_subcommand export-raw" -l connections -d 'Over how many connections to fetch a large body (needs --standalone)' -r
+complete -c importctl -n "__fish_importctl_using_subcommand export-raw" -l keep-partial -d 'Whether to keep what there is of an unfinished download (needs --standalone)' -r
 complete -c importctl -n "__fish_importctl_using_subcommand export-raw" -s h -l help -d 'Show this help'
 complete -c importctl -n "__fish_importctl_using_subcommand export-raw" -l version -d 'Show the version'
 complete -c importctl -n "__fish_importctl_using_subcommand export-raw" -l no-pager -d 'Do not pipe output into a pager'
@@ -459,6 +477,8 @@ complete -c importctl -n "__fish_importctl_using_subcommand list-transfers" -l l
 complete -c importctl -n "__fish_importctl_using_subcommand list-transfers" -l retries -d 'How often to try again while nothing comes (needs --standalone)' -r
 complete -c importctl -n "__fish_importctl_using_subcommand list-transfers" -l connect-timeout -d 'Give up a server that cannot be connected to in that time (needs --standalone)' -r
 complete -c importctl -n "__fish_importctl_using_subcommand list-transfers" -l stall-timeout -d 'Give up a connection that brings nothing for that time (needs --standalone)' -r
+complete -c importctl -n "__fish_importctl_using_subcommand list-transfers" -l connections -d 'Over how many connections to fetch a large body (needs --standalone)' -r
+complete -c importctl -n "__fish_importctl_using_subcommand list-transfers" -l keep-partial -d 'Whether to keep what there is of an unfinished download (needs --standalone)' -r
 complete -c importctl -n "__fish_importctl_using_subcommand list-transfers" -s h -l help -d 'Show this help'
 complete -c importctl -n "__fish_importctl_using_subcommand list-transfers" -l version -d 'Show the version'
 complete -c importctl -n "__fish_importctl_using_subcommand list-transfers" -l no-pager -d 'Do not pipe output into a pager'
@@ -503,6 +523,8 @@ complete -c importctl -n "__fish_importctl_using_subcommand cancel-transfer" -l 
 complete -c importctl -n "__fish_importctl_using_subcommand cancel-transfer" -l retries -d 'How often to try again while nothing comes (needs --standalone)' -r
 complete -c importctl -n "__fish_importctl_using_subcommand cancel-transfer" -l connect-timeout -d 'Give up a server that cannot be connected to in that time (needs --standalone)' -r
 complete -c importctl -n "__fish_importctl_using_subcommand cancel-transfer" -l stall-timeout -d 'Give up a connection that brings nothing for that time (needs --standalone)' -r
+complete -c importctl -n "__fish_importctl_using_subcommand cancel-transfer" -l connections -d 'Over how many connections to fetch a large body (needs --standalone)' -r
+complete -c importctl -n "__fish_importctl_using_subcommand cancel-transfer" -l keep-partial -d 'Whether to keep what there is of an unfinished download (needs --standalone)' -r
 complete -c importctl -n "__fish_importctl_using_subcommand cancel-transfer" -s h -l help -d 'Show this help'
 complete -c importctl -n "__fish_importctl_using_subcommand cancel-transfer" -l version -d 'Show the version'
 complete -c importctl -n "__fish_importctl_using_subcommand cancel-transfer" -l no-pager -d 'Do not pipe output into a pager'
@@ -547,6 +569,8 @@ complete -c importctl -n "__fish_importctl_using_subcommand list-images" -l limi
 complete -c importctl -n "__fish_importctl_using_subcommand list-images" -l retries -d 'How often to try again while nothing comes (needs --standalone)' -r
 complete -c importctl -n "__fish_importctl_using_subcommand list-images" -l connect-timeout -d 'Give up a server that cannot be connected to in that time (needs --standalone)' -r
 complete -c importctl -n "__fish_importctl_using_subcommand list-images" -l stall-timeout -d 'Give up a connection that brings nothing for that time (needs --standalone)' -r
+complete -c importctl -n "__fish_importctl_using_subcommand list-images" -l connections -d 'Over how many connections to fetch a large body (needs --standalone)' -r
+complete -c importctl -n "__fish_importctl_using_subcommand list-images" -l keep-partial -d 'Whether to keep what there is of an unfinished download (needs --standalone)' -r
 complete -c importctl -n "__fish_importctl_using_subcommand list-images" -s h -l help -d 'Show this help'
 complete -c importctl -n "__fish_importctl_using_subcommand list-images" -l version -d 'Show the version'
 complete -c importctl -n "__fish_importctl_using_subcommand list-images" -l no-pager -d 'Do not pipe output into a pager'
@@ -591,6 +615,8 @@ complete -c importctl -n "__fish_importctl_using_subcommand help" -l limit-rate 
 complete -c importctl -n "__fish_importctl_using_subcommand help" -l retries -d 'How often to try again while nothing comes (needs --standalone)' -r
 complete -c importctl -n "__fish_importctl_using_subcommand help" -l connect-timeout -d 'Give up a server that cannot be connected to in that time (needs --standalone)' -r
 complete -c importctl -n "__fish_importctl_using_subcommand help" -l stall-timeout -d 'Give up a connection that brings nothing for that time (needs --standalone)' -r
+complete -c importctl -n "__fish_importctl_using_subcommand help" -l connections -d 'Over how many connections to fetch a large body (needs --standalone)' -r
+complete -c importctl -n "__fish_importctl_using_subcommand help" -l keep-partial -d 'Whether to keep what there is of an unfinished download (needs --standalone)' -r
 complete -c importctl -n "__fish_importctl_using_subcommand help" -s h -l help -d 'Show this help'
 complete -c importctl -n "__fish_importctl_using_subcommand help" -l version -d 'Show the version'
 complete -c importctl -n "__fish_importctl_using_subcommand help" -l no-pager -d 'Do not pipe output into a pager'
@@ -635,6 +661,8 @@ complete -c importctl -n "__fish_importctl_using_subcommand verify" -l limit-rat
 complete -c importctl -n "__fish_importctl_using_subcommand verify" -l retries -d 'How often to try again while nothing comes (needs --standalone)' -r
 complete -c importctl -n "__fish_importctl_using_subcommand verify" -l connect-timeout -d 'Give up a server that cannot be connected to in that time (needs --standalone)' -r
 complete -c importctl -n "__fish_importctl_using_subcommand verify" -l stall-timeout -d 'Give up a connection that brings nothing for that time (needs --standalone)' -r
+complete -c importctl -n "__fish_importctl_using_subcommand verify" -l connections -d 'Over how many connections to fetch a large body (needs --standalone)' -r
+complete -c importctl -n "__fish_importctl_using_subcommand verify" -l keep-partial -d 'Whether to keep what there is of an unfinished download (needs --standalone)' -r
 complete -c importctl -n "__fish_importctl_using_subcommand verify" -s h -l help -d 'Show this help'
 complete -c importctl -n "__fish_importctl_using_subcommand verify" -l version -d 'Show the version'
 complete -c importctl -n "__fish_importctl_using_subcommand verify" -l no-pager -d 'Do not pipe output into a pager'
@@ -679,6 +707,8 @@ complete -c importctl -n "__fish_importctl_using_subcommand clean" -l limit-rate
 complete -c importctl -n "__fish_importctl_using_subcommand clean" -l retries -d 'How often to try again while nothing comes (needs --standalone)' -r
 complete -c importctl -n "__fish_importctl_using_subcommand clean" -l connect-timeout -d 'Give up a server that cannot be connected to in that time (needs --standalone)' -r
 complete -c importctl -n "__fish_importctl_using_subcommand clean" -l stall-timeout -d 'Give up a connection that brings nothing for that time (needs --standalone)' -r
+complete -c importctl -n "__fish_importctl_using_subcommand clean" -l connections -d 'Over how many connections to fetch a large body (needs --standalone)' -r
+complete -c importctl -n "__fish_importctl_using_subcommand clean" -l keep-partial -d 'Whether to keep what there is of an unfinished download (needs --standalone)' -r
 complete -c importctl -n "__fish_importctl_using_subcommand clean" -s h -l help -d 'Show this help'
 complete -c importctl -n "__fish_importctl_using_subcommand clean" -l version -d 'Show the version'
 complete -c importctl -n "__fish_importctl_using_subcommand clean" -l no-pager -d 'Do not pipe output into a pager'
