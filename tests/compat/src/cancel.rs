@@ -176,7 +176,8 @@ fn while_it_installs() {
                 _ if is_ours() => assert_eq!(left, [""; 0], "{stderr}"),
                 _ => println!("it leaves {left:?}"),
             }
-            assert!(outcome.status < 2, "{stderr}");
+            // The original may be past listening for signals, and dies of it.
+            assert!(outcome.status < 2 || !is_ours(), "{stderr}");
             rig.check_kept(&outcome);
         }
     }
