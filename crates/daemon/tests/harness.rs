@@ -249,7 +249,8 @@ impl Daemon {
         assert_eq!(rustix::event::poll(&mut ready, Some(&patience)), Ok(1));
         let mut said = [0; 16];
         let count = rustix::io::read(&self.aborted, &mut said).unwrap();
-        assert_eq!(&said[..count], b"aborted\n");
+        // The kernel may send the signal of a parent's death once for each of its threads.
+        assert!(said[..count].starts_with(b"aborted\n"));
     }
 
     /// Lets a holding worker go on.
