@@ -25,6 +25,7 @@ use self::partial::Turn;
 use self::room::Announced;
 use crate::context::{Context, Target};
 use crate::error::{Doing, Error, Result};
+use crate::import::report_success;
 use crate::install::Root;
 use crate::proof::{Expectation, Hex};
 use crate::pull::evidence::claims::Claims;
@@ -104,6 +105,16 @@ struct Download {
     packed: Count,
     pending: Pending,
     version: Version,
+}
+
+/// A download whose evidence has been judged, and whose turn it is.
+struct Case<'a> {
+    root: &'a Root,
+    fetcher: &'a Fetcher,
+    turn: &'a Turn<'a>,
+    claims: &'a Claims,
+    /// What the image must turn out to be.
+    expected: &'a Expectation,
 }
 
 impl Request {
@@ -257,6 +268,28 @@ impl Request {
             );
         }
         error
+    }
+
+    /// Judges the evidence, takes the turn, and fetches and installs.
+    fn pull(&self, context: &Context, fetch: impl Fn(&Case<'_>) -> Result<()>) -> Result<()> {
+        self.begin(context)?;
+        let (root, fetcher, store) = self.enter(context)?;
+        self.until_settled(context, || {
+            let claims = self.claims(&fetcher, context)?;
+            let expected = claims.expect_image()?;
+            let turn = Turn::take(store.as_ref(), self, context)?;
+            let result = fetch(&Case {
+                root: &root,
+                fetcher: &fetcher,
+                turn: &turn,
+                claims: &claims,
+                expected: &expected,
+            });
+            turn.end(&result, context);
+            result
+        })?;
+        report_success(context);
+        Ok(())
     }
 
     /// Fetches and installs; begins anew, a few times, when the bytes become another version on the

@@ -1,54 +1,35 @@
 //! A disk image is downloaded.
 
 use super::companions::Arrivals;
-use super::evidence::claims::Claims;
 use super::kept::{self, Taken};
-use super::partial::Turn;
 use super::room;
-use super::{Body, Request};
+use super::{Body, Case, Request};
 use crate::context::Context;
 use crate::destination::disk_name;
 use crate::error::Result;
-use crate::import::report_success;
-use crate::install::Root;
-use crate::proof::Expectation;
 use crate::sink::raw::{Bounds, Dress, Pour, RawSink, carry};
 use crate::source::ask::Ask;
-use crate::source::remote::Fetcher;
 use importd_api::job::Local;
+use std::ffi::OsString;
 
 /// Pulls a disk image.
 ///
 /// # Errors
 /// By kind as the stages say; nothing is left then.
 pub fn run(request: &Request, bounds: Bounds, context: &Context) -> Result<()> {
-    request.begin(context)?;
-    let (root, fetcher, store) = request.enter(context)?;
-    request.until_settled(context, || {
-        let claims = request.claims(&fetcher, context)?;
-        let expected = claims.expect_image()?;
-        let turn = Turn::take(store.as_ref(), request, context)?;
-        let at = (&root, &fetcher, &turn);
-        let result = fetch(request, bounds, at, (&claims, &expected), context);
-        turn.end(&result, context);
-        result
-    })?;
-    report_success(context);
-    Ok(())
+    request.pull(context, |case| fetch(request, bounds, case, context))
 }
 
-fn fetch(
-    request: &Request,
-    bounds: Bounds,
-    (root, fetcher, turn): (&Root, &Fetcher, &Turn<'_>),
-    (claims, expected): (&Claims, &Expectation),
-    context: &Context,
-) -> Result<()> {
+fn fetch(request: &Request, bounds: Bounds, case: &Case<'_>, context: &Context) -> Result<()> {
+    let Case {
+        root,
+        fetcher,
+        turn,
+        claims,
+        expected,
+    } = *case;
     let arrivals = Arrivals::fetch(request, claims, (fetcher, root), context)?;
-    let local = match &request.local {
-        Local::Named(name) => Some(disk_name(name)?),
-        Local::Derived | Local::Pristine => None,
-    };
+    let local = file_name(request)?;
     let need = kept::Need {
         expected,
         bytes_max: bounds.size_max,
@@ -102,4 +83,12 @@ fn fetch(
     };
     kept::install(proven, &kept, request, root, context)?;
     arrivals.install(&kept.pristine, request, root, context)
+}
+
+/// What the image is to be called; `None` if the download is only to be kept.
+fn file_name(request: &Request) -> Result<Option<OsString>> {
+    match &request.local {
+        Local::Named(name) => disk_name(name).map(Some),
+        Local::Derived | Local::Pristine => Ok(None),
+    }
 }

@@ -1,19 +1,13 @@
 //! An archive is downloaded and becomes a tree.
 
-use super::Request;
 use super::companions::Arrivals;
-use super::evidence::claims::Claims;
 use super::kept::{self, Taken};
-use super::partial::Turn;
 use super::room;
+use super::{Case, Request};
 use crate::context::Context;
 use crate::error::Result;
-use crate::import::report_success;
-use crate::install::Root;
-use crate::proof::Expectation;
 use crate::sink::tree::{Limits, TreeSink};
 use crate::source::ask::Ask;
-use crate::source::remote::Fetcher;
 use importd_api::job::Local;
 use std::ffi::OsString;
 
@@ -22,28 +16,17 @@ use std::ffi::OsString;
 /// # Errors
 /// By kind as the stages say; nothing is left then.
 pub fn run(request: &Request, limits: Limits, context: &Context) -> Result<()> {
-    request.begin(context)?;
-    let (root, fetcher, store) = request.enter(context)?;
-    request.until_settled(context, || {
-        let claims = request.claims(&fetcher, context)?;
-        let expected = claims.expect_image()?;
-        let turn = Turn::take(store.as_ref(), request, context)?;
-        let at = (&root, &fetcher, &turn);
-        let result = fetch(request, limits, at, (&claims, &expected), context);
-        turn.end(&result, context);
-        result
-    })?;
-    report_success(context);
-    Ok(())
+    request.pull(context, |case| fetch(request, limits, case, context))
 }
 
-fn fetch(
-    request: &Request,
-    limits: Limits,
-    (root, fetcher, turn): (&Root, &Fetcher, &Turn<'_>),
-    (claims, expected): (&Claims, &Expectation),
-    context: &Context,
-) -> Result<()> {
+fn fetch(request: &Request, limits: Limits, case: &Case<'_>, context: &Context) -> Result<()> {
+    let Case {
+        root,
+        fetcher,
+        turn,
+        claims,
+        expected,
+    } = *case;
     let arrivals = Arrivals::fetch(request, claims, (fetcher, root), context)?;
     let local = match &request.local {
         Local::Named(name) => Some(OsString::from(name.as_str())),
