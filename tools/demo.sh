@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # The main job on real input, without any service: a small root file system made from what this
 # machine has is packed, signed, served over HTTP on loopback, pulled with --verify=signature,
-# installed, listed and exported again; both trees are compared. Then one byte is flipped on the
-# server, and the pull is refused.
+# installed, listed and exported again; both trees are compared. Then what was kept of the download
+# is removed (it would be used again, being proven), one byte is flipped on the server, and the pull
+# is refused.
 #   tools/demo.sh FOLDER_OF_PROGRAMS
 set -euo pipefail
 bin=$(realpath "$1")
@@ -63,7 +64,8 @@ mkdir "$work/again"; tar --extract --xattrs --xattrs-include='*' --acls --direct
 describe() { (cd "$1" && find . -printf '%P|%y|%m|%U:%G|%s|%T@|%l|%n\n' | sed -E 's/^([^|]*\|d\|[^|]*\|[^|]*)\|[^|]*/\1|-/; s/(T@?[0-9]+\.[0-9]{9})[0-9]*/\1/' | sort; find . -type f -exec sha256sum {} + | sort); }
 diff <(describe "$root") <(describe "$work/again") && echo "Both trees are equal."
 
-step "6. One byte flipped on the server"
+step "6. What was kept removed, and one byte flipped on the server"
+run "${importctl[@]}" clean
 python3 - "$work/www/demo.tar.zst" <<'PY'
 import sys
 with open(sys.argv[1], "r+b") as f:
