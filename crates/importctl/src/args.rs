@@ -3,12 +3,15 @@
 //! Habits are those of getopt_long(3): long options may be abbreviated, short ones bundled, values
 //! follow after `=` or as the next argument, options may stand after the verb, `--` ends them.
 
+mod additions;
+
+use self::additions::long_options;
 use crate::network::NetworkOptions;
 use crate::report::Failure;
 use crate::verb;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Arg, ArgAction, Args, Command, FromArgMatches};
-use importd_api::abbreviation::{LongOption, write_out};
+use importd_api::abbreviation::write_out;
 use importd_api::class::{Class, Scope};
 use importd_api::flags::Flags;
 use importd_api::format::Format;
@@ -279,34 +282,6 @@ pub(crate) fn command() -> Command {
         .args_override_self(true)
         .no_binary_name(true);
     Typed::augment_args(command)
-}
-
-/// Long options that the original does not have.
-const ADDITIONS: [&str; 12] = [
-    "connect-timeout",
-    "connections",
-    "dry-run",
-    "image-root",
-    "keep-partial",
-    "limit-rate",
-    "mirror",
-    "older-than",
-    "retries",
-    "stall-timeout",
-    "standalone",
-    "superseded",
-];
-
-fn long_options(command: &Command) -> Vec<LongOption<'_>> {
-    let options = command.get_arguments().filter_map(|option| {
-        let name = option.get_long()?;
-        Some(LongOption {
-            name,
-            takes_value: option.get_action().takes_values(),
-            is_original: !ADDITIONS.contains(&name),
-        })
-    });
-    options.collect()
 }
 
 /// Reads a command line, without the program's name.

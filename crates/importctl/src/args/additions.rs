@@ -1,0 +1,33 @@
+//! The long options that we have and the original has not.
+
+use clap::Command;
+use importd_api::abbreviation::LongOption;
+
+/// Long options that the original does not have.
+const ADDITIONS: [&str; 12] = [
+    "connect-timeout",
+    "connections",
+    "dry-run",
+    "image-root",
+    "keep-partial",
+    "limit-rate",
+    "mirror",
+    "older-than",
+    "retries",
+    "stall-timeout",
+    "standalone",
+    "superseded",
+];
+
+/// All long options of a command line, and which of them the original has.
+pub(super) fn long_options(command: &Command) -> Vec<LongOption<'_>> {
+    let options = command.get_arguments().filter_map(|option| {
+        let name = option.get_long()?;
+        Some(LongOption {
+            name,
+            takes_value: option.get_action().takes_values(),
+            is_original: !ADDITIONS.contains(&name),
+        })
+    });
+    options.collect()
+}
