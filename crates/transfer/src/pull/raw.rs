@@ -1,15 +1,18 @@
 //! A disk image is downloaded.
 
 use super::companions::Arrivals;
-use super::kept::{self, Taken};
+use super::kept::{self, Taken, Version};
 use super::room;
-use super::{Body, Case, Request};
+use super::{Body, Case, Download, Request};
 use crate::context::Context;
 use crate::destination::disk_name;
 use crate::error::Result;
+use crate::proof::{Expectation, Proven};
 use crate::sink::raw::{Bounds, Dress, Pour, RawSink, carry};
 use crate::source::ask::Ask;
+use crate::stage::digest::Received;
 use importd_api::job::Local;
+use importd_host::dir::Dir;
 use std::ffi::OsString;
 
 /// Pulls a disk image.
@@ -43,20 +46,43 @@ fn fetch(request: &Request, bounds: Bounds, case: &Case<'_>, context: &Context) 
         Taken::Bytes(fresh) => *fresh,
     };
     let from = (fetcher, turn, arrivals.share());
-    let mut download = request.receive(fresh, expected, from, context)?;
+    let download = request.receive(fresh, expected, from, context)?;
     room::check(download.announced, request, root, context)?;
 
     let etag = download.version.etag.as_deref();
     let pristine = kept::pristine(&request.url, request.form, etag, &root.path);
     let file_name = local.as_ref().unwrap_or(&pristine);
     let sink = RawSink::create(&root.folder, file_name, Dress::fresh(context.umask))?;
+    let place = (sink, &root.folder);
+    let (proven, received, version) = fill(request, download, place, (expected, bounds), context)?;
+    let kept = kept::Kept {
+        pristine,
+        local,
+        expected,
+        verdict: &claims.verdict(),
+        version: &version,
+        received: &received,
+        is_unconverted: need.is_unconverted,
+    };
+    kept::install(proven, &kept, request, root, context)?;
+    arrivals.install(&kept.pristine, request, root, context)
+}
+
+/// Fills a hidden file in a folder with a download, and proves it.
+pub(super) fn fill(
+    request: &Request,
+    mut download: Download,
+    (sink, folder): (RawSink, &Dir),
+    (expected, bounds): (&Expectation, Bounds),
+    context: &Context,
+) -> Result<(Proven, Received, Version)> {
     // Told in the end: other servers may come in on the way.
     let label = || request.label(&download.origins);
     let body = Body::new(download.pending, request, context);
     let pour = Pour {
         canvas: sink.canvas(),
         bounds,
-        scratch: Some(&root.folder),
+        scratch: Some(folder),
         context,
         fits: &|_| Ok(()),
         complete: &|| expected.check(&label(), &body.received()?),
@@ -67,22 +93,11 @@ fn fetch(request: &Request, bounds: Bounds, case: &Case<'_>, context: &Context) 
     carry::note_origin(
         sink.canvas().fd(),
         &request.url.without_credentials(),
-        etag,
+        download.version.etag.as_deref(),
         download.version.last_modified,
     );
-    let staged = sink.seal()?;
-    let proven = staged.prove(&label(), expected, &received)?;
-    let kept = kept::Kept {
-        pristine,
-        local,
-        expected,
-        verdict: &claims.verdict(),
-        version: &download.version,
-        received: &received,
-        is_unconverted: need.is_unconverted,
-    };
-    kept::install(proven, &kept, request, root, context)?;
-    arrivals.install(&kept.pristine, request, root, context)
+    let proven = sink.seal()?.prove(&label(), expected, &received)?;
+    Ok((proven, received, download.version))
 }
 
 /// What the image is to be called; `None` if the download is only to be kept.

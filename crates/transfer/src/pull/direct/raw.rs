@@ -6,8 +6,8 @@ use crate::context::Context;
 use crate::destination::{FileSite, Hidden};
 use crate::error::{Doing, Error, Result};
 use crate::import::report_success;
-use crate::pull::{Body, Request, room};
-use crate::sink::raw::{Bounds, Dress, Finish, InPlace, Pour, Range, RawSink, carry};
+use crate::pull::{self, Body, Request, room};
+use crate::sink::raw::{Bounds, Dress, Finish, InPlace, Pour, Range, RawSink};
 use crate::source::remote::Fetcher;
 use importd_api::failure::Kind;
 use importd_formats::disk::Format;
@@ -71,33 +71,11 @@ fn fetch_file(
     context: &Context,
 ) -> Result<()> {
     let Hidden { root, name, manner } = hidden;
-    let Started {
-        expected,
-        mut download,
-    } = request.started(fetcher, context)?;
+    let Started { expected, download } = request.started(fetcher, context)?;
     room::check(download.announced, request, root, context)?;
-    let sink = RawSink::create(&root.folder, name, dress)?;
-    let origins = download.origins.clone();
-    let label = || request.label(&origins);
-    let body = Body::new(download.pending, request, context);
-    let pour = Pour {
-        canvas: sink.canvas(),
-        bounds,
-        scratch: Some(&root.folder),
-        context,
-        fits: &|_| Ok(()),
-        complete: &|| expected.check(&label(), &body.received()?),
-    };
-    pour.stream(&mut download.body)
-        .map_err(|error| request.failed_body(error))?;
-    let received = body.received()?;
-    carry::note_origin(
-        sink.canvas().fd(),
-        &request.url.without_credentials(),
-        download.version.etag.as_deref(),
-        download.version.last_modified,
-    );
-    let proven = sink.seal()?.prove(&label(), &expected, &received)?;
+    let place = (RawSink::create(&root.folder, name, dress)?, &root.folder);
+    let wanted = (&expected, bounds);
+    let (proven, _, _) = pull::raw::fill(request, download, place, wanted, context)?;
     proven.install(root, name, *manner, context)?;
     Ok(())
 }
