@@ -3,7 +3,7 @@
 set -euo pipefail
 cd "$(dirname "$0")"
 work=$(mktemp -d); trap 'rm -rf "$work"' EXIT
-mkdir -p corpus/{tar,cpio,checksums,pgp_signature,pgp_keyring,pgp_clear,minisign,gzip,bzip2,xz,zstd,lz4,acl,texts,headers,qcow2,vmdk,vhd,vhdx,vdi} "$work/tree/d"
+mkdir -p corpus/{tar,cpio,checksums,pgp_signature,pgp_keyring,pgp_clear,minisign,gzip,bzip2,xz,zstd,lz4,acl,texts,headers,qcow2,vmdk,vhd,vhdx,vdi,varlink} "$work/tree/d"
 printf 'hello' > "$work/tree/d/f"; ln "$work/tree/d/f" "$work/tree/l"; ln -s d/f "$work/tree/s"; mkfifo "$work/tree/p"
 truncate -s 40K "$work/tree/hole"; printf x | dd of="$work/tree/hole" bs=1 seek=20000 conv=notrunc status=none
 touch "$work/tree/$(printf 'n%.0s' {1..120})"; setfattr -n user.a -v b "$work/tree/d/f" 2>/dev/null || true; setfacl -m u:5:r "$work/tree/d/f" 2>/dev/null || true
@@ -37,6 +37,7 @@ lz4 -qc "$data" > corpus/lz4/one; cat corpus/lz4/one corpus/lz4/one > corpus/lz4
 (cd "$work/tree/d" && cp f x && : > BEST-BEFORE-2030-01-01 && sha256sum f x && sha256sum --tag f && sha512sum x BEST* && openssl sha512 x 2>/dev/null) > corpus/checksums/list || true
 cp fixtures/document.sig corpus/pgp_signature/one; cp fixtures/key.pgp corpus/pgp_keyring/one; cp fixtures/document.asc corpus/pgp_clear/one
 cp fixtures/document.minisig corpus/minisign/signature; cp fixtures/minisign.pub corpus/minisign/key
+printf '\4{"method":"a.b.C","parameters":{"x":[1,"2",null,0.5]},"more":true}\0{"parameters":{},"continues":true}\0{"error":"a.b.E"}\0' > corpus/varlink/calls
 printf 'user::rw-,user:root:r--:0,group::r--,mask::r--,other::---' > corpus/acl/text
 printf 'bytes 5-9/10' > corpus/headers/range; printf 'bytes 5-9/*' > corpus/headers/open
 printf 'https://user:word@example.org:8/a/b.tar.xz?q#f' > corpus/texts/url; printf 'a/../b' > corpus/texts/path

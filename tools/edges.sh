@@ -16,9 +16,10 @@ allowed() { # crate, crates of ours it may use
 allowed api
 allowed formats
 allowed host
-allowed transfer api formats host
-allowed daemon api host
-allowed importctl api
+allowed varlink
+allowed transfer api formats host varlink
+allowed daemon api host varlink
+allowed importctl api varlink
 allowed generator api
 
 never() { # crate, packages that must not be in its tree at any depth
@@ -32,11 +33,11 @@ never() { # crate, packages that must not be in its tree at any depth
 decoders="flate2 bzip2 libbz2-rs-sys liblzma liblzma-sys zstd zstd-sys lz4_flex pgp"
 network="reqwest hyper rustls aws-lc-rs aws-lc-sys"
 # shellcheck disable=SC2086
-for crate in daemon importctl generator api; do never "$crate" $decoders $network; done
+for crate in daemon importctl generator api varlink; do never "$crate" $decoders $network; done
 # shellcheck disable=SC2086
 never formats $network rustix libc-only
 
-for crate in api formats transfer daemon importctl generator; do
+for crate in api formats varlink transfer daemon importctl generator; do
   for root in crates/$crate/src/lib.rs crates/$crate/src/main.rs; do
     [ ! -f "$root" ] || grep -q 'forbid(unsafe_code)' "$root" || bad "$root does not forbid unsafe code"
   done
