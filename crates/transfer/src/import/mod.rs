@@ -14,6 +14,7 @@ use crate::proof::Proven;
 use crate::report::size;
 use crate::source::file::Input;
 use crate::stage::ahead::Ahead;
+use crate::stage::chunks::Copied;
 use crate::stage::meter::{Count, Meter, Observer, percent};
 use crate::stage::sniff;
 use std::ffi::OsStr;
@@ -103,12 +104,12 @@ fn unpacked_and_counted(input: Input, context: &Context) -> Result<(Ahead, Count
     let reader = input.into_reader(context.cancel.clone());
     let meter = Meter::new(reader, context.cancel.clone(), observer);
     let packed = meter.count();
-    let (codec, source) = sniff::unpacked(Box::new(meter))?;
+    let (codec, unpacked) = sniff::unpacked(Box::new(Copied::new(meter)))?;
     context
         .report
         .debug(format!("The source is {}.", codec.name()));
     let unpacked =
-        Ahead::new(source).map_err(|error| crate::Error::io("Failed to start reading", error))?;
+        Ahead::of(unpacked).map_err(|error| crate::Error::io("Failed to start reading", error))?;
     Ok((unpacked, packed))
 }
 

@@ -35,7 +35,6 @@ use crate::source::ask::Ask;
 use crate::source::place::Origins;
 use crate::source::remote::{Fetcher, Remote};
 use crate::source::settings::Settings;
-use crate::stage::Source;
 use crate::stage::ahead::Ahead;
 use crate::stage::digest::{Digest, Pending, Received};
 use crate::stage::meter::{Count, Meter, Observer, percent};
@@ -224,8 +223,7 @@ impl Request {
         let failed = || "Failed to start the download".to_owned();
         let (digest, pending) =
             Digest::followed(meter, expected.wanted(), opened.follower).doing(failed)?;
-        let source: Source = Box::new(digest);
-        let (codec, unpacked) = sniff::unpacked(source)?;
+        let (codec, unpacked) = sniff::unpacked(Box::new(digest))?;
         Ok(Download {
             announced: Announced {
                 bytes: length,
@@ -233,7 +231,11 @@ impl Request {
             },
             origins,
             plain_length: length.filter(|_| codec == Codec::None),
-            body: Ahead::new(unpacked).doing(failed)?,
+            body: match codec {
+                // The network thread is ahead.
+                Codec::None => Ahead::passing(unpacked),
+                _ => Ahead::of(unpacked).doing(failed)?,
+            },
             packed,
             pending,
             version,

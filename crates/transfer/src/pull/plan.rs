@@ -18,13 +18,14 @@ use crate::install::Root;
 use crate::proof::Expectation;
 use crate::report::size;
 use crate::source::remote::{Fetcher, Remote};
+use crate::stage::sniff;
 use importd_api::failure::Kind;
 use importd_api::job::Local;
 use importd_api::name::Form;
 use importd_formats::codec::Codec;
 use importd_host::dir::Dir;
 use serde_json::{Value, json};
-use std::io::{Read, Write};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
@@ -272,15 +273,11 @@ impl Plan {
 
 /// How much it is, and whether that grows: the first bytes say it.
 fn announced(remote: &mut Remote) -> Result<Announced> {
-    let mut start = Vec::new();
-    let magic = Codec::MAGIC_LEN as u64;
-    (&mut remote.body)
-        .take(magic)
-        .read_to_end(&mut start)
-        .doing(|| "Failed to retrieve image file".into())?;
+    let (codec, _) =
+        sniff::look(&mut remote.body).doing(|| "Failed to retrieve image file".into())?;
     Ok(Announced {
         bytes: remote.length,
-        is_packed: Codec::sniff(&start) != Codec::None,
+        is_packed: codec != Codec::None,
     })
 }
 

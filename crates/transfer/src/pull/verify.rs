@@ -8,11 +8,11 @@ use crate::context::Context;
 use crate::error::{Doing, Error, Result};
 use crate::proof::Expectation;
 use crate::source::remote::Fetcher;
+use crate::stage::chunks::{Chunks, Copied, Reader};
 use crate::stage::digest::{Digest, Received};
 use crate::stage::meter::Meter;
 use importd_formats::checksums;
 use std::fs::File;
-use std::io::Read;
 use std::path::PathBuf;
 
 /// A file that is to be compared with what the download must be.
@@ -90,7 +90,7 @@ fn find(
     let result = match (local, &expected) {
         (Some(local), _) => {
             let label = format!("File '{}'", local.path.display());
-            let received = read(local.file, &expected, &label, context)?;
+            let received = read(Copied::new(local.file), &expected, &label, context)?;
             findings.local_bytes = Some(received.bytes);
             expected.check(&label, &received)
         }
@@ -107,14 +107,14 @@ fn find(
 
 /// Reads a source to its end for what the expectation wants to know of it.
 fn read(
-    source: impl Read + Send + 'static,
+    source: impl Chunks,
     expected: &Expectation,
     label: &str,
     context: &Context,
 ) -> Result<Received> {
     let failed = || format!("Failed to read {label}");
     let meter = Meter::new(source, context.cancel.clone(), Box::new(|_bytes| {}));
-    let (mut digest, pending) = Digest::with(meter, expected.wanted()).doing(failed)?;
-    std::io::copy(&mut digest, &mut std::io::sink()).doing(failed)?;
+    let (digest, pending) = Digest::with(meter, expected.wanted()).doing(failed)?;
+    std::io::copy(&mut Reader::new(digest), &mut std::io::sink()).doing(failed)?;
     pending.finish().doing(failed)
 }

@@ -16,13 +16,13 @@ use super::retry::{Again, Miss, Patience, may_pass};
 use super::wire::{Network, Response};
 use crate::error::{Error, Result};
 use crate::report::size;
-use crate::stage::Source;
-use bytes::{Buf, Bytes};
+use crate::stage::chunks::{Chunks, Flow, Then};
+use bytes::Bytes;
 use importd_api::failure::Kind;
 use importd_api::url::Url;
 use reqwest::header::{HeaderMap, HeaderValue, IF_RANGE, RANGE};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::io::{self, Read};
+use std::io;
 use std::ops::Range;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
@@ -86,7 +86,7 @@ enum End {
 struct Ranges {
     shared: Arc<Shared>,
     /// One connection that brings the bytes from `position` on.
-    single: Option<Source>,
+    single: Option<Flow>,
     /// Up to which byte it is read.
     single_end: u64,
     position: u64,
@@ -157,33 +157,38 @@ impl Ranges {
         self.single_end = plan.length;
         Ok(())
     }
+
+    /// Bytes of the single connection that are another's turn: wanted only if it goes on itself.
+    fn give_back(&mut self, bytes: Bytes) {
+        if let Some(single) = self.single.take() {
+            self.single = Some(match bytes.is_empty() {
+                true => single,
+                false => Box::new(Then::new(bytes, single)),
+            });
+        }
+    }
 }
 
-impl Read for Ranges {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        while self.position < self.shared.plan.length && !buffer.is_empty() {
-            if let Some(bytes) = self.current.front_mut() {
-                let length = bytes.len().min(buffer.len());
-                bytes.copy_to_slice(&mut buffer[..length]);
-                if bytes.is_empty() {
-                    self.current.pop_front();
-                }
-                self.position += length as u64;
-                return Ok(length);
+impl Chunks for Ranges {
+    fn chunk(&mut self) -> io::Result<Bytes> {
+        while self.position < self.shared.plan.length {
+            if let Some(chunk) = self.current.pop_front() {
+                self.position += chunk.len() as u64;
+                return Ok(chunk);
             }
             let left = self.single_end.saturating_sub(self.position);
             match self.single.as_mut().filter(|_| left > 0) {
                 Some(single) => {
-                    let most = usize::try_from(left).unwrap_or(usize::MAX);
-                    let most = most.min(buffer.len());
-                    let length = single.read(&mut buffer[..most])?;
-                    self.position += length as u64;
-                    return Ok(length);
+                    let mut chunk = single.chunk()?;
+                    let left = usize::try_from(left).unwrap_or(usize::MAX);
+                    self.give_back(chunk.split_off(left.min(chunk.len())));
+                    self.position += chunk.len() as u64;
+                    return Ok(chunk);
                 }
                 None => self.advance().map_err(Error::into_io)?,
             }
         }
-        Ok(0)
+        Ok(Bytes::new())
     }
 }
 
@@ -293,7 +298,7 @@ impl Plan {
     }
 
     /// One connection from here to the end.
-    fn rest_from(&self, position: u64) -> Result<Source> {
+    fn rest_from(&self, position: u64) -> Result<Flow> {
         let resume = Resume {
             offset: position,
             validator: self.validator.clone(),

@@ -11,7 +11,7 @@ use super::version::Version;
 use super::wire::Network;
 use crate::context::Context;
 use crate::error::{Doing, Error, Result, chain};
-use crate::stage::Source;
+use crate::stage::chunks::{Copied, Flow, Reader};
 use importd_api::failure::Kind;
 use importd_api::url::{Scheme, Url};
 use importd_formats::codec::{self, Codec, Limits};
@@ -35,7 +35,7 @@ pub struct Remote {
     /// Where they come from; told while they come.
     pub origins: Origins,
     /// The bytes.
-    pub body: Source,
+    pub body: Flow,
 }
 
 impl std::fmt::Debug for Remote {
@@ -126,7 +126,7 @@ impl Fetcher {
                     last_modified: None,
                     date: None,
                     origins: Origins::default(),
-                    body: Box::new(input.into_reader(self.context.cancel.clone())),
+                    body: Box::new(Copied::new(input.into_reader(self.context.cancel.clone()))),
                 }))
             }
             (None, None) => {
@@ -253,7 +253,7 @@ impl Fetcher {
         let bytes = loop {
             match self
                 .get(url)
-                .and_then(|remote| read_small(remote.body, url, limit))
+                .and_then(|remote| read_small(Reader::new(remote.body), url, limit))
             {
                 Ok(bytes) => break bytes,
                 Err(error) if matches!(error.kind, Kind::HttpNotFound | Kind::NotFound) => {

@@ -15,11 +15,12 @@ use super::wire::{Body, Network, Response};
 use crate::context::Context;
 use crate::error::{Error, Result, chain};
 use crate::report::size;
+use crate::stage::chunks::Chunks;
 use crate::stage::digest::Running;
 use bytes::Bytes;
 use importd_api::failure::Kind;
 use importd_api::url::Url;
-use std::io::{self, Read};
+use std::io;
 
 /// What a body is asked for again with.
 #[derive(Debug)]
@@ -295,13 +296,11 @@ impl Resuming {
     }
 }
 
-impl Read for Resuming {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        if self.current.is_empty() && !buffer.is_empty() {
+impl Chunks for Resuming {
+    fn chunk(&mut self) -> io::Result<Bytes> {
+        if self.current.is_empty() {
             self.advance().map_err(Error::into_io)?;
         }
-        let length = self.current.len().min(buffer.len());
-        buffer[..length].copy_from_slice(&self.current.split_to(length));
-        Ok(length)
+        Ok(std::mem::take(&mut self.current))
     }
 }

@@ -9,7 +9,7 @@ use super::pace::Pace;
 use super::rate::Rate;
 use super::redirect;
 use super::settings::Settings;
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use importd_host::cancel::Cancel;
 use reqwest::Client;
 use reqwest::header::{
@@ -31,6 +31,10 @@ const CONNECTION_WINDOW_BYTES: u32 = 16 << 20;
 const FRAME_BYTES_MAX: u32 = 128 << 10;
 /// Chunks between the network and the reader; each is at most some hundred KiB.
 const CHUNKS_WAITING: usize = 32;
+/// Chunks below this are small, in bytes.
+const SMALL_BYTES: usize = 64 << 10;
+/// What small chunks are gathered into, in bytes.
+const GATHERED_BYTES: usize = 256 << 10;
 /// Longest ETag kept, in bytes: it becomes an extended attribute.
 const ETAG_MAX: usize = 1024;
 
@@ -76,6 +80,8 @@ pub struct Response {
 #[derive(Debug)]
 pub struct Body {
     chunks: Receiver<Result<Bytes, Failure>>,
+    /// A failure that is told next.
+    failure: Option<Failure>,
     /// A failure has been told; what looks like the end after it is none.
     has_failed: bool,
 }
@@ -175,17 +181,38 @@ impl Body {
     /// [`Failure`] by cause; after it [`Failure::Ended`], again and again.
     pub fn chunk(&mut self) -> Result<Option<Bytes>, Failure> {
         loop {
-            match self.chunks.blocking_recv() {
+            let failure = self.failure.take().map(Err);
+            match failure.or_else(|| self.chunks.blocking_recv()) {
                 None if self.has_failed => return Err(Failure::Ended),
                 None => return Ok(None),
                 Some(Ok(chunk)) if chunk.is_empty() => {}
-                Some(Ok(chunk)) => return Ok(Some(chunk)),
+                Some(Ok(chunk)) => return Ok(Some(self.gathered(chunk))),
                 Some(Err(failure)) => {
                     self.has_failed = true;
                     return Err(failure);
                 }
             }
         }
+    }
+
+    /// Small chunks that are here already come as one: each costs its way through the stages.
+    fn gathered(&mut self, chunk: Bytes) -> Bytes {
+        if chunk.len() >= SMALL_BYTES || self.chunks.is_empty() {
+            return chunk;
+        }
+        let mut gathered = BytesMut::with_capacity(GATHERED_BYTES);
+        gathered.extend_from_slice(&chunk);
+        while gathered.len() + SMALL_BYTES < GATHERED_BYTES {
+            match self.chunks.try_recv() {
+                Ok(Ok(chunk)) => gathered.extend_from_slice(&chunk),
+                Ok(Err(failure)) => {
+                    self.failure = Some(failure);
+                    break;
+                }
+                Err(_) => break,
+            }
+        }
+        gathered.freeze()
     }
 }
 
@@ -325,6 +352,7 @@ fn head_of(
         range: text(headers, CONTENT_RANGE.as_str()).and_then(|text| ContentRange::parse(&text)),
         body: Body {
             chunks,
+            failure: None,
             has_failed: false,
         },
     }

@@ -1,20 +1,25 @@
 //! Reads ahead on a thread of its own.
 
-use super::{BUFFER_BYTES, QUEUE_DEPTH, Source};
+use super::chunks::{Chunks, Copied, Flow};
+use super::{QUEUE_DEPTH, Source};
+use bytes::{Buf, Bytes};
 use std::io::{self, BufRead, Read};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
-/// A source that is read by another thread, a bounded number of buffers in advance.
+/// A source that is read by another thread, a bounded number of chunks in advance.
 ///
 /// The thread ends at the end of the source, at its first error, or when this is dropped (after
-/// the read that it is in). Buffers are reused.
+/// the read that it is in).
 #[derive(Debug)]
 pub struct Ahead {
-    full: Receiver<io::Result<Vec<u8>>>,
-    empty: SyncSender<Vec<u8>>,
-    current: Vec<u8>,
-    position: usize,
+    from: From,
+    current: Bytes,
     ended: bool,
+}
+
+enum From {
+    Thread(Receiver<io::Result<Bytes>>),
+    Flow(Flow),
 }
 
 impl Ahead {
@@ -23,52 +28,68 @@ impl Ahead {
     /// # Errors
     /// When no thread can be started.
     pub fn new(source: Source) -> io::Result<Self> {
-        let (full_in, full) = sync_channel(QUEUE_DEPTH);
-        let (empty, empty_out) = sync_channel(QUEUE_DEPTH + 2);
-        std::thread::Builder::new()
-            .name("read-ahead".into())
-            .spawn(move || read_all(source, &full_in, &empty_out))?;
-        Ok(Self {
-            full,
-            empty,
-            current: Vec::new(),
-            position: 0,
-            ended: false,
-        })
+        Self::of(Box::new(Copied::new(source)))
     }
 
-    fn next_buffer(&mut self) -> io::Result<()> {
-        let used = std::mem::take(&mut self.current);
-        if used.capacity() > 0 {
-            // A reader that has ended needs no buffers.
-            self.empty.try_send(used).unwrap_or(());
+    /// As [`Ahead::new`], of chunks, which are not copied.
+    ///
+    /// # Errors
+    /// As [`Ahead::new`].
+    pub fn of(flow: Flow) -> io::Result<Self> {
+        let (full_in, full) = sync_channel(QUEUE_DEPTH);
+        std::thread::Builder::new()
+            .name("read-ahead".into())
+            .spawn(move || read_all(flow, &full_in))?;
+        Ok(Self::with(From::Thread(full)))
+    }
+
+    /// Takes chunks as they are asked for, of a flow with which somebody keeps ahead already.
+    #[must_use]
+    pub fn passing(flow: Flow) -> Self {
+        Self::with(From::Flow(flow))
+    }
+
+    const fn with(from: From) -> Self {
+        Self {
+            from,
+            current: Bytes::new(),
+            ended: false,
         }
-        self.position = 0;
-        match self.full.recv() {
-            Ok(Ok(buffer)) => {
-                self.ended = buffer.is_empty();
-                self.current = buffer;
-                Ok(())
-            }
-            Ok(Err(error)) => {
-                self.ended = true;
-                Err(error)
-            }
-            Err(std::sync::mpsc::RecvError) => Err(io::Error::other("The reading thread ended")),
-        }
+    }
+
+    fn next_chunk(&mut self) -> io::Result<()> {
+        self.current = Bytes::new();
+        let chunk = match &mut self.from {
+            From::Thread(full) => full
+                .recv()
+                .unwrap_or_else(|_lost| Err(io::Error::other("The reading thread ended"))),
+            From::Flow(flow) => flow.chunk(),
+        };
+        self.ended = chunk.as_ref().map_or(true, Bytes::is_empty);
+        self.current = chunk?;
+        Ok(())
+    }
+}
+
+impl std::fmt::Debug for From {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Thread(_) => "Thread",
+            Self::Flow(_) => "Flow",
+        })
     }
 }
 
 impl BufRead for Ahead {
     fn fill_buf(&mut self) -> io::Result<&[u8]> {
-        while self.position >= self.current.len() && !self.ended {
-            self.next_buffer()?;
+        while self.current.is_empty() && !self.ended {
+            self.next_chunk()?;
         }
-        Ok(self.current.get(self.position..).unwrap_or(&[]))
+        Ok(&self.current)
     }
 
     fn consume(&mut self, amount: usize) {
-        self.position = self.position.saturating_add(amount).min(self.current.len());
+        self.current.advance(amount.min(self.current.len()));
     }
 }
 
@@ -82,21 +103,11 @@ impl Read for Ahead {
     }
 }
 
-/// Reads until the end, an error, or until nobody listens. An empty buffer says the end.
-fn read_all(mut source: Source, full: &SyncSender<io::Result<Vec<u8>>>, empty: &Receiver<Vec<u8>>) {
+/// Reads until the end, an error, or until nobody listens. An empty chunk says the end.
+fn read_all(mut flow: Flow, full: &SyncSender<io::Result<Bytes>>) {
     loop {
-        let mut buffer = empty
-            .try_recv()
-            .unwrap_or_else(|_| Vec::with_capacity(BUFFER_BYTES));
-        buffer.resize(BUFFER_BYTES, 0);
-        let message = fill(source.as_mut(), &mut buffer).map(|length| {
-            buffer.truncate(length);
-            buffer
-        });
-        let last = match &message {
-            Ok(buffer) => buffer.is_empty(),
-            Err(_) => true,
-        };
+        let message = flow.chunk();
+        let last = message.as_ref().map_or(true, Bytes::is_empty);
         if full.send(message).is_err() || last {
             return;
         }
@@ -139,19 +150,28 @@ mod tests {
     #[test]
     fn bytes_come_through_unchanged_and_the_end_is_seen_again_and_again() {
         let data: Vec<u8> = (0..5_000_000u32).map(|i| (i % 251) as u8).collect();
-        let mut ahead = Ahead::new(Box::new(io::Cursor::new(data.clone()))).unwrap();
-        let mut out = Vec::new();
-        ahead.read_to_end(&mut out).unwrap();
-        assert!(out == data);
-        assert_eq!(ahead.read(&mut [0; 9]).unwrap(), 0);
+        let cursor = io::Cursor::new(data.clone());
+        for mut ahead in [
+            Ahead::new(Box::new(cursor.clone())).unwrap(),
+            Ahead::passing(Box::new(Copied::new(cursor))),
+        ] {
+            let mut out = Vec::new();
+            ahead.read_to_end(&mut out).unwrap();
+            assert!(out == data);
+            assert_eq!(ahead.read(&mut [0; 9]).unwrap(), 0);
+        }
     }
 
     #[test]
     fn an_error_arrives_with_its_number_and_then_the_end() {
-        let mut ahead = Ahead::new(Box::new(Failing(3 << 20))).unwrap();
-        let error = io::copy(&mut ahead, &mut io::sink()).unwrap_err();
-        assert_eq!(error.raw_os_error(), Some(5));
-        assert_eq!(ahead.read(&mut [0; 9]).unwrap(), 0);
+        for mut ahead in [
+            Ahead::new(Box::new(Failing(3 << 20))).unwrap(),
+            Ahead::passing(Box::new(Copied::new(Failing(3 << 20)))),
+        ] {
+            let error = io::copy(&mut ahead, &mut io::sink()).unwrap_err();
+            assert_eq!(error.raw_os_error(), Some(5));
+            assert_eq!(ahead.read(&mut [0; 9]).unwrap(), 0);
+        }
     }
 
     #[test]

@@ -1,10 +1,12 @@
 //! Hashes what passes, on a thread of its own.
 
-use super::{BUFFER_BYTES, QUEUE_DEPTH};
+use super::QUEUE_DEPTH;
+use super::chunks::Chunks;
 use crate::error::Error;
 use aws_lc_rs::digest::{Context, SHA256, SHA512};
+use bytes::Bytes;
 use importd_api::failure::Kind;
-use std::io::{self, Read};
+use std::io;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
 /// What a whole source turned out to be.
@@ -60,15 +62,13 @@ impl Running {
     }
 }
 
-/// A source whose bytes are hashed as they pass.
+/// Chunks that are hashed as they pass.
 #[derive(Debug)]
-pub struct Digest<R> {
-    source: R,
+pub struct Digest<C> {
+    source: C,
     /// How many bytes may still come.
     room: Option<u64>,
-    current: Vec<u8>,
     hasher: Option<SyncSender<Message>>,
-    empty: Receiver<Vec<u8>>,
 }
 
 /// The promise of a digest: kept when the source was read to its end, and only then.
@@ -86,16 +86,16 @@ pub trait Follower: Send {
 
 #[derive(Debug)]
 enum Message {
-    Bytes(Vec<u8>),
+    Bytes(Bytes),
     End,
 }
 
-impl<R: Read> Digest<R> {
+impl<C: Chunks> Digest<C> {
     /// Starts the hashing thread.
     ///
     /// # Errors
     /// When no thread can be started.
-    pub fn new(source: R) -> io::Result<(Self, Pending)> {
+    pub fn new(source: C) -> io::Result<(Self, Pending)> {
         Self::with(source, Wanted::default())
     }
 
@@ -103,7 +103,7 @@ impl<R: Read> Digest<R> {
     ///
     /// # Errors
     /// As [`Digest::new`].
-    pub fn with(source: R, wanted: Wanted) -> io::Result<(Self, Pending)> {
+    pub fn with(source: C, wanted: Wanted) -> io::Result<(Self, Pending)> {
         Self::followed(source, wanted, None)
     }
 
@@ -112,17 +112,16 @@ impl<R: Read> Digest<R> {
     /// # Errors
     /// As [`Digest::new`].
     pub fn followed(
-        source: R,
+        source: C,
         wanted: Wanted,
         follower: Option<Box<dyn Follower>>,
     ) -> io::Result<(Self, Pending)> {
         let (hasher, messages) = sync_channel(QUEUE_DEPTH);
-        let (empty_in, empty) = sync_channel(QUEUE_DEPTH + 2);
         let (result_in, result) = sync_channel(1);
         std::thread::Builder::new()
             .name("digest".into())
             .spawn(move || {
-                let received = hash_all(&messages, &empty_in, wanted, follower);
+                let received = hash_all(&messages, wanted, follower);
                 if let Some(received) = received {
                     // The transfer may have failed meanwhile and not want to know.
                     result_in.send(received).unwrap_or(());
@@ -131,24 +130,13 @@ impl<R: Read> Digest<R> {
         let digest = Self {
             source,
             room: wanted.keep_max,
-            current: Vec::with_capacity(BUFFER_BYTES),
             hasher: Some(hasher),
-            empty,
         };
         Ok((digest, Pending(result)))
     }
 }
 
-impl<R> Digest<R> {
-    fn hand_over(&mut self) -> io::Result<()> {
-        let next = self
-            .empty
-            .try_recv()
-            .unwrap_or_else(|_| Vec::with_capacity(BUFFER_BYTES));
-        let buffer = std::mem::replace(&mut self.current, next);
-        self.send(Message::Bytes(buffer))
-    }
-
+impl<C> Digest<C> {
     fn send(&self, message: Message) -> io::Result<()> {
         self.hasher.as_ref().map_or(Ok(()), |hasher| {
             hasher
@@ -158,37 +146,19 @@ impl<R> Digest<R> {
     }
 }
 
-impl<R: Read> Read for Digest<R> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let length = self.source.read(buffer)?;
+impl<C: Chunks> Chunks for Digest<C> {
+    fn chunk(&mut self) -> io::Result<Bytes> {
+        let chunk = self.source.chunk()?;
         if let Some(room) = &mut self.room {
-            *room = room.checked_sub(length as u64).ok_or_else(too_large)?;
+            *room = room.checked_sub(chunk.len() as u64).ok_or_else(too_large)?;
         }
-        if length == 0 && !buffer.is_empty() && self.hasher.is_some() {
-            self.hand_over()?;
+        if !chunk.is_empty() {
+            self.send(Message::Bytes(chunk.clone()))?;
+        } else if self.hasher.is_some() {
             self.send(Message::End)?;
             self.hasher = None;
         }
-        let mut passed = &buffer[..length];
-        while !passed.is_empty() {
-            let room = BUFFER_BYTES - self.current.len();
-            let (now, later) = passed.split_at(room.min(passed.len()));
-            self.current.extend_from_slice(now);
-            if self.current.len() == BUFFER_BYTES {
-                self.hand_over()?;
-            }
-            passed = later;
-        }
-        Ok(length)
-    }
-}
-
-impl<R> Drop for Digest<R> {
-    /// What was read is followed to its last byte, whatever happens to the rest.
-    fn drop(&mut self) {
-        if self.hasher.is_some() && !self.current.is_empty() {
-            self.hand_over().unwrap_or(());
-        }
+        Ok(chunk)
     }
 }
 
@@ -212,7 +182,6 @@ fn too_large() -> io::Error {
 /// Hashes all that comes; `None` if the stage is dropped half-way: there is no digest then.
 fn hash_all(
     messages: &Receiver<Message>,
-    empty: &SyncSender<Vec<u8>>,
     wanted: Wanted,
     mut follower: Option<Box<dyn Follower>>,
 ) -> Option<Received> {
@@ -221,24 +190,22 @@ fn hash_all(
     let mut kept = wanted.keep_max.map(|_| Vec::new());
     let mut bytes = 0u64;
     let is_whole = loop {
-        let mut buffer = match messages.recv() {
-            Ok(Message::Bytes(buffer)) => buffer,
+        let chunk = match messages.recv() {
+            Ok(Message::Bytes(chunk)) => chunk,
             Ok(Message::End) => break true,
             Err(std::sync::mpsc::RecvError) => break false,
         };
-        sha256.update(&buffer);
+        sha256.update(&chunk);
         if let Some(sha512) = &mut sha512 {
-            sha512.update(&buffer);
+            sha512.update(&chunk);
         }
         if let Some(kept) = &mut kept {
-            kept.extend_from_slice(&buffer);
+            kept.extend_from_slice(&chunk);
         }
-        bytes += buffer.len() as u64;
+        bytes += chunk.len() as u64;
         if let Some(follower) = &mut follower {
-            follower.follow(&buffer, &|| finished(sha256.clone()));
+            follower.follow(&chunk, &|| finished(sha256.clone()));
         }
-        buffer.clear();
-        empty.try_send(buffer).unwrap_or(());
     };
     if let Some(follower) = &mut follower {
         follower.end(&|| finished(sha256.clone()));
@@ -260,6 +227,8 @@ fn finished<const N: usize>(context: Context) -> [u8; N] {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::stage::chunks::{Copied, Reader};
+    use std::io::Read;
     use std::sync::{Arc, Mutex};
 
     const EMPTY: [u8; 4] = [0xe3, 0xb0, 0xc4, 0x42];
@@ -268,8 +237,8 @@ mod tests {
     #[test]
     fn digests_are_those_of_the_standard() {
         for (data, start) in [("", EMPTY), ("abc", ABC)] {
-            let (mut digest, pending) = Digest::new(data.as_bytes()).unwrap();
-            io::copy(&mut digest, &mut io::sink()).unwrap();
+            let (digest, pending) = Digest::new(Bytes::from(data)).unwrap();
+            io::copy(&mut Reader::new(digest), &mut io::sink()).unwrap();
             let received = pending.finish().unwrap();
             assert_eq!(received.sha256[..4], start);
             assert_eq!(received.bytes, data.len() as u64);
@@ -278,9 +247,10 @@ mod tests {
 
     #[test]
     fn a_source_not_read_to_its_end_has_no_digest() {
-        let (mut digest, pending) = Digest::new(&b"abcdef"[..]).unwrap();
-        digest.read_exact(&mut [0; 6]).unwrap();
-        drop(digest);
+        let (digest, pending) = Digest::new(Bytes::from("abcdef")).unwrap();
+        let mut reader = Reader::new(digest);
+        reader.read_exact(&mut [0; 6]).unwrap();
+        drop(reader);
         let error = pending.finish().unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::UnexpectedEof);
     }
@@ -306,12 +276,16 @@ mod tests {
     #[test]
     fn a_follower_sees_all_that_was_read_even_if_the_rest_is_not() {
         let data: Vec<u8> = (0..(3 << 20)).map(|i: u32| (i % 251) as u8).collect();
-        for read in [0, 5, 1 << 20, (2 << 20) + 7, 3 << 20] {
+        for count in 0..=3 {
+            let read = count << 20;
             let copier = Copier::default();
             let follower: Box<dyn Follower> = Box::new(copier.clone());
+            let chunks = Copied::new(io::Cursor::new(data.clone()));
             let (mut digest, pending) =
-                Digest::followed(data.as_slice(), Wanted::default(), Some(follower)).unwrap();
-            digest.read_exact(&mut vec![0; read]).unwrap();
+                Digest::followed(chunks, Wanted::default(), Some(follower)).unwrap();
+            for _ in 0..count {
+                digest.chunk().unwrap();
+            }
             drop(digest);
             // The thread is over when its promise is broken.
             pending.finish().unwrap_err();
@@ -325,16 +299,16 @@ mod tests {
     #[test]
     fn large_sources_are_hashed_whole() {
         let data = vec![5u8; (5 << 20) + 3];
-        let (mut digest, pending) = Digest::new(data.as_slice()).unwrap();
-        io::copy(&mut digest, &mut io::sink()).unwrap();
+        let (digest, pending) = Digest::new(Copied::new(io::Cursor::new(data.clone()))).unwrap();
+        io::copy(&mut Reader::new(digest), &mut io::sink()).unwrap();
         let whole = aws_lc_rs::digest::digest(&SHA256, &data);
         assert_eq!(pending.finish().unwrap().sha256, whole.as_ref());
     }
 
     #[test]
     fn more_is_told_only_where_it_is_wanted() {
-        let (mut digest, pending) = Digest::new(&b"abc"[..]).unwrap();
-        io::copy(&mut digest, &mut io::sink()).unwrap();
+        let (digest, pending) = Digest::new(Bytes::from("abc")).unwrap();
+        io::copy(&mut Reader::new(digest), &mut io::sink()).unwrap();
         let received = pending.finish().unwrap();
         assert_eq!((received.sha512, received.kept), (None, None));
 
@@ -342,8 +316,8 @@ mod tests {
             sha512: true,
             keep_max: Some(3),
         };
-        let (mut digest, pending) = Digest::with(&b"abc"[..], wanted).unwrap();
-        io::copy(&mut digest, &mut io::sink()).unwrap();
+        let (digest, pending) = Digest::with(Bytes::from("abc"), wanted).unwrap();
+        io::copy(&mut Reader::new(digest), &mut io::sink()).unwrap();
         let received = pending.finish().unwrap();
         let start: [u8; 4] = [0xdd, 0xaf, 0x35, 0xa1];
         assert_eq!(received.sha512.unwrap()[..4], start);
@@ -357,8 +331,8 @@ mod tests {
             sha512: false,
             keep_max: Some(2),
         };
-        let (mut digest, _pending) = Digest::with(&b"abc"[..], wanted).unwrap();
-        let error = io::copy(&mut digest, &mut io::sink()).unwrap_err();
+        let (digest, _pending) = Digest::with(Bytes::from("abc"), wanted).unwrap();
+        let error = io::copy(&mut Reader::new(digest), &mut io::sink()).unwrap_err();
         assert_eq!(Error::io("", error).kind, Kind::TooLarge);
     }
 }

@@ -1,7 +1,9 @@
 //! Ends a source that is longer than it may be, or far longer than what it was unpacked from.
 
+use super::chunks::Chunks;
 use super::meter::Count;
 use crate::error::{Error, Result};
+use bytes::Bytes;
 use importd_api::failure::Kind;
 use std::io::{self, Read};
 use std::sync::Arc;
@@ -69,7 +71,7 @@ pub struct Limit<R> {
     budget: Budget,
 }
 
-impl<R: Read> Limit<R> {
+impl<R> Limit<R> {
     /// Lets bytes through as long as the budget lasts.
     pub const fn new(source: R, budget: Budget) -> Self {
         Self { source, budget }
@@ -81,6 +83,16 @@ impl<R: Read> Read for Limit<R> {
         let length = self.source.read(buffer)?;
         self.budget.take(length as u64).map_err(Error::into_io)?;
         Ok(length)
+    }
+}
+
+impl<C: Chunks> Chunks for Limit<C> {
+    fn chunk(&mut self) -> io::Result<Bytes> {
+        let chunk = self.source.chunk()?;
+        self.budget
+            .take(chunk.len() as u64)
+            .map_err(Error::into_io)?;
+        Ok(chunk)
     }
 }
 

@@ -1,5 +1,7 @@
 //! Counts what passes, reports progress, and ends a transfer that was cancelled.
 
+use super::chunks::Chunks;
+use bytes::Bytes;
 use importd_host::cancel::Cancel;
 use std::io::{self, Read};
 use std::sync::Arc;
@@ -41,7 +43,7 @@ impl<R> std::fmt::Debug for Meter<R> {
     }
 }
 
-impl<R: Read> Meter<R> {
+impl<R> Meter<R> {
     /// Counts a source.
     pub fn new(source: R, cancel: Cancel, observer: Observer) -> Self {
         Self {
@@ -57,15 +59,28 @@ impl<R: Read> Meter<R> {
     pub fn count(&self) -> Count {
         self.count.clone()
     }
+
+    fn passed(&mut self, length: usize) {
+        self.count.add(length as u64);
+        (self.observer)(self.count.bytes());
+    }
 }
 
 impl<R: Read> Read for Meter<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         self.cancel.check()?;
         let length = self.source.read(buffer)?;
-        self.count.add(length as u64);
-        (self.observer)(self.count.bytes());
+        self.passed(length);
         Ok(length)
+    }
+}
+
+impl<C: Chunks> Chunks for Meter<C> {
+    fn chunk(&mut self) -> io::Result<Bytes> {
+        self.cancel.check()?;
+        let chunk = self.source.chunk()?;
+        self.passed(chunk.len());
+        Ok(chunk)
     }
 }
 

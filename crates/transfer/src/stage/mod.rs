@@ -1,10 +1,12 @@
-//! Adapters between a source and a sink: each takes a `Read` (or `Write`) and is one.
+//! Adapters between a source and a sink: each takes a `Read` (or `Write`) and is one. What is hashed or
+//! read ahead travels in [`chunks`], which are counted, hashed and written without being copied.
 //!
 //! Overlap lives here and nowhere else: [`ahead`] reads on a thread of its own, [`behind`] writes on
 //! one, [`digest`] hashes on one. Queues are bounded by [`QUEUE_DEPTH`] buffers of [`BUFFER_BYTES`].
 
 pub mod ahead;
 pub mod behind;
+pub mod chunks;
 pub mod digest;
 pub mod limit;
 pub mod meter;

@@ -53,12 +53,9 @@ fn answers_that_do_not_fit_make_it_begin_anew() {
 
 #[test]
 fn only_what_is_undamaged_is_used() {
-    // Where a byte is flipped, and from where the download goes on: marks are 4 MiB apart.
-    for (at, resumed) in [
-        ((10 << 20) - 1, Some(8 << 20)),
-        (7 << 20, Some(4 << 20)),
-        (0, None),
-    ] {
+    // Where a byte is flipped, and from where at least the download goes on: marks are 4 MiB apart,
+    // or a little more.
+    for (at, least) in [((10 << 20) - 1, 8 << 20), (7 << 20, 4 << 20), (0, 0)] {
         let Some(site) = Site::new(12) else { return };
         site.leave(10);
         let part = std::fs::OpenOptions::new()
@@ -70,7 +67,9 @@ fn only_what_is_undamaged_is_used() {
         part.read_exact_at(&mut byte, at).unwrap();
         part.write_all_at(&[!byte[0]], at).unwrap();
         site.pull().succeed();
-        assert_eq!(site.resumed_at(), resumed);
+        let resumed = site.resumed_at().unwrap_or(0);
+        assert!((least..=at).contains(&resumed), "{resumed}");
+        assert_eq!(resumed > 0, at > 0);
         site.check();
     }
 }

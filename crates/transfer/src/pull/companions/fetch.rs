@@ -10,10 +10,11 @@ use crate::pull::evidence::claims::Claims;
 use crate::pull::kept;
 use crate::report::size;
 use crate::source::remote::Fetcher;
+use crate::stage::chunks::{Copied, Flow, Reader};
 use crate::stage::digest::Digest;
 use crate::stage::limit::{Budget, Limit};
 use crate::stage::meter::Meter;
-use crate::stage::{Source, sniff};
+use crate::stage::sniff;
 use importd_api::failure::Kind;
 use importd_api::url::Url;
 use importd_host::staging::{Shape, Staging};
@@ -231,7 +232,7 @@ impl<'a> Wish<'a> {
             };
             let is_file = rustix::fs::fstat(&file)
                 .is_ok_and(|stat| FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile);
-            match is_file.then(|| self.take(Box::new(File::from(file)))) {
+            match is_file.then(|| self.take(Box::new(Copied::new(File::from(file))))) {
                 Some(Ok(arrival)) => {
                     let shown = self.root.path.join(&name);
                     let text = format!("Found kept '{}', using it.", shown.display());
@@ -247,18 +248,17 @@ impl<'a> Wish<'a> {
     }
 
     /// Takes bytes in: counted, hashed, unpacked into a hidden file, and proven.
-    fn take(&self, body: Source) -> std::result::Result<Arrival, Failure> {
+    fn take(&self, body: Flow) -> std::result::Result<Arrival, Failure> {
         let most = self.companion.bytes_max();
-        let limited = |source| Limit::new(source, Budget::new(Some(most), 1, None));
+        let limited = |source: Flow| Limit::new(source, Budget::new(Some(most), 1, None));
         let meter = Meter::new(body, self.context.cancel.clone(), Box::new(|_bytes| {}));
         let failed = || format!("Failed to retrieve {}", self.url);
-        let (digest, pending) =
-            Digest::with(limited(Box::new(meter) as Source), self.expected.wanted())
-                .doing(failed)
-                .map_err(Failure::Source)?;
+        let (digest, pending) = Digest::with(limited(Box::new(meter)), self.expected.wanted())
+            .doing(failed)
+            .map_err(Failure::Source)?;
         let (_, unpacked) = sniff::unpacked(Box::new(digest))
             .map_err(|error| Failure::Source(self.named(error)))?;
-        let staging = self.fill(&mut limited(unpacked))?;
+        let staging = self.fill(&mut Reader::new(limited(unpacked)))?;
         let received = pending.finish().doing(failed).map_err(Failure::Source)?;
         let report = &self.context.report;
         report.info(format!(

@@ -8,6 +8,7 @@ use crate::error::{Doing, Error, Result};
 use crate::report::size;
 use crate::source::ask::{Answer, Ask, Resume, Validator};
 use crate::source::remote::{Fetcher, Remote};
+use crate::stage::chunks::{Copied, Then};
 use crate::stage::digest::Follower;
 use importd_host::cancel::Cancelled;
 use importd_host::partial::{Claim, File, Limits};
@@ -122,7 +123,7 @@ impl Turn<'_> {
                     size(resumed),
                     size(remote.length.unwrap_or(resumed)),
                 ));
-                remote.body = Box::new(start.chain(remote.body));
+                remote.body = Box::new(Then::new(Copied::new(start), remote.body));
                 remote.offset = 0;
                 files
             }

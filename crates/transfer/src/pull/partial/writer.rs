@@ -103,16 +103,23 @@ impl Writer {
     }
 }
 
+/// How many bytes there are up to the next multiple of [`HOLE_BYTES`]: holes are whole blocks.
+fn to_border(offset: u64) -> usize {
+    let over = usize::try_from(offset % (HOLE_BYTES as u64)).unwrap_or(0);
+    HOLE_BYTES - over
+}
+
 impl Files {
     fn add(&mut self, bytes: &[u8], so_far: &dyn Fn() -> [u8; 32]) -> io::Result<()> {
-        let mut offset = self.kept;
-        for chunk in bytes.chunks(HOLE_BYTES) {
-            if !is_zero(chunk) {
-                copy::write_at(self.part.as_fd(), chunk, offset)?;
+        let mut left = bytes;
+        while !left.is_empty() {
+            let (stretch, rest) = left.split_at(to_border(self.kept).min(left.len()));
+            if !is_zero(stretch) {
+                copy::write_at(self.part.as_fd(), stretch, self.kept)?;
             }
-            offset += chunk.len() as u64;
+            self.kept += stretch.len() as u64;
+            left = rest;
         }
-        self.kept = offset;
         if self.kept - self.marked < MARK_BYTES {
             return Ok(());
         }

@@ -6,6 +6,7 @@ use super::server::{
 use crate::error::Error;
 use crate::source::ask::{Answer, Ask, Resume, Validator};
 use crate::source::settings::Settings;
+use crate::stage::chunks::Reader;
 use importd_api::failure::Kind;
 use std::io::Read;
 
@@ -182,12 +183,12 @@ fn a_rest_can_be_asked_for_from_the_start_and_breaks_no_less_well() {
             resume: Some(&resume),
             ..Ask::whole(&server.url)
         });
-        let Answer::Body(mut remote) = answer.unwrap() else {
+        let Answer::Body(remote) = answer.unwrap() else {
             panic!("no body");
         };
         assert_eq!((remote.offset, remote.length), (offset, Some(300_000)));
         let mut bytes = Vec::new();
-        remote.body.read_to_end(&mut bytes).unwrap();
+        Reader::new(remote.body).read_to_end(&mut bytes).unwrap();
         assert!(bytes == data[usize::try_from(offset).unwrap()..]);
     }
 }
@@ -200,9 +201,10 @@ fn a_cancel_ends_the_wait_for_a_server_at_once() {
     }]);
     let context = context();
     let fetcher = fetcher(&server, &Settings::default(), &context);
-    let mut remote = fetcher.get(&server.url).unwrap();
-    remote.body.read_exact(&mut vec![0; 100_000]).unwrap();
+    let remote = fetcher.get(&server.url).unwrap();
+    let mut body = Reader::new(remote.body);
+    body.read_exact(&mut vec![0; 100_000]).unwrap();
     context.cancel.cancel();
-    let error = Error::io("Read", remote.body.read(&mut [0]).unwrap_err());
+    let error = Error::io("Read", body.read(&mut [0]).unwrap_err());
     assert_eq!(error.kind, Kind::Cancelled);
 }

@@ -5,6 +5,7 @@ use super::server::{
 };
 use crate::source::remote::Fetcher;
 use crate::source::settings::{CONNECT_TIMEOUT, Settings};
+use crate::stage::chunks::Reader;
 use importd_api::failure::Kind;
 use importd_api::url::Url;
 use std::io::{Read, Write};
@@ -178,8 +179,8 @@ fn a_host_that_is_dead_by_one_protocol_is_reached_by_the_other() {
     let fetcher = Fetcher::new(&url, "test", &settings(0), &context).unwrap();
     let started = std::time::Instant::now();
     let mut bytes = Vec::new();
-    let mut remote = fetcher.get(&url).unwrap();
-    remote.body.read_to_end(&mut bytes).unwrap();
+    let remote = fetcher.get(&url).unwrap();
+    Reader::new(remote.body).read_to_end(&mut bytes).unwrap();
     assert!(bytes == data);
     assert!(started.elapsed() < CONNECT_TIMEOUT / 3);
 }

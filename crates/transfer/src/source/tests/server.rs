@@ -5,6 +5,7 @@ use crate::error::{Error, Result};
 use crate::report::{LogSettings, Report};
 use crate::source::remote::Fetcher;
 use crate::source::settings::Settings;
+use crate::stage::chunks::Reader;
 use importd_api::url::Url;
 use importd_host::cancel::Cancel;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -120,9 +121,9 @@ pub(super) fn fetch(server: &Server, retries: u32) -> Result<Vec<u8>> {
 /// The bytes, and where they came from.
 pub(super) fn fetch_with(server: &Server, settings: &Settings) -> Result<(Vec<u8>, String)> {
     let context = context();
-    let mut remote = fetcher(server, settings, &context).get(&server.url)?;
+    let remote = fetcher(server, settings, &context).get(&server.url)?;
     let mut bytes = Vec::new();
-    let read = remote.body.read_to_end(&mut bytes);
+    let read = Reader::new(remote.body).read_to_end(&mut bytes);
     read.map_err(|error| Error::io("Failed to read", error))?;
     Ok((bytes, remote.origins.to_string()))
 }
