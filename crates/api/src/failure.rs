@@ -96,6 +96,12 @@ impl Kind {
         self.row().1
     }
 
+    /// The kind of a [code](Kind::code).
+    #[must_use]
+    pub fn parse(code: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.code() == code)
+    }
+
     /// The name of the D-Bus error.
     #[must_use]
     pub const fn bus_error(self) -> &'static str {
@@ -182,6 +188,11 @@ mod tests {
     fn codes_are_unique_and_errno_round_trips_where_it_can() {
         let codes: HashSet<_> = Kind::ALL.iter().map(|kind| kind.code()).collect();
         assert_eq!(codes.len(), Kind::ALL.len());
+        assert!(
+            Kind::ALL
+                .iter()
+                .all(|kind| Kind::parse(kind.code()) == Some(*kind))
+        );
         for kind in [
             Kind::NotFound,
             Kind::Exists,

@@ -10,7 +10,8 @@
 //! | [`flags`] | the flag word of the bus methods |
 //! | [`job`] | one transfer, fully checked |
 //! | [`worker`] | a [`job::Job`] as the command line of a worker |
-//! | [`progress`] | what a worker reports on its notify socket |
+//! | [`progress`] | the percentage that a worker reports on its notify socket |
+//! | [`figures`] | what else it reports there: bytes, phase, retries, why it failed |
 //! | [`pull_spec`] | one download asked for at boot |
 //! | [`cache`] | where unfinished downloads are kept |
 //! | [`abbreviation`] | abbreviated options where we have more than the original |
@@ -27,6 +28,7 @@ pub mod bus;
 pub mod cache;
 pub mod class;
 pub mod failure;
+pub mod figures;
 pub mod flags;
 pub mod format;
 pub mod job;

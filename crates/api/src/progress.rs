@@ -1,4 +1,4 @@
-//! What a worker reports on its notify socket.
+//! The percentage that a worker reports on its notify socket; [`crate::figures`] stand beside it.
 
 /// Key of a progress report.
 const PROGRESS_KEY: &str = "X_IMPORT_PROGRESS=";

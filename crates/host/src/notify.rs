@@ -8,6 +8,7 @@ use rustix::net::{
     AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags, SendFlags,
     SocketAddrUnix, SocketFlags, SocketType, UCred,
 };
+use std::ffi::OsStr;
 use std::io::{self, IoSliceMut};
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -29,11 +30,16 @@ impl Notifier {
     /// The socket of the environment, if there is one that can be addressed.
     #[must_use]
     pub fn from_env() -> Option<Self> {
-        let name = std::env::var_os("NOTIFY_SOCKET")?;
-        let bytes = std::os::unix::ffi::OsStrExt::as_bytes(name.as_os_str());
+        Self::to(&std::env::var_os("NOTIFY_SOCKET")?)
+    }
+
+    /// The socket of a name as it stands in `NOTIFY_SOCKET`, if that can be addressed.
+    #[must_use]
+    pub fn to(name: &OsStr) -> Option<Self> {
+        let bytes = std::os::unix::ffi::OsStrExt::as_bytes(name);
         let address = match bytes.split_first()? {
             (b'@', rest) => SocketAddrUnix::new_abstract_name(rest).ok()?,
-            (b'/', _) => SocketAddrUnix::new(name.as_os_str()).ok()?,
+            (b'/', _) => SocketAddrUnix::new(name).ok()?,
             _ => return None,
         };
         Some(Self {

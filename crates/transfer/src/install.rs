@@ -11,6 +11,7 @@ use crate::proof::Proven;
 use crate::quota;
 use crate::report::Report;
 use importd_api::failure::Kind;
+use importd_api::figures::Phase;
 use importd_host::dir::Dir;
 use importd_host::rename::Replace;
 use importd_host::staging::Installed;
@@ -53,6 +54,7 @@ impl Proven {
         manner: Manner,
         context: &Context,
     ) -> Result<Installed> {
+        context.report.phase(Phase::Installing);
         let path = root.path.join(name);
         let shown = path.display();
         if manner.quota && importd_host::subvolume::is_subvolume(self.0.fd()).unwrap_or(false) {

@@ -2,15 +2,15 @@
 //!
 //! Lines go to standard error; started by the daemon (`SYSTEMD_LOG_TARGET=console-prefixed`) each
 //! begins with `<N>`, N being facility daemon and level as in sd-daemon(3). Progress and the result
-//! go to the notify socket: `X_IMPORT_PROGRESS=N%`, and at the end `ERRNO=N` (failures only) and
-//! `EXIT_STATUS=N`, one datagram each.
+//! go to the notify socket: `X_IMPORT_PROGRESS=N%` with the [figures](importd_api::figures) beside it,
+//! and at the end the reason and `ERRNO=N` (failures only) and `EXIT_STATUS=N`, one datagram each.
 
 use crate::error::{Error, chain};
-use importd_api::progress;
+use importd_api::figures::{Figures, Phase, Reason};
 use importd_host::notify::Notifier;
 use std::fmt;
 use std::io::Write;
-use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -34,8 +34,6 @@ pub enum Level {
 const FACILITY_DAEMON: u8 = 3 << 3;
 /// Least time between two progress reports, as in the reference.
 const PROGRESS_INTERVAL: Duration = Duration::from_millis(100);
-/// A percentage that has not been reported yet.
-const NOTHING_REPORTED: u8 = u8::MAX;
 
 /// Where a worker's lines, progress and result go. Shared by all threads of a worker.
 #[derive(Clone)]
@@ -45,10 +43,23 @@ struct Inner {
     notifier: Option<Notifier>,
     prefixed: bool,
     most: Level,
-    percent: AtomicU8,
     /// The result has been told: threads that are still at it have nothing more to say.
     finished: AtomicBool,
-    sent: Mutex<Option<Instant>>,
+    state: Mutex<State>,
+}
+
+/// How far the work is, and what was told of it.
+#[derive(Debug, Default)]
+struct State {
+    figures: Figures,
+    /// The percentage that was told last, and when.
+    percent: Option<(u8, Instant)>,
+    /// The figures that were told last, and when.
+    told: Option<(Figures, Instant)>,
+}
+
+fn is_fresh(at: Instant) -> bool {
+    at.elapsed() < PROGRESS_INTERVAL
 }
 
 impl fmt::Debug for Report {
@@ -81,9 +92,8 @@ impl Report {
             notifier,
             prefixed: settings.target.as_deref() == Some("console-prefixed"),
             most,
-            percent: AtomicU8::new(NOTHING_REPORTED),
             finished: AtomicBool::new(false),
-            sent: Mutex::new(None),
+            state: Mutex::default(),
         }))
     }
 
@@ -130,30 +140,78 @@ impl Report {
     }
 
     /// Reports progress, 0 to 100: if it grew and the last report is not too fresh; the last one,
-    /// 100, always. Says whether it was reported.
+    /// 100, always. Says whether it was reported. What else is known goes along.
     pub fn progress(&self, percent: u8) -> bool {
         let percent = percent.min(100);
-        let last = self.0.percent.load(Ordering::Relaxed);
-        if last != NOTHING_REPORTED && percent <= last {
-            return false;
-        }
-        let Ok(mut sent) = self.0.sent.lock() else {
+        let Ok(mut state) = self.0.state.lock() else {
             return false;
         };
+        let grows = state.percent.is_none_or(|(last, _)| percent > last);
+        let too_early = percent < 100 && state.percent.is_some_and(|(_, at)| is_fresh(at));
+        if !grows || too_early {
+            self.tell_if_due(&mut state);
+            return false;
+        }
+        state.percent = Some((percent, Instant::now()));
+        self.tell(&mut state, Some(percent))
+    }
+
+    /// Notes how many bytes were moved, of how many if that is known; `bytes` never shrinks within a
+    /// phase. Goes out with the next report of progress.
+    pub fn moved(&self, bytes: u64, total: Option<u64>) {
+        if let Ok(mut state) = self.0.state.lock() {
+            state.figures.bytes = bytes;
+            state.figures.total = total;
+        }
+    }
+
+    /// Reports how many bytes were moved, if the last report is not too fresh: for what has no
+    /// percentage.
+    pub fn moved_of_unknown(&self, bytes: u64) {
+        self.moved(bytes, None);
+        if let Ok(mut state) = self.0.state.lock() {
+            self.tell_if_due(&mut state);
+        }
+    }
+
+    /// Reports what the work is at now. Returns what it was at before.
+    pub fn phase(&self, phase: Phase) -> Option<Phase> {
+        let mut state = self.0.state.lock().ok()?;
+        let before = state.figures.phase.replace(phase);
+        if before != Some(phase) {
+            self.tell(&mut state, None);
+        }
+        before
+    }
+
+    /// Reports that a try has failed and will be made again.
+    pub fn retried(&self) {
+        if let Ok(mut state) = self.0.state.lock() {
+            state.figures.retries = state.figures.retries.saturating_add(1);
+            self.tell(&mut state, None);
+        }
+    }
+
+    fn tell_if_due(&self, state: &mut State) {
+        let is_due = state
+            .told
+            .is_none_or(|(told, at)| told != state.figures && !is_fresh(at));
+        if is_due {
+            self.tell(state, None);
+        }
+    }
+
+    /// Sends the figures; says whether the transfer still had something to say.
+    fn tell(&self, state: &mut State, percent: Option<u8>) -> bool {
         if self.0.finished.load(Ordering::Relaxed) {
             return false;
         }
-        let fresh = sent.is_some_and(|at| at.elapsed() < PROGRESS_INTERVAL);
-        if fresh && percent < 100 {
-            return false;
-        }
-        *sent = Some(Instant::now());
-        self.0.percent.store(percent, Ordering::Relaxed);
-        self.send(&progress::to_datagram(percent));
+        state.told = Some((state.figures, Instant::now()));
+        self.send(&state.figures.to_datagram(percent));
         true
     }
 
-    /// Reports the result: the error's line, `ERRNO=` and `EXIT_STATUS=`. Returns the exit status.
+    /// Reports the result: the error's line and kind, `ERRNO=` and `EXIT_STATUS=`. Returns the exit status.
     pub fn finish(&self, result: &Result<(), Error>) -> u8 {
         self.0.finished.store(true, Ordering::Relaxed);
         let status = match result {
@@ -163,7 +221,9 @@ impl Report {
                     importd_api::failure::Kind::Cancelled => Level::Notice,
                     _ => Level::Error,
                 };
-                self.line(level, &format!("{}.", chain(error)));
+                let text = chain(error);
+                self.line(level, &format!("{text}."));
+                self.send(&Reason::new(&text, Some(error.kind)).to_datagram());
                 self.send(&format!("ERRNO={}", error.errno()));
                 error.kind.exit_status()
             }
@@ -201,6 +261,7 @@ pub fn size(bytes: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use importd_host::notify::Receiver;
 
     #[test]
     fn sizes_read_as_in_the_reference() {
@@ -216,6 +277,59 @@ mod tests {
         ] {
             assert_eq!(size(bytes), text);
         }
+    }
+
+    /// What a report has told.
+    struct Told(Receiver, Report);
+
+    impl Told {
+        fn new() -> Self {
+            let (receiver, name) = Receiver::bind_abstract().unwrap();
+            let notifier = Notifier::to(std::ffi::OsStr::new(&name)).unwrap();
+            Self(
+                receiver,
+                Report::new(Some(notifier), &LogSettings::default()),
+            )
+        }
+
+        fn next(&self) -> Option<String> {
+            self.0.recv().unwrap().map(|datagram| datagram.text)
+        }
+    }
+
+    #[test]
+    fn figures_go_along_with_the_progress_and_alone_when_they_are_news() {
+        let told = Told::new();
+        let report = &told.1;
+        assert_eq!(report.phase(Phase::Downloading), None);
+        let text = "X_IMPORTD_BYTES=0\nX_IMPORTD_PHASE=downloading\nX_IMPORTD_RETRIES=0";
+        assert_eq!(told.next().unwrap(), text);
+        assert_eq!(report.phase(Phase::Downloading), Some(Phase::Downloading));
+        assert!(report.progress(0));
+        assert!(told.next().unwrap().starts_with("X_IMPORT_PROGRESS=0%\n"));
+        report.moved(5, Some(10));
+        assert!(!report.progress(50), "too fresh");
+        assert_eq!(told.next(), None);
+        report.retried();
+        let text = "X_IMPORTD_BYTES=5\nX_IMPORTD_TOTAL=10\nX_IMPORTD_PHASE=downloading\n\
+                    X_IMPORTD_RETRIES=1";
+        assert_eq!(told.next().unwrap(), text);
+        report.moved(10, Some(10));
+        assert!(report.progress(100));
+        assert!(
+            told.next()
+                .unwrap()
+                .starts_with("X_IMPORT_PROGRESS=100%\nX_IMPORTD_BYTES=10\n")
+        );
+        let error = Error::new(importd_api::failure::Kind::Corrupt, "It is broken");
+        report.finish(&Err(error));
+        assert!(!report.progress(100));
+        report.phase(Phase::Installing);
+        let text = "X_IMPORTD_REASON=It is broken\nX_IMPORTD_KIND=corrupt";
+        assert_eq!(told.next().unwrap(), text);
+        assert_eq!(told.next().unwrap(), "ERRNO=74");
+        assert_eq!(told.next().unwrap(), "EXIT_STATUS=1");
+        assert_eq!(told.next(), None);
     }
 
     #[test]

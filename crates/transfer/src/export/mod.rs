@@ -15,6 +15,7 @@ use crate::context::Context;
 use crate::error::{Error, Result};
 use crate::images::Places;
 use importd_api::failure::Kind;
+use importd_api::figures::Phase;
 use importd_api::format::Format;
 use importd_api::name::ImageName;
 use importd_formats::codec::{Codec, EncodeOptions};
@@ -69,6 +70,7 @@ impl Request {
     }
 
     fn announce(&self, path: &std::path::Path, context: &Context) {
+        context.report.phase(Phase::Writing);
         let target = self.file.as_ref().map_or_else(
             || "standard output".into(),
             |file| file.display().to_string(),

@@ -36,6 +36,7 @@ pub fn run(request: &Request, context: &Context) -> Result<()> {
     cage::enter_export(&path, output.folder(), context)?;
 
     let progress = |bytes: u64| {
+        context.report.moved(bytes, Some(picture.size));
         let now = percent(bytes, picture.size);
         if now < 100 && context.report.progress(now) {
             context.report.info(format!("Exported {now}%."));

@@ -57,6 +57,12 @@ impl Total {
         self.done = self.done.saturating_add(bytes);
     }
 
+    /// How much is written, and of how much if that is known; entries count beside their contents.
+    pub(super) fn figures(&self) -> (u64, Option<u64>) {
+        let whole = Some(self.whole.bytes()).filter(|whole| *whole > 0);
+        (self.done, whole)
+    }
+
     /// How much is written, if the whole is known; below 100, which is for the very end.
     pub(super) fn percent(&self) -> Option<u8> {
         match self.whole.bytes() {

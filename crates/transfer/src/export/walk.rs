@@ -90,9 +90,11 @@ impl<'a, W: Write> Walk<'a, W> {
     }
 
     fn tell(&self) {
+        let (done, whole) = self.total.figures();
         let Some(now) = self.total.percent() else {
-            return;
+            return self.context.report.moved_of_unknown(done);
         };
+        self.context.report.moved(done, whole);
         if self.context.report.progress(now) {
             self.context.report.info(format!("Exported {now}%."));
         }

@@ -11,6 +11,7 @@ use crate::report::size;
 use crate::sink::tree::{FolderInPlace, single_tree};
 use crate::source::file;
 use importd_api::failure::Kind;
+use importd_api::figures::Phase;
 use importd_host::cancel::Cancelled;
 use importd_host::dir::Dir;
 use importd_host::staging::Staging;
@@ -33,6 +34,7 @@ pub fn run(request: &Request, context: &Context) -> Result<()> {
         |path| path.display().to_string(),
     );
     let source = file::folder(request.source.as_deref())?;
+    context.report.phase(Phase::Reading);
     context.report.info(format!(
         "Importing '{label}', saving as '{}'.",
         request.destination
@@ -141,8 +143,12 @@ fn copy(
     let tell = |progress: &CopyProgress<'_>| {
         context.cancel.check()?;
         lines.tell(progress);
+        let (done, whole) = progress.work();
         if let Some(percent) = progress.percent() {
+            context.report.moved(done, whole);
             observe(percent);
+        } else {
+            context.report.moved_of_unknown(done);
         }
         Ok(())
     };

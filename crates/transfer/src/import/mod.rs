@@ -17,6 +17,7 @@ use crate::stage::ahead::Ahead;
 use crate::stage::chunks::Copied;
 use crate::stage::meter::{Count, Meter, Observer, percent};
 use crate::stage::sniff;
+use importd_api::figures::Phase;
 use std::ffi::OsStr;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -42,6 +43,7 @@ impl Request {
             Some(path) => Input::open(path)?,
             None => Input::standard()?,
         };
+        context.report.phase(Phase::Reading);
         let (label, destination) = (&input.label, &self.destination);
         context.report.info(match offset {
             Some(offset) => {
@@ -78,6 +80,7 @@ pub(crate) fn observer(context: &Context, length: Option<u64>) -> Observer {
     let mut told = Instant::now();
     Box::new(move |bytes| {
         let Some(length) = length else {
+            report.moved_of_unknown(bytes);
             // Of a pipe nobody knows how much is left, only how much has come.
             if told.elapsed() >= LINE_INTERVAL {
                 told = Instant::now();
@@ -85,6 +88,7 @@ pub(crate) fn observer(context: &Context, length: Option<u64>) -> Observer {
             }
             return;
         };
+        report.moved(bytes, Some(length));
         let now = percent(bytes, length);
         // The last report is made when the image is installed.
         if now < 100 && report.progress(now) {

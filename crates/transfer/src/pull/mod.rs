@@ -40,6 +40,7 @@ use crate::stage::digest::{Digest, Pending, Received};
 use crate::stage::meter::{Count, Meter, Observer, percent};
 use crate::stage::sniff;
 use importd_api::failure::Kind;
+use importd_api::figures::Phase;
 use importd_api::job::Local;
 use importd_api::name::Form;
 use importd_api::url::{Scheme, Url};
@@ -201,6 +202,7 @@ impl Request {
         (fetcher, turn, done): (&Fetcher, &Turn<'_>, u8),
         context: &Context,
     ) -> Result<Download> {
+        context.report.phase(Phase::Downloading);
         let Fresh { remote, version } = fresh;
         let is_kept = self.keep_download || self.local == Local::Pristine;
         let remote = fetcher.spread(&self.url, remote);
@@ -277,6 +279,7 @@ impl Request {
         self.begin(context)?;
         let (root, fetcher, store) = self.enter(context)?;
         self.until_settled(context, || {
+            context.report.phase(Phase::Checking);
             let claims = self.claims(&fetcher, context)?;
             let expected = claims.expect_image()?;
             let turn = Turn::take(store.as_ref(), self, context)?;
@@ -316,6 +319,7 @@ impl Request {
         let received = pending
             .finish()
             .doing(|| format!("Failed to hash the download of {}", self.url))?;
+        context.report.phase(Phase::Verifying);
         context.report.info(format!(
             "Acquired {} for {}.",
             size(received.bytes),
@@ -349,7 +353,10 @@ fn observer(
     let mut started = Instant::now();
     let mut told = (started, 0);
     Box::new(move |bytes| {
-        let Some(length) = length else { return };
+        let Some(length) = length else {
+            return report.moved_of_unknown(bytes);
+        };
+        report.moved(bytes, Some(length));
         let now = percent(bytes, length);
         let share = done + u64::from(now) * left / 100;
         report.progress(u8::try_from(share).unwrap_or(0));

@@ -4,6 +4,7 @@ use super::settings::Settings;
 use crate::context::Context;
 use crate::error::{Error, Result, chain};
 use importd_api::failure::Kind;
+use importd_api::figures::Phase;
 use rustix::rand::{GetRandomFlags, getrandom};
 use std::time::Duration;
 
@@ -118,7 +119,12 @@ impl Patience {
             self.used,
             self.retries
         ));
+        context.report.retried();
+        let before = context.report.phase(Phase::Waiting);
         let paused = context.cancel.pause(pause);
+        if let Some(before) = before {
+            context.report.phase(before);
+        }
         paused.map_err(|error| Error::io("Failed to wait for the next try", error))
     }
 

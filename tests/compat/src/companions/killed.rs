@@ -27,7 +27,8 @@ fn a_killed_pull_leaves_only_what_the_next_one_sweeps() {
     loop {
         let length = socket.recv(&mut note).unwrap();
         let text = String::from_utf8_lossy(&note[..length]).into_owned();
-        if text.starts_with("X_IMPORT_PROGRESS=") && text != "X_IMPORT_PROGRESS=0%" {
+        let first = text.lines().next().unwrap_or_default();
+        if first.starts_with("X_IMPORT_PROGRESS=") && first != "X_IMPORT_PROGRESS=0%" {
             break;
         }
     }

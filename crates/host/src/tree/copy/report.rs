@@ -25,6 +25,13 @@ impl CopyProgress<'_> {
         self.place.path_of(self.name)
     }
 
+    /// How much of the work is done, and of how much if that is known, in bytes; entries count beside
+    /// their contents.
+    #[must_use]
+    pub const fn work(&self) -> (u64, Option<u64>) {
+        (self.work, self.total)
+    }
+
     /// How much of the work is done, 0 to 99; `None` while nobody knows how much there is.
     #[must_use]
     pub fn percent(&self) -> Option<u8> {
