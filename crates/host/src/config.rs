@@ -7,15 +7,17 @@
 //! # Source
 //! systemd.syntax(7); systemd-system.conf(5), section "Configuration Directories and Precedence".
 
-use crate::report::Report;
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
+/// The name of the main file.
+pub const NAME: &str = "importd.conf";
+
 /// Where the files are, the most important first.
-pub(super) const FOLDERS: [&str; 4] = [
+pub const FOLDERS: [&str; 4] = [
     "/etc/systemd",
     "/run/systemd",
     "/usr/local/lib/systemd",
@@ -27,26 +29,33 @@ const FILE_BYTES_MAX: u64 = 1 << 20;
 
 /// `KEY=VALUE` in a section.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Assignment {
-    pub(super) section: String,
-    pub(super) key: String,
-    pub(super) value: String,
+pub struct Assignment {
+    /// The section's name; empty before the first.
+    pub section: String,
+    /// What stands before the `=`.
+    pub key: String,
+    /// What stands behind it.
+    pub value: String,
     /// File and line, for messages.
-    pub(super) place: String,
+    pub place: String,
 }
+
+/// Takes a warning: one sentence.
+pub type Warn<'a> = &'a mut dyn FnMut(String);
 
 /// All assignments in all files called `name`, those that count more later. What cannot be read is
 /// warned of and left out.
-pub(super) fn read(folders: &[&Path], name: &str, report: &Report) -> Vec<Assignment> {
+#[must_use]
+pub fn read(folders: &[&Path], name: &str, warn: Warn<'_>) -> Vec<Assignment> {
     let mut assignments = Vec::new();
     for path in files(folders, name) {
         let mut text = String::new();
         let opened = File::open(&path).map(|file| file.take(FILE_BYTES_MAX));
         match opened.and_then(|mut file| file.read_to_string(&mut text)) {
-            Ok(_) => parse(&text, &path, &mut assignments, report),
+            Ok(_) => parse(&text, &path, &mut assignments, warn),
             Err(error) => {
                 let shown = path.display();
-                report.warning(format!("{shown} is left out: it cannot be read: {error}."));
+                warn(format!("{shown} is left out: it cannot be read: {error}."));
             }
         }
     }
@@ -76,7 +85,7 @@ fn files(folders: &[&Path], name: &str) -> Vec<PathBuf> {
     files
 }
 
-fn parse(text: &str, path: &Path, assignments: &mut Vec<Assignment>, report: &Report) {
+fn parse(text: &str, path: &Path, assignments: &mut Vec<Assignment>, warn: Warn<'_>) {
     let mut section = String::new();
     let mut lines = text.lines().enumerate();
     while let Some((number, first)) = lines.next() {
@@ -107,7 +116,7 @@ fn parse(text: &str, path: &Path, assignments: &mut Vec<Assignment>, report: &Re
                 place,
             });
         } else {
-            report.warning(format!(
+            warn(format!(
                 "{place}: the line is left out: it assigns nothing."
             ));
         }
@@ -117,8 +126,7 @@ fn parse(text: &str, path: &Path, assignments: &mut Vec<Assignment>, report: &Re
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::LogSettings;
-    use importd_host::dir::Dir;
+    use crate::dir::Dir;
 
     fn put(path: &Path, text: &str) {
         drop(Dir::create_all(path.parent().unwrap(), 0o700).unwrap());
@@ -136,9 +144,8 @@ mod tests {
         put(&etc.join("x.conf.d/30.conf"), "");
         put(&etc.join("x.conf.d/10.conf"), "[A]\nk=10\n");
         put(&etc.join("x.conf.d/40.bak"), "[A]\nk=backup\n");
-        let report = Report::new(None, &LogSettings::default());
         let folders = [etc.as_path(), usr.as_path(), Path::new("/nowhere")];
-        let values: Vec<String> = read(&folders, "x.conf", &report)
+        let values: Vec<String> = read(&folders, "x.conf", &mut |text| panic!("{text}"))
             .into_iter()
             .map(|assignment| assignment.value)
             .collect();
@@ -149,8 +156,13 @@ mod tests {
     fn lines_have_the_syntax_of_systemd() {
         let text = "lost=1\n# c\n; c\n\n[A]\n k = v w \nl=a\\\n# c\n  b\nnothing\n[B]\nk=\nm=\\";
         let mut found = Vec::new();
-        let report = Report::new(None, &LogSettings::default());
-        parse(text, Path::new("/f"), &mut found, &report);
+        let mut warnings = Vec::new();
+        let warn = &mut |text| warnings.push(text);
+        parse(text, Path::new("/f"), &mut found, warn);
+        assert_eq!(
+            warnings,
+            ["/f:10: the line is left out: it assigns nothing."]
+        );
         let found: Vec<_> = found
             .iter()
             .map(|one| {

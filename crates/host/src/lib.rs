@@ -12,7 +12,10 @@
 //! | [`subvolume`], [`quota`] | btrfs: subvolumes, snapshots, quota groups |
 //! | [`child`] | worker processes |
 //! | [`notify`] | the notify socket, both ends |
+//! | [`config`] | configuration files, as systemd reads its own |
 //! | [`cancel`] | the end by SIGTERM and SIGINT, noticed everywhere |
+//! | [`control_signal`] | the signal that asks services for small things |
+//! | [`memory`] | memory that was freed, given back; how much there is |
 //! | [`sandbox`] | what a worker gives up before it looks at foreign bytes |
 //!
 //! The only crate of the project where `unsafe` is allowed: in modules that say so, one operation a
@@ -22,9 +25,12 @@ pub mod attributes;
 pub mod cancel;
 pub mod canvas;
 pub mod child;
+pub mod config;
+pub mod control_signal;
 pub mod copy;
 pub mod device;
 pub mod dir;
+pub mod memory;
 pub mod notify;
 pub mod partial;
 pub mod project;

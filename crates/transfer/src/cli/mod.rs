@@ -5,7 +5,6 @@
 //! rely on. Nothing here is global: the environment is read once, in [`run`].
 
 mod clean;
-mod config;
 mod disk;
 mod environment;
 mod evidence;

@@ -1,6 +1,5 @@
 //! Options and configuration about the network.
 
-use super::config::{self, Assignment};
 use super::values;
 use crate::error::{Error, Result};
 use crate::report::Report;
@@ -8,12 +7,13 @@ use crate::source::ranges::CONNECTIONS_MAX;
 use crate::source::settings::Settings;
 use importd_api::failure::Kind;
 use importd_api::url::{Scheme, Url};
+use importd_host::config::{self, Assignment};
 use std::num::NonZeroU64;
 use std::path::Path;
 use std::time::Duration;
 
-/// The file that says how downloads are made.
-const CONFIG_NAME: &str = "importd.conf";
+/// The section of `importd.conf` that is for the service, and none of a worker's business.
+const SERVICE_SECTION: &str = "Service";
 /// Longest time that may be waited for, in seconds: a day. More is a mistake of units.
 const SECONDS_MAX: u64 = 24 * 60 * 60;
 /// Most tries.
@@ -81,7 +81,7 @@ impl NetworkOptions {
 /// out: nobody may be able to mend them who only wants to download something.
 pub(super) fn configured(settings: Settings, report: &Report) -> Settings {
     let folders = config::FOLDERS.map(Path::new);
-    let assignments = config::read(&folders, CONFIG_NAME, report);
+    let assignments = config::read(&folders, config::NAME, &mut |text| report.warning(text));
     configured_by(&assignments, settings, report)
 }
 
@@ -99,6 +99,9 @@ fn configured_by(assignments: &[Assignment], mut settings: Settings, report: &Re
 fn assign(assignment: &Assignment, settings: &mut Settings) -> Result<()> {
     let usual = Settings::default();
     let (section, key) = (assignment.section.as_str(), assignment.key.as_str());
+    if section == SERVICE_SECTION {
+        return Ok(());
+    }
     let value = Some(assignment.value.as_str()).filter(|value| !value.is_empty());
     match (section, key, value) {
         ("Transfer", "Retries", Some(value)) => settings.retries = retries(value)?,
