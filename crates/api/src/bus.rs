@@ -24,14 +24,14 @@ pub const ERROR_TRANSFER_IN_PROGRESS: &str = "org.freedesktop.import1.TransferIn
 pub const ERROR_INVALID_ARGS: &str = "org.freedesktop.DBus.Error.InvalidArgs";
 /// Error: a descriptor with status flags that a worker cannot rely on.
 pub const ERROR_DESCRIPTOR_FLAGS: &str = "System.Error.EREMOTEIO";
-/// Error: [`TRANSFERS_MAX`] transfers are running.
+/// Error: as many transfers are running and waiting as may be.
 pub const ERROR_TRANSFERS_MAX: &str = "System.Error.E2BIG";
 /// Error: the daemon has been told to stop and starts nothing any more.
 pub const ERROR_SHUTTING_DOWN: &str = "System.Error.ESHUTDOWN";
 /// Error: the caller may only do that if a person is asked.
 pub const ERROR_INTERACTION_REQUIRED: &str =
     "org.freedesktop.DBus.Error.InteractiveAuthorizationRequired";
-/// Most transfers at once.
+/// How many transfers run at once, unless another number is set.
 pub const TRANSFERS_MAX: usize = 64;
 /// Value of `Progress` while nothing is known.
 pub const PROGRESS_UNKNOWN: f64 = -f64::MAX;
@@ -43,6 +43,15 @@ pub const SIZE_UNKNOWN: u64 = u64::MAX;
 pub fn transfer_path(id: u32) -> String {
     format!("{TRANSFER_ROOT}/_{id}")
 }
+
+/// Interface of the manager object for what is ours, docs/bus.md.
+pub const OWN_MANAGER_INTERFACE: &str = "io.importd.Manager1";
+/// Interface of a transfer object for what is ours, docs/bus.md.
+pub const OWN_TRANSFER_INTERFACE: &str = "io.importd.Transfer1";
+/// Word for a kind of failure that nobody knows, in `Finished`.
+pub const KIND_UNKNOWN: &str = "unknown";
+/// Value of `Total` and `TimeLeft` while nothing is known.
+pub const FIGURE_UNKNOWN: u64 = u64::MAX;
 
 /// How a transfer ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -93,19 +93,23 @@ impl Authority {
         }
     }
 
-    /// Decides whether the caller behind a message may do something.
+    /// Decides whether the caller behind a message may do something; returns the caller's user.
     ///
     /// # Errors
     /// [`Refusal::Denied`], also when the bus cannot say who the caller is (it has left); what polkit
     /// says; [`Refusal::TooManyQuestions`].
-    pub async fn ask(&self, connection: &Connection, request: &Request<'_>) -> Result<(), Refusal> {
+    pub async fn ask(
+        &self,
+        connection: &Connection,
+        request: &Request<'_>,
+    ) -> Result<u32, Refusal> {
         let header = request.call.header();
         let uid = match header.sender() {
             Some(caller) => uid_of(connection, caller).await,
             None => None,
         };
-        if self.is_granted(uid) {
-            return Ok(());
+        if let Some(uid) = uid.filter(|_| self.is_granted(uid)) {
+            return Ok(uid);
         }
         let may_ask = self.scope == Scope::System && request.action.polkit_id().is_some();
         let Some(uid) = uid.filter(|_| may_ask) else {
@@ -119,7 +123,7 @@ impl Authority {
             details: &request.details,
             is_interactive: flags.contains(Flags::ALLOW_INTERACTIVE_AUTH),
         };
-        question.ask(connection).await
+        question.ask(connection).await.map(|()| uid)
     }
 
     /// Whether a user may do everything.

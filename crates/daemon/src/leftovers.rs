@@ -30,10 +30,16 @@ impl ImageRoots {
         tokio::task::spawn_blocking(move || folders.iter().for_each(|folder| sweep(folder)));
     }
 
+    /// The folder in which a job makes its image, if it is known.
+    #[must_use]
+    pub fn of<'a>(&'a self, job: &'a Job) -> Option<&'a Path> {
+        let own = job.image_root.as_deref();
+        own.or_else(|| self.0.get(&job.class).map(PathBuf::as_path))
+    }
+
     /// Removes what the killed worker of a job left.
     pub fn sweep_after(&self, job: &Job) {
-        let folder = job.image_root.as_ref().or_else(|| self.0.get(&job.class));
-        if let Some(folder) = folder.cloned() {
+        if let Some(folder) = self.of(job).map(Path::to_owned) {
             tokio::task::spawn_blocking(move || sweep(&folder));
         }
     }

@@ -2,7 +2,10 @@
 //!
 //! | module | holds |
 //! |---|---|
+//! | [`command_line`] | its options, and what `--introspect-cli` says of them |
 //! | [`settings`] | what the daemon was told by its command line and environment |
+//! | [`configuration`] | what its section of `importd.conf` says |
+//! | [`control`], [`pressure`] | what it is asked for by signals, and when memory is short |
 //! | [`lifetime`] | from the first connection to the last worker: the one loop |
 //! | [`bus`] | D-Bus: objects, methods, signals; translates, decides nothing |
 //! | [`authorize`] | who may start and cancel |
@@ -10,7 +13,9 @@
 //! | [`request`] | what a caller asked for, checked into a job |
 //! | [`descriptor`] | which descriptors of callers are taken |
 //! | [`manager`] | the table of transfers; knows no bus type |
+//! | [`queue`] | which transfers wait for a place, and whose turn it is |
 //! | [`transfer`] | one transfer's states and edges |
+//! | [`pace`] | how fast bytes come |
 //! | [`worker`] | a worker process: start, stop, its output as events |
 //! | [`readiness`] | waiting for descriptors |
 //! | [`lines`] | the bytes a worker writes as log lines |
@@ -31,6 +36,9 @@
 
 pub mod authorize;
 pub mod bus;
+pub mod command_line;
+pub mod configuration;
+pub mod control;
 pub mod descriptor;
 pub mod echo;
 pub mod ids;
@@ -41,7 +49,10 @@ pub mod lines;
 pub mod log;
 pub mod manager;
 pub mod open_files;
+pub mod pace;
 pub mod polkit;
+pub mod pressure;
+pub mod queue;
 pub mod readiness;
 pub mod refusal;
 pub mod request;

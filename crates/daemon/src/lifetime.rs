@@ -8,21 +8,26 @@
 //! name is taken once more, and the service manager asked for patience.
 
 use crate::bus::service::{Input, Service, ServiceError};
+use crate::configuration;
+use crate::control::{self, Request, Requests};
 use crate::ids::Ids;
 use crate::leftovers::{self, ImageRoots};
-use crate::manager::{Manager, Notice};
+use crate::manager::Manager;
+use crate::open_files;
+use crate::queue::Limits;
 use crate::readiness::watch;
 use crate::settings::Settings;
 use crate::worker::{Event, Launcher};
+use importd_api::failure::Kind;
 use importd_host::child::ExitOutcome;
 use importd_host::notify::{Datagram, Receiver};
 use sd_notify::NotifyState;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
+use std::path::PathBuf;
 use std::pin::pin;
 use std::time::Duration;
 use tokio::io::unix::AsyncFd;
-use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, Interval, MissedTickBehavior};
 
@@ -61,6 +66,29 @@ pub enum Error {
     BusLost,
 }
 
+impl Error {
+    /// The number for `ERRNO=`, sd_notify(3).
+    #[must_use]
+    pub fn errno(&self) -> i32 {
+        match self {
+            Error::SetUp { source, .. } => source.raw_os_error().unwrap_or(Kind::Io.errno()),
+            Error::Service(ServiceError::NameTaken) => Kind::Exists.errno(),
+            Error::Service(_) | Error::BusLost => Kind::Io.errno(),
+        }
+    }
+}
+
+/// Tells the service manager how it ends.
+pub fn say_farewell(result: &Result<(), Error>) {
+    match result {
+        Ok(()) => notify(&[NotifyState::Custom("EXIT_STATUS=0")]),
+        Err(error) => notify(&[
+            NotifyState::Errno(error.errno().unsigned_abs()),
+            NotifyState::Custom("EXIT_STATUS=1"),
+        ]),
+    }
+}
+
 fn set_up(what: &'static str) -> impl FnOnce(io::Error) -> Error {
     move |source| Error::SetUp { what, source }
 }
@@ -73,7 +101,7 @@ fn set_up(what: &'static str) -> impl FnOnce(io::Error) -> Error {
 /// # Cancellation
 /// Workers are left to their parent-death signal.
 pub async fn run(settings: Settings) -> Result<(), Error> {
-    let mut stops = Stops::new().map_err(set_up("signal handlers"))?;
+    let mut requests = Requests::new(&settings.pressure).map_err(set_up("signal handlers"))?;
     let (receiver, notify_socket) = Receiver::bind_abstract().map_err(set_up("notify socket"))?;
     let notify_ready = receiver.as_fd().try_clone_to_owned().and_then(watch);
     let notify_ready = notify_ready.map_err(set_up("notify socket"))?;
@@ -87,7 +115,9 @@ pub async fn run(settings: Settings) -> Result<(), Error> {
         events: sender,
     };
     let ids = Ids::open(settings.runtime_directory.as_deref());
-    let table = Manager::new(settings.scope, ids, launcher);
+    let mut table =
+        Manager::new(settings.scope, ids, launcher).with_roots(settings.image_roots.clone());
+    table.set_limits(limits(&settings.configuration));
     let address = settings.bus_address.as_deref();
     let service = Service::connect(settings.scope, address, settings.places).await?;
     service.claim_name().await?;
@@ -97,6 +127,7 @@ pub async fn run(settings: Settings) -> Result<(), Error> {
         table,
         service,
         image_roots: settings.image_roots,
+        configuration: settings.configuration,
         receiver,
         notify_ready,
         events,
@@ -107,12 +138,9 @@ pub async fn run(settings: Settings) -> Result<(), Error> {
         is_stopping: false,
         bus_is_lost: false,
     };
-    notify(&[
-        NotifyState::Ready,
-        NotifyState::Status("Processing requests..."),
-    ]);
+    notify(&READY);
     loop {
-        daemon.until_done(&mut stops).await;
+        daemon.until_done(&mut requests).await;
         if daemon.bus_is_lost {
             return Err(Error::BusLost);
         }
@@ -137,6 +165,8 @@ struct Daemon {
     table: Manager,
     service: Service,
     image_roots: ImageRoots,
+    /// Folders of the configuration.
+    configuration: Vec<PathBuf>,
     receiver: Receiver,
     /// Tells when the receiver has something.
     notify_ready: AsyncFd<OwnedFd>,
@@ -154,9 +184,9 @@ struct Daemon {
 
 impl Daemon {
     /// Does what there is to do until told to stop, or until there has been nothing for a while.
-    async fn until_done(&mut self, stops: &mut Stops) {
+    async fn until_done(&mut self, requests: &mut Requests) {
         while !(self.is_stopping && self.table.is_empty()) {
-            if self.turn(stops).await == Turn::Rested {
+            if self.turn(requests).await == Turn::Rested {
                 tracing::debug!("Nothing to do, exiting");
                 notify(&STOPPING);
                 return;
@@ -165,7 +195,7 @@ impl Daemon {
     }
 
     /// Waits for one thing to happen and handles it.
-    async fn turn(&mut self, stops: &mut Stops) -> Turn {
+    async fn turn(&mut self, requests: &mut Requests) -> Turn {
         let is_at_rest = self.table.is_empty() && self.service.is_at_rest();
         let end = self.rest.map(|rest| self.quiet_since + rest);
         tokio::select! {
@@ -178,10 +208,14 @@ impl Daemon {
                 ask_for_patience();
                 return Turn::Done;
             }
+            () = at(self.service.changes_due()) => {
+                self.service.tell_changes(&self.table).await;
+                return Turn::Done;
+            }
             () = at(end), if is_at_rest => return Turn::Rested,
-            () = stops.next() => self.stop(),
-            Some(event) = self.events.recv() => self.handle(event).await,
-            datagram = next_datagram(&self.receiver, &self.notify_ready) => self.take(datagram).await,
+            request = requests.next() => self.obey(request),
+            Some(event) = self.events.recv() => self.handle(event),
+            datagram = next_datagram(&self.receiver, &self.notify_ready) => self.take(datagram),
             input = self.service.next(), if !self.bus_is_lost => match input {
                 Input::Closed => {
                     self.bus_is_lost = true;
@@ -190,6 +224,7 @@ impl Daemon {
                 input => self.service.serve(input, &mut self.table).await,
             },
         }
+        self.service.announce(&mut self.table).await;
         self.quiet_since = Instant::now();
         Turn::Done
     }
@@ -204,14 +239,13 @@ impl Daemon {
         Ok(())
     }
 
-    async fn handle(&mut self, event: Event) {
+    fn handle(&mut self, event: Event) {
         if let Event::Exited { id, exit } = event {
             // What a worker reported before it ended has arrived before its end is seen.
-            self.take_datagrams().await;
+            self.take_datagrams();
             self.clean_up(id, exit);
         }
-        let notice = self.table.apply(event);
-        self.announce(notice).await;
+        self.table.apply(event);
     }
 
     /// Removes what a worker could not remove itself.
@@ -241,6 +275,34 @@ impl Daemon {
         }
     }
 
+    fn obey(&mut self, request: Request) {
+        match request {
+            Request::Stop => self.stop(),
+            Request::Reload => self.reload(),
+            Request::Control(number) => control::obey(number, &self.table),
+            Request::SaveMemory => control::save_memory(),
+        }
+    }
+
+    /// Reads the configuration again.
+    fn reload(&mut self) {
+        if self.is_stopping {
+            return;
+        }
+        let mut reloading = vec![NotifyState::Reloading];
+        // Without the time the service manager could mistake an older answer for this one.
+        reloading.extend(NotifyState::monotonic_usec_now().ok());
+        reloading.push(NotifyState::Status("Reloading configuration..."));
+        notify(&reloading);
+        let limits = limits(&self.configuration);
+        self.table.set_limits(limits);
+        tracing::info!(
+            "Read the configuration again: at most {} transfers run at once.",
+            self.table.limits().running
+        );
+        notify(&READY);
+    }
+
     fn stop(&mut self) {
         if self.is_stopping {
             self.table.kill_all();
@@ -251,28 +313,19 @@ impl Daemon {
         self.table.stop_all();
     }
 
-    async fn announce(&self, notice: Option<Notice>) {
-        if let Some(notice) = notice {
-            self.service.announce(notice).await;
-        }
-    }
-
     /// Takes the datagrams that have arrived.
-    async fn take_datagrams(&mut self) {
+    fn take_datagrams(&mut self) {
         for _ in 0..DATAGRAMS_AT_ONCE {
             match self.receiver.recv().transpose() {
-                Some(datagram) => self.take(datagram).await,
+                Some(datagram) => self.take(datagram),
                 None => return,
             }
         }
     }
 
-    async fn take(&mut self, datagram: io::Result<Datagram>) {
+    fn take(&mut self, datagram: io::Result<Datagram>) {
         match datagram {
-            Ok(datagram) => {
-                let notice = self.table.report(datagram.pid, &datagram.text);
-                self.announce(notice).await;
-            }
+            Ok(datagram) => self.table.report(datagram.pid, &datagram.text),
             Err(error) => tracing::warn!("A notification could not be received: {error}"),
         }
     }
@@ -292,28 +345,6 @@ async fn next_datagram(receiver: &Receiver, ready: &AsyncFd<OwnedFd>) -> io::Res
         });
         if let Ok(received) = received {
             return received;
-        }
-    }
-}
-
-/// The signals that ask the daemon to stop.
-struct Stops {
-    terminate: Signal,
-    interrupt: Signal,
-}
-
-impl Stops {
-    fn new() -> io::Result<Self> {
-        Ok(Self {
-            terminate: signal(SignalKind::terminate())?,
-            interrupt: signal(SignalKind::interrupt())?,
-        })
-    }
-
-    async fn next(&mut self) {
-        tokio::select! {
-            _ = self.terminate.recv() => {}
-            _ = self.interrupt.recv() => {}
         }
     }
 }
@@ -341,6 +372,17 @@ async fn at(end: Option<Instant>) {
         None => std::future::pending().await,
     }
 }
+
+/// The limits that the configuration sets, as far as the descriptors allow.
+fn limits(configuration: &[PathBuf]) -> Limits {
+    configuration::limits(configuration).within(open_files::most())
+}
+
+/// What the service manager hears when we can be called.
+const READY: [NotifyState<'static>; 2] = [
+    NotifyState::Ready,
+    NotifyState::Status("Processing requests..."),
+];
 
 /// What the service manager hears when we are about to end.
 const STOPPING: [NotifyState<'static>; 2] = [

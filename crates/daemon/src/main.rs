@@ -5,6 +5,7 @@
 use clap::Parser;
 use importd_api::class::Scope;
 use importd_daemon::bus::object::describe;
+use importd_daemon::command_line::{self, Arguments};
 use importd_daemon::lifetime::{self, Error};
 use importd_daemon::log;
 use importd_daemon::open_files;
@@ -25,24 +26,6 @@ const BLOCKING_THREADS: usize = 2;
 /// server is gone, must not hold the exit.
 const BLOCKING_PATIENCE: Duration = Duration::from_secs(2);
 
-/// Import, export and download VM and container images.
-#[derive(Debug, Parser)]
-#[command(name = "systemd-importd")]
-struct Arguments {
-    /// Show the version
-    #[arg(long)]
-    version: bool,
-    /// Serve the images of the system, on the system bus (default)
-    #[arg(long, overrides_with = "user")]
-    system: bool,
-    /// Serve the images of the calling user, on the session bus
-    #[arg(long)]
-    user: bool,
-    /// Print the D-Bus introspection of an object and exit; "list" names the objects
-    #[arg(long, value_name = "PATH")]
-    bus_introspect: Option<String>,
-}
-
 fn main() -> ExitCode {
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
@@ -50,6 +33,9 @@ fn main() -> ExitCode {
     };
     if arguments.version {
         return print(&format!("{}\n", importd_api::VERSION));
+    }
+    if arguments.introspect_cli {
+        return describe_options();
     }
     if let Some(path) = arguments.bus_introspect {
         return introspect(&path);
@@ -66,7 +52,9 @@ fn main() -> ExitCode {
         tracing::warn!("The limit of open files could not be raised: {error}");
         None
     });
-    match serve(settings) {
+    let result = serve(settings);
+    lifetime::say_farewell(&result);
+    match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             tracing::error!("{error}");
@@ -101,6 +89,13 @@ fn explain(error: &clap::Error) -> ExitCode {
         ExitCode::FAILURE
     } else {
         ExitCode::SUCCESS
+    }
+}
+
+fn describe_options() -> ExitCode {
+    match command_line::describe() {
+        Ok(text) => print(&text),
+        Err(_impossible) => ExitCode::FAILURE,
     }
 }
 

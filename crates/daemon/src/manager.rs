@@ -1,24 +1,42 @@
-//! The table of running transfers.
+//! The table of transfers: those that run, and those that wait for a place.
 //!
-//! Knows no bus type: requests come as [`Job`]s, everything that happens goes out as [`Notice`]s,
-//! which whoever serves an interface translates.
+//! Knows no bus type: requests come as [`Order`]s, everything that happens goes out as [`Notice`]s,
+//! in the order in which it happened, which whoever serves an interface translates.
 
 use crate::ids::Ids;
+use crate::leftovers::ImageRoots;
 use crate::log;
+use crate::queue::{Limits, Queue};
 use crate::refusal::Refusal;
 use crate::transfer::{Stop, Transfer, product_name};
 use crate::worker::{Event, Launcher, Worker};
-use importd_api::bus::{Outcome, TRANSFERS_MAX};
+use importd_api::bus::Outcome;
 use importd_api::class::Scope;
+use importd_api::figures::{Figures, Reason};
 use importd_api::job::{Job, Work};
 use importd_api::progress;
 use importd_host::child::ExitOutcome;
 use std::collections::BTreeMap;
 use std::os::fd::OwnedFd;
+use std::time::{Instant, SystemTime};
+
+/// Priority of a worker's lines that report an error, and of all that are worse.
+const PRIORITY_ERROR: u32 = 3;
+/// The level in a priority; the rest is the facility.
+const PRIORITY_LEVEL: u32 = 7;
+/// Priority of our own lines to a transfer's listeners: level info, facility daemon, as workers'.
+const PRIORITY_OWN_INFO: u32 = 30;
+/// The same with level error.
+const PRIORITY_OWN_ERROR: u32 = 27;
 
 /// Something that happened to a transfer.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Notice {
+    /// It has been accepted; it runs already, or waits.
+    Added {
+        /// The transfer.
+        id: u32,
+    },
     /// Its worker wrote a line.
     Line {
         /// The transfer.
@@ -35,13 +53,31 @@ pub enum Notice {
         /// How much, 0 to 1.
         fraction: f64,
     },
+    /// Its state or its figures are others.
+    Changed {
+        /// The transfer.
+        id: u32,
+    },
     /// It has ended and is no longer in the table.
     Removed {
         /// The transfer.
         id: u32,
         /// How.
         outcome: Outcome,
+        /// Why, if it is not done.
+        reason: Option<Reason>,
     },
+}
+
+/// A request, checked and authorised.
+#[derive(Debug)]
+pub struct Order {
+    /// What is to be done.
+    pub job: Job,
+    /// The caller's descriptor, if the job has one.
+    pub stream: Option<OwnedFd>,
+    /// The caller.
+    pub owner: u32,
 }
 
 /// The transfers of one daemon.
@@ -50,27 +86,58 @@ pub struct Manager {
     scope: Scope,
     ids: Ids,
     launcher: Launcher,
-    running: BTreeMap<u32, Running>,
+    roots: ImageRoots,
+    limits: Limits,
+    transfers: BTreeMap<u32, Entry>,
+    queue: Queue,
+    notices: Vec<Notice>,
     is_stopping: bool,
 }
 
 #[derive(Debug)]
-struct Running {
+struct Entry {
     transfer: Transfer,
-    worker: Worker,
+    life: Life,
+}
+
+#[derive(Debug)]
+enum Life {
+    /// With the caller's descriptor.
+    Waiting(Option<OwnedFd>),
+    Running(Worker),
+}
+
+/// How many transfers there are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// With a worker.
+    pub running: usize,
+    /// Waiting for a place.
+    pub queued: usize,
 }
 
 impl Manager {
-    /// An empty table.
+    /// An empty table with the usual limits, whose images are nowhere that it knows.
     #[must_use]
-    pub const fn new(scope: Scope, ids: Ids, launcher: Launcher) -> Self {
+    pub fn new(scope: Scope, ids: Ids, launcher: Launcher) -> Self {
         Self {
             scope,
             ids,
             launcher,
-            running: BTreeMap::new(),
+            roots: ImageRoots::default(),
+            limits: Limits::USUAL,
+            transfers: BTreeMap::new(),
+            queue: Queue::default(),
+            notices: Vec::new(),
             is_stopping: false,
         }
+    }
+
+    /// The same with the folders in which images are made.
+    #[must_use]
+    pub fn with_roots(mut self, roots: ImageRoots) -> Self {
+        self.roots = roots;
+        self
     }
 
     /// Whose images the transfers work on.
@@ -85,31 +152,142 @@ impl Manager {
         &self.launcher.log
     }
 
-    /// Starts a transfer; `stream` is the caller's descriptor if the job has one. Returns its
+    /// How many transfers there may be.
+    #[must_use]
+    pub const fn limits(&self) -> Limits {
+        self.limits
+    }
+
+    /// Sets how many transfers there may be. Lower limits end nothing: they hold for what comes.
+    pub fn set_limits(&mut self, limits: Limits) {
+        self.limits = limits;
+        self.start_waiting();
+    }
+
+    /// How many transfers there are.
+    #[must_use]
+    pub fn counts(&self) -> Counts {
+        let queued = self.queue.len();
+        Counts {
+            running: self.transfers.len().saturating_sub(queued),
+            queued,
+        }
+    }
+
+    /// Accepts a transfer, which is started at once or when there is a place for it. Returns its
     /// number.
     ///
     /// # Errors
     /// [`Refusal::AddressInProgress`], [`Refusal::ImageInProgress`], [`Refusal::TooMany`],
-    /// [`Refusal::Stopping`] or [`Refusal::Start`].
-    pub fn start(&mut self, job: Job, stream: Option<OwnedFd>) -> Result<u32, Refusal> {
-        let id = self.admit(&job)?;
-        let worker = self.launcher.launch(id, &job, stream)?;
-        tracing::debug!(
-            "Started {} as transfer {id}, process {}",
-            job.kind(),
-            worker.pid()
-        );
-        self.insert(id, job, worker);
+    /// [`Refusal::TooManyOfUser`], [`Refusal::Stopping`] or [`Refusal::Start`].
+    pub fn start(&mut self, order: Order) -> Result<u32, Refusal> {
+        let Order { job, stream, owner } = order;
+        let id = self.admit(&job, owner)?;
+        if self.has_place() {
+            let worker = self.launcher.launch(id, &job, stream)?;
+            self.insert(id, self.transfer(job, owner), Life::Running(worker));
+        } else {
+            self.insert(id, self.transfer(job, owner), Life::Waiting(stream));
+        }
         Ok(id)
     }
 
-    fn insert(&mut self, id: u32, job: Job, worker: Worker) {
-        let transfer = Transfer::new(job);
-        self.running.insert(id, Running { transfer, worker });
+    fn transfer(&self, job: Job, owner: u32) -> Transfer {
+        let name = product_name(&job);
+        let root = self.roots.of(&job).filter(|_| !name.is_empty());
+        let path = root.map(|root| root.join(name).to_string_lossy().into_owned());
+        Transfer::new(job, owner, path.unwrap_or_default())
+    }
+
+    fn has_place(&self) -> bool {
+        self.queue.is_empty() && self.counts().running < self.limits.running
+    }
+
+    fn insert(&mut self, id: u32, transfer: Transfer, life: Life) {
+        let (owner, waits) = (transfer.owner(), matches!(life, Life::Waiting(_)));
+        let kind = transfer.job().kind();
+        self.transfers.insert(id, Entry { transfer, life });
+        self.notices.push(Notice::Added { id });
+        if waits {
+            let running = self.limits.running;
+            tracing::debug!("Transfer {id}, {kind}, waits: {running} are running");
+            self.queue.push(owner, id);
+            self.say(
+                id,
+                PRIORITY_OWN_INFO,
+                "Waiting for another transfer to end.",
+            );
+        } else {
+            self.begun(id);
+        }
+    }
+
+    fn say(&mut self, id: u32, priority: u32, text: &str) {
+        let text = text.to_owned();
+        self.notices.push(Notice::Line { id, priority, text });
+    }
+
+    fn begun(&mut self, id: u32) {
+        let Some(entry) = self.transfers.get_mut(&id) else {
+            return;
+        };
+        entry.transfer.begin(SystemTime::now());
+        if let Life::Running(worker) = &entry.life {
+            let (kind, pid) = (entry.transfer.job().kind(), worker.pid());
+            tracing::debug!("Started {kind} as transfer {id}, process {pid}");
+        }
+    }
+
+    /// Starts what waits, as far as there are places.
+    fn start_waiting(&mut self) {
+        while !self.is_stopping && self.counts().running < self.limits.running {
+            let Some(id) = self.next_waiting() else {
+                return;
+            };
+            let Some(entry) = self.transfers.get_mut(&id) else {
+                continue;
+            };
+            let Life::Waiting(stream) = &mut entry.life else {
+                continue;
+            };
+            let stream = stream.take();
+            match self.launcher.launch(id, entry.transfer.job(), stream) {
+                Ok(worker) => {
+                    entry.life = Life::Running(worker);
+                    self.begun(id);
+                    self.notices.push(Notice::Changed { id });
+                }
+                Err(refusal) => self.give_up(id, &refusal),
+            }
+        }
+    }
+
+    fn next_waiting(&mut self) -> Option<u32> {
+        let mut running: BTreeMap<u32, usize> = BTreeMap::new();
+        for entry in self.transfers.values() {
+            if matches!(entry.life, Life::Running(_)) {
+                *running.entry(entry.transfer.owner()).or_default() += 1;
+            }
+        }
+        self.queue
+            .next(|uid| running.get(&uid).copied().unwrap_or(0))
+    }
+
+    /// Ends a transfer that could not be started when its turn came.
+    fn give_up(&mut self, id: u32, refusal: &Refusal) {
+        let text = refusal.to_string();
+        tracing::error!("Transfer {id} could not be started: {text}");
+        self.say(id, PRIORITY_OWN_ERROR, &text);
+        self.transfers.remove(&id);
+        self.notices.push(Notice::Removed {
+            id,
+            outcome: Outcome::Failed,
+            reason: Some(Reason::new(&text, refusal.kind())),
+        });
     }
 
     /// Checks a job against the table and gives it a number.
-    fn admit(&mut self, job: &Job) -> Result<u32, Refusal> {
+    fn admit(&mut self, job: &Job, owner: u32) -> Result<u32, Refusal> {
         if self.is_stopping {
             return Err(Refusal::Stopping);
         }
@@ -124,12 +302,26 @@ impl Manager {
                 name: product_name(job),
             });
         }
-        if self.running.len() >= TRANSFERS_MAX {
-            tracing::warn!("{TRANSFERS_MAX} transfers are running, another one is refused");
-            return Err(Refusal::TooMany);
+        if !self.has_place() {
+            self.check_queue(owner)?;
         }
-        let running = &self.running;
-        Ok(self.ids.next(|id| running.contains_key(&id)))
+        let transfers = &self.transfers;
+        Ok(self.ids.next(|id| transfers.contains_key(&id)))
+    }
+
+    /// Whether one more of a user may wait.
+    fn check_queue(&self, owner: u32) -> Result<(), Refusal> {
+        let Counts { running, queued } = self.counts();
+        if queued >= self.limits.waiting {
+            tracing::warn!("{running} transfers run, {queued} wait, another one is refused");
+            return Err(Refusal::TooMany { running, queued });
+        }
+        let queued = self.queue.len_of(owner);
+        if queued >= self.limits.waiting_of_user {
+            tracing::warn!("{queued} transfers of user {owner} wait, another one is refused");
+            return Err(Refusal::TooManyOfUser(queued));
+        }
+        Ok(())
     }
 
     /// Asks a transfer to stop; its end comes as a [`Notice`].
@@ -140,88 +332,167 @@ impl Manager {
         if id == 0 {
             return Err(Refusal::NoId);
         }
-        let running = self
-            .running
+        let entry = self
+            .transfers
             .get_mut(&id)
             .ok_or(Refusal::NoSuchTransfer(id))?;
-        running.worker.stop(running.transfer.cancel());
+        if let Life::Running(worker) = &entry.life {
+            worker.stop(entry.transfer.cancel());
+            self.notices.push(Notice::Changed { id });
+        } else {
+            self.drop_waiting(id);
+        }
         Ok(())
+    }
+
+    /// Ends a transfer that waits.
+    fn drop_waiting(&mut self, id: u32) {
+        if let Some(entry) = self.transfers.remove(&id) {
+            self.queue.remove(entry.transfer.owner(), id);
+            self.notices.push(Notice::Removed {
+                id,
+                outcome: Outcome::Canceled,
+                reason: Some(cancelled()),
+            });
+        }
     }
 
     /// Asks all transfers to stop, and starts no more from now on.
     pub fn stop_all(&mut self) {
         self.is_stopping = true;
-        for running in self.running.values_mut() {
-            running.worker.stop(running.transfer.cancel());
+        let ids: Vec<u32> = self.transfers.keys().copied().collect();
+        for id in ids {
+            // All of them are there.
+            self.cancel(id).unwrap_or(());
         }
     }
 
     /// Kills what is still running.
     pub fn kill_all(&mut self) {
-        for running in self.running.values() {
-            running.worker.stop(Stop::AtOnce);
+        for entry in self.transfers.values() {
+            if let Life::Running(worker) = &entry.life {
+                worker.stop(Stop::AtOnce);
+            }
         }
     }
 
-    /// Whether nothing is running.
+    /// Whether nothing runs or waits.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.running.is_empty()
+        self.transfers.is_empty()
     }
 
-    /// A running transfer.
+    /// A transfer that runs or waits.
     #[must_use]
     pub fn get(&self, id: u32) -> Option<&Transfer> {
-        self.running.get(&id).map(|running| &running.transfer)
+        self.transfers.get(&id).map(|entry| &entry.transfer)
     }
 
-    /// The running transfers by number.
+    /// The transfers that run or wait, by number.
     pub fn transfers(&self) -> impl Iterator<Item = (u32, &Transfer)> {
-        self.running
+        self.transfers
             .iter()
-            .map(|(id, running)| (*id, &running.transfer))
+            .map(|(id, entry)| (*id, &entry.transfer))
+    }
+
+    /// What has happened since this was last asked.
+    #[must_use]
+    pub fn take_notices(&mut self) -> Vec<Notice> {
+        std::mem::take(&mut self.notices)
     }
 
     /// Takes what a worker did.
-    pub fn apply(&mut self, event: Event) -> Option<Notice> {
+    pub fn apply(&mut self, event: Event) {
         match event {
             Event::Line { id, line } => {
                 log::worker_line(id, line.priority, &line.text);
-                self.running.contains_key(&id).then_some(Notice::Line {
-                    id,
-                    priority: line.priority,
-                    text: line.text,
-                })
+                if let Some(entry) = self.transfers.get_mut(&id) {
+                    if line.priority & PRIORITY_LEVEL <= PRIORITY_ERROR {
+                        entry.transfer.complain(&line.text);
+                    }
+                    self.say(id, line.priority, &line.text);
+                }
             }
             Event::Exited { id, exit } => {
                 log_exit(id, exit);
-                let running = self.running.remove(&id)?;
-                let outcome = running.transfer.end(exit);
-                Some(Notice::Removed { id, outcome })
+                if let Some(entry) = self.transfers.remove(&id) {
+                    self.ended(id, &entry.transfer, exit);
+                }
+                self.start_waiting();
             }
         }
     }
 
-    /// Takes a datagram that process `pid` sent to the notify socket. Only progress counts, and
-    /// only of workers themselves.
-    pub fn report(&mut self, pid: i32, datagram: &str) -> Option<Notice> {
-        let sender = self.running.iter_mut().find(|(_, r)| r.worker.pid() == pid);
-        let Some((id, running)) = sender else {
-            tracing::warn!("Got notification datagram from unexpected peer {pid}, ignoring.");
-            return None;
+    fn ended(&mut self, id: u32, transfer: &Transfer, exit: ExitOutcome) {
+        let outcome = transfer.end(exit);
+        let whole = 1.0;
+        if outcome == Outcome::Done && transfer.progress() < whole {
+            // Whoever shows a bar sees its end.
+            let fraction = whole;
+            self.notices.push(Notice::Progress { id, fraction });
+        }
+        let reason = match outcome {
+            Outcome::Done => None,
+            Outcome::Canceled => Some(cancelled()),
+            Outcome::Failed => Some(transfer.reason().cloned().unwrap_or_else(|| end_of(exit))),
         };
-        match progress::from_datagram(datagram)? {
-            Ok(percent) => running.transfer.report(percent).then(|| Notice::Progress {
-                id: *id,
-                fraction: running.transfer.progress(),
-            }),
-            Err(value) => {
+        self.notices.push(Notice::Removed {
+            id,
+            outcome,
+            reason,
+        });
+    }
+
+    /// Takes a datagram that process `pid` sent to the notify socket. Only progress, figures and
+    /// reasons count, and only of workers themselves.
+    pub fn report(&mut self, pid: i32, datagram: &str) {
+        let is_sender =
+            |entry: &Entry| matches!(&entry.life, Life::Running(worker) if worker.pid() == pid);
+        let sender = self
+            .transfers
+            .iter_mut()
+            .find(|(_, entry)| is_sender(entry));
+        let Some((id, entry)) = sender else {
+            tracing::warn!("Got notification datagram from unexpected peer {pid}, ignoring.");
+            return;
+        };
+        let (id, transfer) = (*id, &mut entry.transfer);
+        if let Some(reason) = Reason::from_datagram(datagram) {
+            transfer.explain(reason);
+        }
+        let figures = Figures::from_datagram(datagram);
+        let mut is_changed =
+            figures.is_some_and(|figures| transfer.measure(figures, Instant::now()));
+        match progress::from_datagram(datagram) {
+            Some(Ok(percent)) if transfer.report(percent) => {
+                let fraction = transfer.progress();
+                self.notices.push(Notice::Progress { id, fraction });
+                is_changed = true;
+            }
+            Some(Err(value)) => {
                 let value: String = value.chars().take(32).collect();
                 tracing::warn!("Transfer {id} reported the progress {value:?}, ignoring.");
-                None
             }
+            Some(Ok(_)) | None => {}
+        }
+        if is_changed {
+            self.notices.push(Notice::Changed { id });
         }
     }
+}
+
+fn cancelled() -> Reason {
+    let kind = importd_api::failure::Kind::Cancelled;
+    Reason::new("Transfer aborted", Some(kind))
+}
+
+/// The reason of a worker that gives none.
+fn end_of(exit: ExitOutcome) -> Reason {
+    let text = match exit {
+        ExitOutcome::Exited(code) => format!("The worker ended with exit status {code}"),
+        ExitOutcome::Signaled(signal) => format!("The worker was terminated by signal {signal}"),
+    };
+    Reason::new(&text, None)
 }
 
 fn pulls_the_same(one: &Job, other: &Job) -> bool {

@@ -21,3 +21,9 @@ pub fn raise() -> io::Result<Option<u64>> {
     rustix::process::setrlimit(Resource::Nofile, raised)?;
     Ok(limit.current)
 }
+
+/// How many descriptors this process may have now; `None` if there is no bound.
+#[must_use]
+pub fn most() -> Option<u64> {
+    rustix::process::getrlimit(Resource::Nofile).current
+}

@@ -57,9 +57,17 @@ pub enum Refusal {
         /// The image's name.
         name: String,
     },
-    /// [`bus::TRANSFERS_MAX`] transfers are running.
-    #[error("Argument list too long")]
-    TooMany,
+    /// All places for transfers are taken, and all in the queue.
+    #[error("Too many transfers: {running} are running and {queued} waiting; try again later")]
+    TooMany {
+        /// How many run.
+        running: usize,
+        /// How many wait.
+        queued: usize,
+    },
+    /// The caller has too many transfers in the queue.
+    #[error("Too many transfers: {0} of yours are waiting; try again later")]
+    TooManyOfUser(usize),
     /// Zero is no transfer's number.
     #[error("Invalid transfer id")]
     NoId,
@@ -126,7 +134,7 @@ impl Refusal {
             Refusal::AddressInProgress(_) | Refusal::ImageInProgress { .. } => {
                 Kind::InProgress.bus_error()
             }
-            Refusal::TooMany => bus::ERROR_TRANSFERS_MAX,
+            Refusal::TooMany { .. } | Refusal::TooManyOfUser(_) => bus::ERROR_TRANSFERS_MAX,
             Refusal::NoSuchTransfer(_) => Kind::NoSuchTransfer.bus_error(),
             Refusal::Denied(_) | Refusal::NotGranted(_) | Refusal::NoPolkit(..) => {
                 Kind::Denied.bus_error()
@@ -137,12 +145,24 @@ impl Refusal {
             Refusal::Stopping => bus::ERROR_SHUTTING_DOWN,
             Refusal::Descriptor(source)
             | Refusal::Start { source, .. }
-            | Refusal::List { source, .. } => source
-                .raw_os_error()
-                .map_or(Kind::Io, Kind::from_errno)
-                .bus_error(),
+            | Refusal::List { source, .. } => kind_of(source).bus_error(),
         }
     }
+
+    /// What kind of failure it is, where a system call failed.
+    #[must_use]
+    pub fn kind(&self) -> Option<Kind> {
+        match self {
+            Refusal::Descriptor(source)
+            | Refusal::Start { source, .. }
+            | Refusal::List { source, .. } => Some(kind_of(source)),
+            _ => None,
+        }
+    }
+}
+
+fn kind_of(error: &io::Error) -> Kind {
+    error.raw_os_error().map_or(Kind::Io, Kind::from_errno)
 }
 
 /// The text with its control characters written out, so that no message can draw on a terminal.

@@ -5,9 +5,11 @@
 use crate::images::Places;
 use crate::leftovers::ImageRoots;
 use crate::log::control::{Control, Level, Target};
+use crate::pressure::Watch;
 use importd_api::cache;
 use importd_api::class::{Class, Scope};
 use importd_api::worker::{WORKER_DIRECTORY, WORKER_DIRECTORY_VARIABLE};
+use importd_host::config;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -23,6 +25,10 @@ pub const REST: Duration = Duration::from_secs(30);
 /// Environment variable with another such time, in seconds; 0: it never exits by itself. For those
 /// who start it themselves, and for tests.
 const REST_VARIABLE: &str = "IMPORTD_IDLE_EXIT_SEC";
+
+/// Environment variable with the one folder that the service's configuration is read from, instead of
+/// those of the system. For those who start it themselves, and for tests.
+const CONFIGURATION_VARIABLE: &str = "IMPORTD_CONFIG_DIRECTORY";
 
 /// Runtime directory of the system scope, the one the unit asks for.
 const RUNTIME_DIRECTORY: &str = "/run/systemd/importd";
@@ -48,6 +54,10 @@ pub struct Settings {
     pub downloads: Option<PathBuf>,
     /// How many descriptors a worker may have; `None`: as many as the daemon.
     pub worker_open_files: Option<u64>,
+    /// Folders of `importd.conf`, the most important first.
+    pub configuration: Vec<PathBuf>,
+    /// What tells that memory is short.
+    pub pressure: Watch,
     /// How long a worker may take to end after SIGTERM.
     pub grace: Duration,
     /// How long to wait for something to do before exiting; `None`: for ever.
@@ -58,7 +68,8 @@ impl Settings {
     /// Settings of a daemon of `scope`, from the environment variables that `variable` returns.
     ///
     /// `DBUS_SYSTEM_BUS_ADDRESS` or `DBUS_SESSION_BUS_ADDRESS`, `IMPORTD_CACHE_DIRECTORY`,
-    /// `IMPORTD_IDLE_EXIT_SEC`, `IMPORTD_WORKER_DIRECTORY`, `RUNTIME_DIRECTORY`,
+    /// `IMPORTD_CONFIG_DIRECTORY`, `IMPORTD_IDLE_EXIT_SEC`, `IMPORTD_WORKER_DIRECTORY`,
+    /// `MEMORY_PRESSURE_WATCH`, `MEMORY_PRESSURE_WRITE`, `RUNTIME_DIRECTORY`,
     /// `SYSTEMD_LOG_LEVEL`, `SYSTEMD_LOG_TARGET`, and in the user scope `HOME`, `XDG_CACHE_HOME`,
     /// `XDG_RUNTIME_DIR`, `XDG_STATE_HOME`. Paths that are not absolute are ignored.
     #[must_use]
@@ -90,6 +101,14 @@ impl Settings {
             image_roots: folders.image_roots,
             downloads: cache::directory(scope, path(cache::DIRECTORY_VARIABLE), cache_home),
             worker_open_files: None,
+            configuration: match path(CONFIGURATION_VARIABLE) {
+                Some(folder) => vec![folder],
+                None => config::FOLDERS.map(PathBuf::from).to_vec(),
+            },
+            pressure: Watch::parse(
+                variable("MEMORY_PRESSURE_WATCH"),
+                text("MEMORY_PRESSURE_WRITE").as_deref(),
+            ),
             grace: GRACE,
             rest: Some(rest).filter(|rest| !rest.is_zero()),
         }

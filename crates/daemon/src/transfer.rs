@@ -1,17 +1,20 @@
 //! One transfer: its states and the edges between them.
 //!
 //! ```text
-//!            cancel            cancel, after PATIENCE: kill
-//! Running ───────────▶ Cancelling ──┐ ◀────┘
-//!    │ exit                 │ exit
-//!    ▼                      ▼
-//!  done, failed           done, canceled
+//!          begin             cancel            cancel, after PATIENCE: kill
+//! Queued ─────────▶ Running ───────▶ Stopping ──┐ ◀────┘
+//!    │ cancel          │ exit             │ exit
+//!    ▼                 ▼                  ▼
+//! canceled        done, failed       done, canceled
 //! ```
 
+use crate::pace::Pace;
 use importd_api::bus::{Outcome, PROGRESS_UNKNOWN};
 use importd_api::class::{Class, Scope};
+use importd_api::figures::{Figures, Phase, Reason};
 use importd_api::job::{Job, Local, Work};
 use importd_host::child::ExitOutcome;
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 /// How many cancel requests ask the worker to end; the next one kills it without waiting for the
 /// grace period. As in the reference.
@@ -28,51 +31,81 @@ pub enum Stop {
 
 /// Where a transfer is in its life; when it has ended there is none any more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum State {
+pub enum State {
+    /// It waits for a place.
+    Queued,
+    /// Its worker is at it.
     Running,
-    Cancelling { requests: u32 },
+    /// Its worker has been told to stop, so many times.
+    Stopping {
+        /// How many times, at least once.
+        requests: u32,
+    },
 }
 
 impl State {
+    /// The state's word.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            State::Queued => "queued",
+            State::Running => "running",
+            State::Stopping { .. } => "stopping",
+        }
+    }
+
     const fn cancel(self) -> (Self, Stop) {
         let requests = match self {
-            State::Running => 1,
-            State::Cancelling { requests } => requests.saturating_add(1),
+            State::Queued | State::Running => 1,
+            State::Stopping { requests } => requests.saturating_add(1),
         };
         let stop = if requests > PATIENCE {
             Stop::AtOnce
         } else {
             Stop::Politely
         };
-        (State::Cancelling { requests }, stop)
+        (State::Stopping { requests }, stop)
     }
 
     /// A worker that succeeded before the signal reached it has succeeded.
     const fn end(self, exit: ExitOutcome) -> Outcome {
         match (self, exit) {
             (_, ExitOutcome::Exited(0)) => Outcome::Done,
-            (State::Cancelling { .. }, _) => Outcome::Canceled,
-            (State::Running, _) => Outcome::Failed,
+            (State::Stopping { .. }, _) => Outcome::Canceled,
+            (State::Queued | State::Running, _) => Outcome::Failed,
         }
     }
 }
 
-/// One running transfer.
+/// One transfer that waits or runs.
 #[derive(Debug)]
 pub struct Transfer {
     job: Job,
+    owner: u32,
+    destination: String,
     state: State,
     percent: Option<u8>,
+    figures: Figures,
+    pace: Pace,
+    reason: Option<Reason>,
+    started_usec: u64,
 }
 
 impl Transfer {
-    /// A transfer whose worker has just been started.
+    /// A transfer of that user that waits for a place; `destination` is the path of the image that
+    /// it makes, if it makes one.
     #[must_use]
-    pub const fn new(job: Job) -> Self {
+    pub fn new(job: Job, owner: u32, destination: String) -> Self {
         Self {
             job,
-            state: State::Running,
+            owner,
+            destination,
+            state: State::Queued,
             percent: None,
+            figures: Figures::default(),
+            pace: Pace::default(),
+            reason: None,
+            started_usec: 0,
         }
     }
 
@@ -80,6 +113,58 @@ impl Transfer {
     #[must_use]
     pub const fn job(&self) -> &Job {
         &self.job
+    }
+
+    /// Who asked for it.
+    #[must_use]
+    pub const fn owner(&self) -> u32 {
+        self.owner
+    }
+
+    /// The path of the image that it makes; empty if it makes none.
+    #[must_use]
+    pub fn destination(&self) -> &str {
+        &self.destination
+    }
+
+    /// Where it is in its life.
+    #[must_use]
+    pub const fn state(&self) -> State {
+        self.state
+    }
+
+    /// When its worker was started, in µs since 1970; 0 while it waits.
+    #[must_use]
+    pub const fn started_usec(&self) -> u64 {
+        self.started_usec
+    }
+
+    /// What its worker is at; `waiting` while there is none.
+    #[must_use]
+    pub fn phase(&self) -> Option<Phase> {
+        match self.state {
+            State::Queued => Some(Phase::Waiting),
+            State::Running | State::Stopping { .. } => self.figures.phase,
+        }
+    }
+
+    /// What its worker has told last.
+    #[must_use]
+    pub const fn figures(&self) -> &Figures {
+        &self.figures
+    }
+
+    /// Bytes a second, smoothed; 0 if nothing is known.
+    #[must_use]
+    pub fn rate(&self, now: Instant) -> u64 {
+        self.pace.rate(now)
+    }
+
+    /// How long the rest takes, in µs; `None` if nobody knows.
+    #[must_use]
+    pub fn time_left_usec(&self, now: Instant) -> Option<u64> {
+        let left = self.figures.total?.saturating_sub(self.figures.bytes);
+        self.pace.time_for(left, now)
     }
 
     /// How much of it is done, 0 to 1 in steps of 0.01; [`PROGRESS_UNKNOWN`] before the first
@@ -90,9 +175,46 @@ impl Transfer {
             .map_or(PROGRESS_UNKNOWN, |percent| f64::from(percent) / 100.0)
     }
 
+    /// Its worker has been started.
+    pub fn begin(&mut self, now: SystemTime) {
+        self.state = State::Running;
+        let since = now.duration_since(UNIX_EPOCH).unwrap_or_default();
+        self.started_usec = u64::try_from(since.as_micros()).unwrap_or(u64::MAX);
+    }
+
     /// Takes a report of `percent`; says whether it changed anything.
     pub fn report(&mut self, percent: u8) -> bool {
         self.percent.replace(percent) != Some(percent)
+    }
+
+    /// Takes what its worker tells beside the percentage; says whether it changed anything.
+    pub fn measure(&mut self, figures: Figures, now: Instant) -> bool {
+        if figures.total.is_some() || figures.bytes > 0 {
+            self.pace.sample(figures.bytes, now);
+        }
+        std::mem::replace(&mut self.figures, figures) != figures
+    }
+
+    /// Takes why its worker fails, in its own words.
+    pub fn explain(&mut self, reason: Reason) {
+        self.reason = Some(reason);
+    }
+
+    /// Takes an error line of its worker: the reason of those that give none.
+    pub fn complain(&mut self, text: &str) {
+        if self
+            .reason
+            .as_ref()
+            .is_none_or(|reason| reason.kind.is_none())
+        {
+            self.reason = Some(Reason::new(text, None));
+        }
+    }
+
+    /// Why its worker fails, as far as it has said so.
+    #[must_use]
+    pub const fn reason(&self) -> Option<&Reason> {
+        self.reason.as_ref()
     }
 
     /// Takes a request to cancel; says how the worker is to be told.
@@ -104,7 +226,7 @@ impl Transfer {
 
     /// How it ended.
     #[must_use]
-    pub fn end(self, exit: ExitOutcome) -> Outcome {
+    pub const fn end(&self, exit: ExitOutcome) -> Outcome {
         self.state.end(exit)
     }
 
@@ -170,6 +292,40 @@ mod tests {
         }
     }
 
+    fn new(job: Job) -> Transfer {
+        Transfer::new(job, 0, String::new())
+    }
+
+    #[test]
+    fn figures_and_state_are_told_by_words_and_numbers() {
+        let work = pull("http://h/a.tar", Local::Derived);
+        let mut transfer = new(job(Scope::System, Class::Machine, work));
+        assert_eq!(transfer.state().as_str(), "queued");
+        assert_eq!(transfer.phase(), Some(Phase::Waiting));
+        transfer.begin(UNIX_EPOCH + std::time::Duration::from_micros(7));
+        assert_eq!(
+            (transfer.state().as_str(), transfer.phase()),
+            ("running", None)
+        );
+        assert_eq!(transfer.started_usec(), 7);
+        let now = Instant::now();
+        let mut figures = Figures {
+            total: Some(1500),
+            phase: Some(Phase::Downloading),
+            ..Figures::default()
+        };
+        assert!(transfer.measure(figures, now));
+        assert!(!transfer.measure(figures, now));
+        assert_eq!(transfer.time_left_usec(now), None);
+        figures.bytes = 1000;
+        let later = now + std::time::Duration::from_secs(1);
+        assert!(transfer.measure(figures, later));
+        assert_eq!(transfer.rate(later), 1000);
+        assert_eq!(transfer.time_left_usec(later), Some(500_000));
+        transfer.cancel();
+        assert_eq!(transfer.state().as_str(), "stopping");
+    }
+
     fn named(name: &str) -> Local {
         Local::Named(ImageName::parse(name).unwrap())
     }
@@ -178,6 +334,7 @@ mod tests {
     fn results_follow_from_exit_and_cancel() {
         let (exited, killed) = (ExitOutcome::Exited, ExitOutcome::Signaled(15));
         let cancelling = State::Running.cancel().0;
+        assert_eq!(State::Queued.cancel().1, Stop::Politely);
         for (state, exit, outcome) in [
             (State::Running, exited(0), Outcome::Done),
             (State::Running, exited(1), Outcome::Failed),
@@ -193,7 +350,7 @@ mod tests {
     #[test]
     fn the_fourth_cancel_kills() {
         let work = pull("http://h/a.tar", Local::Derived);
-        let mut transfer = Transfer::new(job(Scope::System, Class::Machine, work));
+        let mut transfer = new(job(Scope::System, Class::Machine, work));
         let stops: Vec<_> = (0..5).map(|_| transfer.cancel()).collect();
         let (ask, kill) = (Stop::Politely, Stop::AtOnce);
         assert_eq!(stops, [ask, ask, ask, kill, kill]);
@@ -202,7 +359,7 @@ mod tests {
     #[test]
     fn progress_is_unknown_then_in_hundredths_and_changes_are_told() {
         let work = pull("http://h/a.tar", Local::Derived);
-        let mut transfer = Transfer::new(job(Scope::System, Class::Machine, work));
+        let mut transfer = new(job(Scope::System, Class::Machine, work));
         assert_eq!(transfer.progress().to_bits(), (-f64::MAX).to_bits());
         assert!(transfer.report(0));
         assert!(!transfer.report(0));
@@ -216,7 +373,7 @@ mod tests {
             source: importd_api::job::ImportSource::Folder,
             name: ImageName::parse("a").unwrap(),
         };
-        let running = Transfer::new(job(Scope::System, Class::Sysext, import.clone()));
+        let running = new(job(Scope::System, Class::Sysext, import.clone()));
         let same = |scope, class, work| running.makes_what(&job(scope, class, work));
         let derived = pull("http://h/a.tar.xz", Local::Derived);
         assert!(same(Scope::System, Class::Sysext, derived.clone()));
@@ -242,7 +399,7 @@ mod tests {
             format: None,
         };
         assert!(!same(Scope::System, Class::Sysext, export));
-        let of_user = Transfer::new(job(Scope::User, Class::Sysext, import.clone()));
+        let of_user = new(job(Scope::User, Class::Sysext, import.clone()));
         assert!(of_user.makes_what(&job(Scope::User, Class::Machine, import)));
     }
 }

@@ -28,14 +28,16 @@ const READ_BYTES: usize = 4096;
 /// 1 MiB without privileges (pipe(7)); more can only come from somebody who keeps writing.
 const REST_MAX: usize = 1 << 20;
 
-/// Variables of the daemon that would make a worker talk to the service manager in its name.
-const UNSET: [&str; 6] = [
+/// Variables that are meant for the daemon alone.
+const UNSET: [&str; 8] = [
     "LISTEN_PID",
     "LISTEN_FDS",
     "LISTEN_FDNAMES",
     "LISTEN_PIDFDID",
     "WATCHDOG_PID",
     "WATCHDOG_USEC",
+    "MEMORY_PRESSURE_WATCH",
+    "MEMORY_PRESSURE_WRITE",
 ];
 
 /// What a worker did.

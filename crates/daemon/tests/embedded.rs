@@ -7,6 +7,7 @@ use importd_daemon::images::Places;
 use importd_daemon::leftovers::ImageRoots;
 use importd_daemon::lifetime;
 use importd_daemon::log::control::Control;
+use importd_daemon::pressure::Watch;
 use importd_daemon::settings::Settings;
 use std::path::Path;
 use std::pin::Pin;
@@ -24,6 +25,8 @@ pub(crate) fn settings(folder: &Path, bus: &Bus) -> Settings {
         image_roots: ImageRoots::default(),
         downloads: None,
         worker_open_files: None,
+        configuration: Vec::new(),
+        pressure: Watch::Nothing,
         grace: Duration::from_secs(10),
         rest: None,
     }

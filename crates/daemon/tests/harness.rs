@@ -117,10 +117,12 @@ pub(crate) fn workers(folder: &Path) -> PathBuf {
         write(&path, include_str!("fixtures/worker.sh"));
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
     }
-    write(
-        &folder.join("report.py"),
-        include_str!("fixtures/report.py"),
-    );
+    for (name, text) in [
+        ("report.py", include_str!("fixtures/report.py")),
+        ("figures.py", include_str!("fixtures/figures.py")),
+    ] {
+        write(&folder.join(name), text);
+    }
     workers
 }
 
@@ -200,6 +202,7 @@ impl Daemon {
         self.signal(rustix::process::Signal::TERM);
         assert_eq!(self.notification(), "STOPPING=1\nSTATUS=Shutting down...\n");
         assert!(self.exit().success());
+        assert_eq!(self.notification(), "EXIT_STATUS=0\n");
         self.process = Self::command(self.folder.path(), &self.bus)
             .spawn()
             .unwrap();
@@ -344,9 +347,15 @@ impl Client {
             .0
     }
 
-    /// The next signal.
+    /// The next signal of the original's interfaces.
     pub(crate) async fn signal(&mut self) -> Heard {
-        Heard::from(&self.message().await)
+        loop {
+            let message = self.message().await;
+            let interface = message.header().interface().unwrap().to_string();
+            if interface == MANAGER_INTERFACE || interface == TRANSFER_INTERFACE {
+                return Heard::from(&message);
+            }
+        }
     }
 
     /// The message of the next signal.

@@ -99,8 +99,14 @@ fn the_described_interfaces_are_the_references() {
     let xml = described("/org/freedesktop/LogControl1");
     let log = include_str!("fixtures/log_control.members");
     assert_eq!(members(&xml, "org.freedesktop.LogControl1"), golden(log));
+    let own = include_str!("fixtures/own.members");
+    let ours = members(&described(MANAGER), "io.importd.Manager1");
+    let of_transfer = members(&described(TRANSFERS), "io.importd.Transfer1");
+    assert_eq!([ours, of_transfer].concat(), golden(own));
     let list = "/org/freedesktop/import1\torg.freedesktop.import1.Manager\n\
+                /org/freedesktop/import1\tio.importd.Manager1\n\
                 /org/freedesktop/import1/transfer\torg.freedesktop.import1.Transfer\n\
+                /org/freedesktop/import1/transfer\tio.importd.Transfer1\n\
                 /org/freedesktop/LogControl1\torg.freedesktop.LogControl1\n";
     assert_eq!(described("list"), list);
 }
@@ -131,6 +137,7 @@ async fn running_transfers_are_the_children_of_their_parent() {
     let xml = introspected(&daemon, TRANSFERS).await;
     assert_eq!(children(&xml), ["_1", "_2"]);
     assert!(!xml.contains("org.freedesktop.import1"), "{xml}");
+    assert!(!xml.contains("io.importd"), "{xml}");
     client.call("CancelTransfer", &1u32).await.unwrap();
     client.until_removed(1).await;
     assert_eq!(children(&introspected(&daemon, TRANSFERS).await), ["_2"]);
@@ -234,6 +241,7 @@ fn the_bus_policy_names_every_method_of_the_manager_and_of_transfers() {
     for (path, interface) in [
         (MANAGER, "org.freedesktop.import1.Manager"),
         (TRANSFERS, "org.freedesktop.import1.Transfer"),
+        (MANAGER, "io.importd.Manager1"),
     ] {
         let members = members(&described(path), interface);
         for method in members

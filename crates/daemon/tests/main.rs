@@ -10,9 +10,13 @@ mod access;
 #[cfg(test)]
 mod cancel;
 #[cfg(test)]
+mod control;
+#[cfg(test)]
 mod embedded;
 #[cfg(test)]
 mod errors;
+#[cfg(test)]
+mod figures;
 #[cfg(test)]
 mod harness;
 #[cfg(test)]
@@ -27,5 +31,7 @@ mod lists;
 mod log_control;
 #[cfg(test)]
 mod polkit;
+#[cfg(test)]
+mod queue;
 #[cfg(test)]
 mod transfers;

@@ -56,7 +56,7 @@ impl Authority {
     }
 }
 
-struct Polkit {
+pub(crate) struct Polkit {
     asked: mpsc::UnboundedReceiver<Asked>,
     cancelled: mpsc::UnboundedReceiver<String>,
     answers: Arc<Mutex<Vec<(bool, bool)>>>,
@@ -64,7 +64,7 @@ struct Polkit {
 }
 
 impl Polkit {
-    async fn start(daemon: &Daemon) -> Self {
+    pub(crate) async fn start(daemon: &Daemon) -> Self {
         let (asked_in, asked) = mpsc::unbounded_channel();
         let (cancelled_in, cancelled) = mpsc::unbounded_channel();
         let answers = Arc::default();
@@ -91,7 +91,7 @@ impl Polkit {
     }
 
     /// The last answer stands for the first question.
-    fn answer(&self, answers: &[(bool, bool)]) {
+    pub(crate) fn answer(&self, answers: &[(bool, bool)]) {
         *self.answers.lock().unwrap() = answers.to_vec();
     }
 
@@ -101,7 +101,7 @@ impl Polkit {
 }
 
 /// Calls as nobody, on another thread; the bus goes on.
-async fn as_nobody(
+pub(crate) async fn as_nobody(
     daemon: &Arc<Daemon>,
     path: &str,
     member: &str,

@@ -41,7 +41,7 @@ pub struct Argument {
     pub name: &'static str,
 }
 
-/// A property. No signal tells of a change.
+/// A property.
 #[derive(Debug)]
 pub struct Property {
     /// Its name.
@@ -49,9 +49,30 @@ pub struct Property {
     /// Its D-Bus signature.
     pub signature: &'static str,
     /// Whether it changes while the object lives.
-    pub changes: bool,
+    pub changes: Changes,
     /// What can be done with it.
     pub access: Access,
+}
+
+/// Whether a property changes while its object lives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Changes {
+    /// It does not.
+    Never,
+    /// It does, and no signal tells.
+    Silently,
+    /// It does, and `PropertiesChanged` tells.
+    Told,
+}
+
+impl Changes {
+    const fn emits(self) -> &'static str {
+        match self {
+            Changes::Never => "const",
+            Changes::Silently => "false",
+            Changes::Told => "true",
+        }
+    }
 }
 
 /// What callers can do with a property.
@@ -157,11 +178,10 @@ impl Property {
         let property =
             format_args!("property name=\"{name}\" type=\"{signature}\" access=\"{access}\"");
         line(xml, 2, property);
-        let emits = if self.changes { "false" } else { "const" };
         annotation(
             xml,
             "org.freedesktop.DBus.Property.EmitsChangedSignal",
-            emits,
+            self.changes.emits(),
         );
         if self.access == Access::ReadWrite {
             annotation(xml, "org.freedesktop.systemd1.Privileged", "true");
@@ -217,7 +237,7 @@ mod tests {
         properties: &[Property {
             name: "P",
             signature: "d",
-            changes: true,
+            changes: Changes::Silently,
             access: Access::Read,
         }],
         signals: &[Signal {

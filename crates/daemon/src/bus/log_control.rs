@@ -5,7 +5,7 @@
 //! org.freedesktop.LogControl1(5).
 
 use crate::bus::fault::Fault;
-use crate::bus::interface::{Access, Interface, Property};
+use crate::bus::interface::{Access, Changes, Interface, Property};
 use crate::echo::echo;
 use crate::log::control::{Control, Level, Target};
 use importd_api::bus::{ERROR_INVALID_ARGS, LOG_CONTROL_INTERFACE};
@@ -30,7 +30,7 @@ const fn property(name: &'static str, access: Access) -> Property {
     Property {
         name,
         signature: "s",
-        changes: true,
+        changes: Changes::Silently,
         access,
     }
 }

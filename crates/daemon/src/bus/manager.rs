@@ -5,7 +5,7 @@ use crate::bus::fault::Fault;
 use crate::bus::interface::{Argument, Interface, Method, Signal, argument};
 use crate::echo::echo;
 use crate::images::Image;
-use crate::manager::Manager;
+use crate::manager::{Manager, Order};
 use crate::refusal::Refusal;
 use crate::request::{Options, Subject};
 use importd_api::bus::{self, MANAGER_INTERFACE, transfer_path};
@@ -121,11 +121,15 @@ pub enum Answer {
     Images(Option<Class>),
 }
 
-/// Does what a call asks for.
+/// Does what a call of that user asks for.
 ///
 /// # Errors
 /// [`Refusal`]s of the request, and bodies that cannot be decoded.
-pub fn call(table: &mut Manager, method: &Method, call: &Message) -> Result<Answer, Fault> {
+pub fn call(
+    table: &mut Manager,
+    method: &Method,
+    (call, owner): (&Message, u32),
+) -> Result<Answer, Fault> {
     let header = call.header();
     let body = call.body();
     match method.name {
@@ -145,7 +149,8 @@ pub fn call(table: &mut Manager, method: &Method, call: &Message) -> Result<Answ
         }
         name => {
             let (job, stream) = job(table.scope(), name, &body)?;
-            Ok(Answer::Started(table.start(job, stream)?))
+            let order = Order { job, stream, owner };
+            Ok(Answer::Started(table.start(order)?))
         }
     }
 }
@@ -260,7 +265,10 @@ const fn plain(force: bool, read_only: bool) -> Options<'static> {
 }
 
 /// The class whose transfers or images are wanted; an empty name means all.
-fn listed_class(body: &Body) -> Result<Option<Class>, Fault> {
+///
+/// # Errors
+/// Unknown classes, flags, and bodies that cannot be decoded.
+pub fn listed_class(body: &Body) -> Result<Option<Class>, Fault> {
     let (class, flags) = body.deserialize::<(&str, u64)>()?;
     let class = match class {
         "" => None,

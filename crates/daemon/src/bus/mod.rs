@@ -6,6 +6,8 @@
 //! | [`object`] | which objects there are |
 //! | [`manager`] | the interface of the manager: methods decoded, lists encoded |
 //! | [`transfer`] | the interface of a transfer |
+//! | [`own`] | our own interfaces of manager and transfers |
+//! | [`changes`] | changed properties of those, told not too often |
 //! | [`log_control`] | the interface of the log |
 //! | [`standard`] | Peer, Introspectable and Properties |
 //! | [`details`] | what a caller wants, in words for polkit |
@@ -18,6 +20,7 @@
 //! so that what the bus shows cannot differ from what is running. Calls are taken one after the
 //! other; none waits for another's authorization or list.
 
+pub mod changes;
 pub mod details;
 pub mod fault;
 pub mod interface;
@@ -25,6 +28,7 @@ pub mod lists;
 pub mod log_control;
 pub mod manager;
 pub mod object;
+pub mod own;
 pub mod reply;
 pub mod service;
 pub mod standard;

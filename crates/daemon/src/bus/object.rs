@@ -1,7 +1,7 @@
 //! Which objects there are: the manager, the running transfers, and the paths above them.
 
 use crate::bus::interface::{Interface, Method};
-use crate::bus::{log_control, manager, standard, transfer};
+use crate::bus::{log_control, manager, own, standard, transfer};
 use crate::manager::Manager;
 use importd_api::bus::{LOG_CONTROL_PATH, MANAGER_PATH, TRANSFER_ROOT, transfer_path};
 
@@ -41,20 +41,21 @@ impl Object {
         }
     }
 
-    /// The interface that makes the object what it is.
+    /// The interfaces that make the object what it is, the original's first.
     #[must_use]
-    pub const fn own_interface(self) -> Option<&'static Interface> {
+    pub const fn own_interfaces(self) -> &'static [&'static Interface] {
         match self {
-            Object::Ancestor(_) | Object::TransferRoot => None,
-            Object::Manager => Some(&manager::INTERFACE),
-            Object::Transfer(_) => Some(&transfer::INTERFACE),
-            Object::LogControl => Some(&log_control::INTERFACE),
+            Object::Ancestor(_) | Object::TransferRoot => &[],
+            Object::Manager => &[&manager::INTERFACE, &own::MANAGER],
+            Object::Transfer(_) => &[&transfer::INTERFACE, &own::TRANSFER],
+            Object::LogControl => &[&log_control::INTERFACE],
         }
     }
 
     /// All its interfaces, the standard ones first.
     pub fn interfaces(self) -> impl Iterator<Item = &'static Interface> {
-        standard::ALL.into_iter().chain(self.own_interface())
+        let own = self.own_interfaces().iter().copied();
+        standard::ALL.into_iter().chain(own)
     }
 
     /// The names of its children.
@@ -85,10 +86,10 @@ impl Object {
 const TRANSFER_FOLDER: &str = "transfer";
 
 /// The paths and own interfaces that `--bus-introspect=list` names.
-const DESCRIBED: [(&str, &Interface); 3] = [
-    (MANAGER_PATH, &manager::INTERFACE),
-    (TRANSFER_ROOT, &transfer::INTERFACE),
-    (LOG_CONTROL_PATH, &log_control::INTERFACE),
+const DESCRIBED: [(&str, Object); 3] = [
+    (MANAGER_PATH, Object::Manager),
+    (TRANSFER_ROOT, Object::Transfer(0)),
+    (LOG_CONTROL_PATH, Object::LogControl),
 ];
 
 /// What `--bus-introspect=` prints: for `list` the paths with their interfaces, for one of these
@@ -96,14 +97,16 @@ const DESCRIBED: [(&str, &Interface); 3] = [
 #[must_use]
 pub fn describe(path: &str) -> Option<String> {
     if path == "list" {
-        let line = |(path, interface): &(&str, &Interface)| format!("{path}\t{}\n", interface.name);
-        return Some(DESCRIBED.iter().map(line).collect());
+        let lines = DESCRIBED.iter().flat_map(|(path, object)| {
+            let own = object.own_interfaces().iter();
+            own.map(move |interface| format!("{path}\t{}\n", interface.name))
+        });
+        return Some(lines.collect());
     }
-    let (_, interface) = DESCRIBED.into_iter().find(|(known, _)| *known == path)?;
+    let (_, object) = DESCRIBED.into_iter().find(|(known, _)| *known == path)?;
     let children = match path {
         MANAGER_PATH => vec![TRANSFER_FOLDER.to_owned()],
         _ => Vec::new(),
     };
-    let interfaces = standard::ALL.into_iter().chain([interface]);
-    Some(super::interface::introspect(interfaces, &children))
+    Some(super::interface::introspect(object.interfaces(), &children))
 }

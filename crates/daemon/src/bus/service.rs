@@ -6,25 +6,32 @@
 //! `TransferNew` before the reply that names the transfer, its log lines after that.
 
 use crate::authorize::{Action, Authority, Request};
+use crate::bus::changes::Unsaid;
 use crate::bus::details;
 use crate::bus::fault::Fault;
 use crate::bus::interface::{Interface, Method};
 use crate::bus::lists::Lists;
 use crate::bus::manager::{self, Answer};
 use crate::bus::object::Object;
-use crate::bus::{reply, standard};
+use crate::bus::standard::Values;
+use crate::bus::{own, reply, standard};
 use crate::images::Places;
 use crate::manager::{Manager, Notice};
 use crate::polkit::Details;
 use crate::refusal::Refusal;
 use futures_core::Stream;
-use importd_api::bus::{MANAGER_INTERFACE, MANAGER_PATH, NAME, TRANSFER_INTERFACE, transfer_path};
+use importd_api::bus::{
+    KIND_UNKNOWN, MANAGER_INTERFACE, MANAGER_PATH, NAME, OWN_TRANSFER_INTERFACE,
+    TRANSFER_INTERFACE, transfer_path,
+};
 use importd_api::class::Scope;
+use importd_api::failure::Kind;
 use serde::Serialize;
 use std::num::NonZeroUsize;
 use std::pin::Pin;
 use std::time::Duration;
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 use zbus::connection::Builder;
 use zbus::message::Type;
 use zbus::names::BusName;
@@ -39,6 +46,9 @@ const CALLS_QUEUED: NonZeroUsize = NonZeroUsize::new(64).unwrap();
 
 /// How long the bus itself may take to answer us, as libdbus waits by default.
 const BUS_TIMEOUT: Duration = Duration::from_secs(25);
+
+/// Owner of nothing: the user of calls that start no transfer.
+const NOBODY: u32 = u32::MAX;
 
 /// `RequestName` without a place in the queue for the name (D-Bus specification).
 const DO_NOT_QUEUE: u32 = 4;
@@ -69,8 +79,8 @@ pub enum ServiceError {
 pub enum Input {
     /// A call has arrived.
     Call(Message),
-    /// A call's authorization has been decided.
-    Decided(Message, Result<(), Refusal>),
+    /// A call's authorization has been decided; who is allowed to is this user.
+    Decided(Message, Result<u32, Refusal>),
     /// The bus is gone.
     Closed,
 }
@@ -83,8 +93,9 @@ pub struct Service {
     authority: Authority,
     lists: Lists,
     asked: usize,
-    verdicts: mpsc::Receiver<(Message, Result<(), Refusal>)>,
-    decided: mpsc::Sender<(Message, Result<(), Refusal>)>,
+    verdicts: mpsc::Receiver<(Message, Result<u32, Refusal>)>,
+    decided: mpsc::Sender<(Message, Result<u32, Refusal>)>,
+    unsaid: Unsaid,
 }
 
 impl Service {
@@ -118,6 +129,7 @@ impl Service {
             asked: 0,
             verdicts,
             decided,
+            unsaid: Unsaid::default(),
         })
     }
 
@@ -197,13 +209,15 @@ impl Service {
             Input::Decided(call, verdict) => {
                 self.asked = self.asked.saturating_sub(1);
                 let outcome = match verdict {
-                    Ok(()) => perform(&call, table).map(Some),
+                    Ok(owner) => perform((&call, owner), table).map(Some),
                     Err(refusal) => Err(refusal.into()),
                 };
                 (call, outcome)
             }
             Input::Closed => return,
         };
+        // What the call did comes before its answer.
+        self.announce(table).await;
         match outcome {
             Ok(None) => {}
             Ok(Some(answer)) => self.answer(&call, answer).await,
@@ -215,7 +229,8 @@ impl Service {
     fn receive(&mut self, call: &Message, table: &mut Manager) -> Result<Option<Answer>, Fault> {
         let route = route(call, table)?;
         match action(call, route) {
-            None => perform(call, table).map(Some),
+            // Whose call it is matters to what needs an authorization only.
+            None => perform((call, NOBODY), table).map(Some),
             Some(_) if self.asked >= QUESTIONS_MAX => Err(Refusal::TooManyQuestions.into()),
             Some(action) => {
                 let details = details::of(call, route.0, route.2, table);
@@ -246,7 +261,6 @@ impl Service {
             Answer::Reply(reply) => self.send(call, Ok(reply)).await,
             Answer::Started(id) => {
                 let arguments = (id, manager::path(id));
-                self.emit(MANAGER_PATH, "TransferNew", &arguments).await;
                 let reply = Message::method_return(&call.header()).build(&arguments);
                 self.send(call, reply).await;
             }
@@ -262,34 +276,78 @@ impl Service {
         reply::send(&self.connection, call, reply).await;
     }
 
-    /// Tells everyone what happened to a transfer.
-    pub async fn announce(&self, notice: Notice) {
+    /// Tells everyone what has happened to the transfers.
+    pub async fn announce(&mut self, table: &mut Manager) {
+        for notice in table.take_notices() {
+            self.tell(notice, table).await;
+        }
+    }
+
+    async fn tell(&mut self, notice: Notice, table: &Manager) {
         match notice {
+            Notice::Added { id } => {
+                self.unsaid.add(id, table);
+                let arguments = (id, manager::path(id));
+                self.emit(MANAGER_PATH, MANAGER_INTERFACE, "TransferNew", &arguments)
+                    .await;
+            }
+            Notice::Changed { id } => self.unsaid.change(id),
             Notice::Line { id, priority, text } => {
                 let arguments = (priority, text);
-                self.emit(&transfer_path(id), "LogMessage", &arguments)
+                let path = transfer_path(id);
+                self.emit(&path, TRANSFER_INTERFACE, "LogMessage", &arguments)
                     .await;
             }
             Notice::Progress { id, fraction } => {
                 let path = transfer_path(id);
-                self.emit(&path, "ProgressUpdate", &fraction).await;
+                self.emit(&path, TRANSFER_INTERFACE, "ProgressUpdate", &fraction)
+                    .await;
             }
-            Notice::Removed { id, outcome } => {
-                let arguments = (id, manager::path(id), outcome.as_str());
-                self.emit(MANAGER_PATH, "TransferRemoved", &arguments).await;
+            Notice::Removed {
+                id,
+                outcome,
+                reason,
+            } => {
+                self.unsaid.remove(id);
+                let result = outcome.as_str();
+                let (kind, text) = match &reason {
+                    None => ("", ""),
+                    Some(reason) => (
+                        reason.kind.map_or(KIND_UNKNOWN, Kind::code),
+                        reason.text.as_str(),
+                    ),
+                };
+                let (path, end) = (transfer_path(id), (result, kind, text));
+                self.emit(&path, OWN_TRANSFER_INTERFACE, "Finished", &end)
+                    .await;
+                let end = (id, manager::path(id), result);
+                self.emit(MANAGER_PATH, MANAGER_INTERFACE, "TransferRemoved", &end)
+                    .await;
             }
         }
     }
 
-    async fn emit<B>(&self, path: &str, signal: &'static str, body: &B)
+    /// When changed properties are to be told, if there are any.
+    #[must_use]
+    pub fn changes_due(&self) -> Option<Instant> {
+        self.unsaid.due()
+    }
+
+    /// Tells everyone which properties of our own have changed.
+    pub async fn tell_changes(&mut self, table: &Manager) {
+        let interface = standard::PROPERTIES.name;
+        for (id, changed) in self.unsaid.take(table) {
+            let none_invalid: &[&str] = &[];
+            let body = (OWN_TRANSFER_INTERFACE, Values(changed), none_invalid);
+            self.emit(&transfer_path(id), interface, "PropertiesChanged", &body)
+                .await;
+        }
+    }
+
+    async fn emit<B>(&self, path: &str, interface: &'static str, signal: &'static str, body: &B)
     where
         B: Serialize + DynamicType,
     {
-        let interface = if path == MANAGER_PATH {
-            MANAGER_INTERFACE
-        } else {
-            TRANSFER_INTERFACE
-        };
         let to_all = None::<&BusName<'_>>;
         let sent = self
             .connection
@@ -362,7 +420,7 @@ fn route(call: &Message, table: &Manager) -> Result<Route, Fault> {
 
 /// Does what an authorised call asks for. It is looked up again: the transfer it is for may have
 /// ended while the authorization was asked for.
-fn perform(call: &Message, table: &mut Manager) -> Result<Answer, Fault> {
+fn perform((call, owner): (&Message, u32), table: &mut Manager) -> Result<Answer, Fault> {
     let header = call.header();
     let (object, interface, method) = route(call, table)?;
     if interface.name == standard::PEER.name {
@@ -377,13 +435,18 @@ fn perform(call: &Message, table: &mut Manager) -> Result<Answer, Fault> {
     if interface.name == standard::PROPERTIES.name {
         return standard::properties(object, table, (method, call)).map(Answer::Reply);
     }
+    if interface.name == own::MANAGER.name {
+        let listed = own::list(table, &call.body())?;
+        let reply = Message::method_return(&header).build(&listed)?;
+        return Ok(Answer::Reply(reply));
+    }
     match object {
         Object::Transfer(id) => {
             table.cancel(id)?;
             Ok(Answer::Reply(Message::method_return(&header).build(&())?))
         }
         Object::Ancestor(_) | Object::Manager | Object::TransferRoot | Object::LogControl => {
-            manager::call(table, method, call)
+            manager::call(table, method, (call, owner))
         }
     }
 }

@@ -7,8 +7,10 @@ use crate::bus::interface::{
     Access, Argument, Interface, Method, Property, Signal, argument, introspect,
 };
 use crate::bus::object::Object;
+use crate::bus::own::{self, Value};
 use crate::bus::{log_control, transfer};
 use crate::manager::Manager;
+use importd_api::bus::{OWN_MANAGER_INTERFACE, OWN_TRANSFER_INTERFACE};
 use importd_api::failure::Kind;
 use serde::{Serialize, Serializer};
 use std::collections::BTreeMap;
@@ -133,18 +135,14 @@ pub fn properties(
         if !known {
             return Err(Fault::unknown_interface(interface));
         }
-        let all = if is_own(object, interface) {
-            values(object, table)
-        } else {
-            Vec::new()
-        };
+        let all = values(object, interface, table);
         return Ok(Message::method_return(&header).build(&Values(all))?);
     }
     if method.name == "Get" {
         let (interface, name) = body.deserialize::<(&str, &str)>()?;
-        let value = values(object, table)
+        let value = values(object, interface, table)
             .into_iter()
-            .find(|(known, _)| *known == name && is_own(object, interface));
+            .find(|(known, _)| *known == name);
         return match value {
             None => Err(Fault::unknown_property(interface, name)),
             Some((_, value)) => Ok(Message::method_return(&header).build(&value)?),
@@ -176,32 +174,31 @@ pub fn sets_property(object: Object, method: &Method, call: &Message) -> bool {
 }
 
 fn property(object: Object, interface: &str, name: &str) -> Option<&'static Property> {
-    let own = object
-        .own_interface()
-        .filter(|_| is_own(object, interface))?;
-    own.properties.iter().find(|property| property.name == name)
+    let own = object.own_interfaces().iter();
+    own.filter(|own| interface.is_empty() || own.name == interface)
+        .flat_map(|own| own.properties)
+        .find(|property| property.name == name)
 }
 
-/// Whether a name stands for the interface that has the object's properties; the empty one does.
-fn is_own(object: Object, interface: &str) -> bool {
-    interface.is_empty()
-        || object
-            .own_interface()
-            .is_some_and(|own| own.name == interface)
-}
-
-fn values(object: Object, table: &Manager) -> Vec<(&'static str, Variant<'static>)> {
-    match object {
-        Object::Transfer(id) => table
-            .get(id)
-            .map_or_else(Vec::new, |transfer| transfer::values(id, transfer)),
+/// The values of an interface of an object; the empty name stands for all.
+fn values(object: Object, interface: &str, table: &Manager) -> Vec<Value> {
+    let wanted = object.own_interfaces().iter();
+    let wanted = wanted.filter(|own| interface.is_empty() || own.name == interface);
+    let of = |name: &str| match object {
+        Object::Transfer(id) => table.get(id).map_or_else(Vec::new, |it| match name {
+            OWN_TRANSFER_INTERFACE => own::of_transfer(it),
+            _ => transfer::values(id, it),
+        }),
+        Object::Manager if name == OWN_MANAGER_INTERFACE => own::of_manager(table),
         Object::LogControl => log_control::values(table.log()),
         Object::Ancestor(_) | Object::Manager | Object::TransferRoot => Vec::new(),
-    }
+    };
+    wanted.flat_map(|own| of(own.name)).collect()
 }
 
 /// A dictionary in the order of the introspection.
-struct Values(Vec<(&'static str, Variant<'static>)>);
+#[derive(Debug)]
+pub struct Values(pub Vec<Value>);
 
 impl Serialize for Values {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {

@@ -1,7 +1,7 @@
 //! The interface of a transfer, `org.freedesktop.import1.Transfer`.
 
 use crate::authorize::Action;
-use crate::bus::interface::{Access, Interface, Method, Property, Signal, argument};
+use crate::bus::interface::{Access, Changes, Interface, Method, Property, Signal, argument};
 use crate::transfer::Transfer;
 use importd_api::bus::TRANSFER_INTERFACE;
 use zbus::Variant;
@@ -24,7 +24,7 @@ pub const INTERFACE: Interface = Interface {
         Property {
             name: "Progress",
             signature: "d",
-            changes: true,
+            changes: Changes::Silently,
             access: Access::Read,
         },
     ],
@@ -44,7 +44,7 @@ const fn constant(name: &'static str, signature: &'static str) -> Property {
     Property {
         name,
         signature,
-        changes: false,
+        changes: Changes::Never,
         access: Access::Read,
     }
 }

@@ -1,6 +1,7 @@
 use super::*;
 use crate::lines::Line;
 use crate::log::control::Control;
+use importd_api::bus::TRANSFERS_MAX;
 use importd_api::class::Class;
 use importd_api::job::{ImportSource, Local};
 use importd_api::name::{Form, ImageName};
@@ -32,22 +33,52 @@ impl Table {
         }
     }
 
-    /// Adds a transfer whose worker is process 1000 plus its number.
+    /// Adds a transfer of root.
     fn start(&mut self, job: Job) -> Result<u32, Refusal> {
-        let id = self.manager.admit(&job)?;
-        let (sender, stops) = mpsc::unbounded_channel();
-        self.stops.push(stops);
-        self.manager.insert(
-            id,
-            job,
-            Worker::new(1000 + i32::try_from(id).unwrap(), sender),
-        );
+        self.start_of(0, job)
+    }
+
+    /// Adds a transfer of a user; if there is a place, its worker is process 1000 plus its number.
+    fn start_of(&mut self, owner: u32, job: Job) -> Result<u32, Refusal> {
+        let id = self.manager.admit(&job, owner)?;
+        let life = if self.manager.has_place() {
+            let (sender, stops) = mpsc::unbounded_channel();
+            self.stops.push(stops);
+            Life::Running(Worker::new(1000 + i32::try_from(id).unwrap(), sender))
+        } else {
+            Life::Waiting(None)
+        };
+        let transfer = self.manager.transfer(job, owner);
+        self.manager.insert(id, transfer, life);
         Ok(id)
     }
 
-    fn exit(&mut self, id: u32, code: i32) -> Option<Notice> {
+    /// Ends a worker; returns what is heard of that.
+    fn exit(&mut self, id: u32, code: i32) -> Vec<Notice> {
+        self.heard();
         let exit = ExitOutcome::Exited(code);
-        self.manager.apply(Event::Exited { id, exit })
+        self.manager.apply(Event::Exited { id, exit });
+        self.heard()
+    }
+
+    fn heard(&mut self) -> Vec<Notice> {
+        self.manager.take_notices()
+    }
+
+    fn limit(&mut self, running: usize, waiting: usize, waiting_of_user: usize) {
+        self.manager.set_limits(Limits {
+            running,
+            waiting,
+            waiting_of_user,
+        });
+    }
+}
+
+fn removed(id: u32, outcome: Outcome, reason: Option<Reason>) -> Notice {
+    Notice::Removed {
+        id,
+        outcome,
+        reason,
     }
 }
 
@@ -83,6 +114,14 @@ fn import(name: &str) -> Job {
         name: ImageName::parse(name).unwrap(),
     };
     job(Class::Machine, work)
+}
+
+fn order(name: &str) -> Order {
+    Order {
+        job: import(name),
+        stream: None,
+        owner: 0,
+    }
 }
 
 #[test]
@@ -134,21 +173,112 @@ fn one_image_is_made_once_at_a_time() {
 }
 
 #[test]
-fn the_sixty_fifth_transfer_is_refused() {
+fn the_sixty_fifth_transfer_waits_and_a_full_queue_refuses() {
     let mut table = Table::new();
     for n in 0..TRANSFERS_MAX {
         table.start(import(&format!("i{n}"))).unwrap();
     }
-    let refusal = table.start(import("one-more")).unwrap_err();
-    assert_eq!(refusal.bus_error(), "System.Error.E2BIG");
-    table.exit(7, 1);
+    let counts = |running, queued| Counts { running, queued };
+    assert_eq!(table.manager.counts(), counts(64, 0));
+    table.heard();
     assert_eq!(table.start(import("one-more")).unwrap(), 65);
+    assert_eq!(table.manager.counts(), counts(64, 1));
+    let text = "Waiting for another transfer to end.".to_owned();
+    let line = Notice::Line {
+        id: 65,
+        priority: 30,
+        text,
+    };
+    assert_eq!(table.heard(), [Notice::Added { id: 65 }, line]);
+    let waiting = table.manager.get(65).unwrap();
+    assert_eq!(waiting.state().as_str(), "queued");
+    for n in 0..511 {
+        table.start(import(&format!("q{n}"))).unwrap();
+    }
+    let refusal = table.start(import("mine")).unwrap_err();
+    assert_eq!(refusal.bus_error(), "System.Error.E2BIG");
+    let text = "Too many transfers: 512 of yours are waiting; try again later";
+    assert_eq!(refusal.to_string(), text);
+    table.start_of(1000, import("others")).unwrap();
+    table.limit(64, 513, 512);
+    let refusal = table.start_of(1000, import("mine")).unwrap_err();
+    let text = "Too many transfers: 64 are running and 513 waiting; try again later";
+    assert_eq!(refusal.to_string(), text);
+}
+
+#[test]
+fn what_waits_is_known_and_can_be_cancelled() {
+    let mut table = Table::new();
+    table.limit(1, 10, 10);
+    table.start(import("a")).unwrap();
+    table.start(pull(Form::Tar, "http://h/b", "b")).unwrap();
+    for (job, what) in [
+        (import("b"), "image 'b' of class 'machine'"),
+        (pull(Form::Tar, "http://h/b", "c"), "http://h/b"),
+    ] {
+        let refusal = table.start(job).unwrap_err().to_string();
+        assert_eq!(refusal, format!("Transfer for {what} already in progress."));
+    }
+    assert_eq!(table.manager.transfers().count(), 2);
+    table.heard();
+    table.manager.cancel(2).unwrap();
+    let canceled = removed(2, Outcome::Canceled, Some(cancelled()));
+    assert_eq!(table.heard(), [canceled.clone()]);
+    table.start(import("b")).unwrap();
+    table.heard();
+    table.manager.stop_all();
+    let last = removed(3, Outcome::Canceled, Some(cancelled()));
+    assert_eq!(table.heard(), [Notice::Changed { id: 1 }, last]);
+    assert!(!table.manager.is_empty());
+    assert_eq!(
+        table.exit(1, 1),
+        [removed(1, Outcome::Canceled, Some(cancelled()))]
+    );
+    assert!(table.manager.is_empty());
+}
+
+#[tokio::test]
+async fn what_cannot_be_started_when_its_turn_comes_fails_with_the_reason() {
+    let mut table = Table::new();
+    table.limit(1, 10, 10);
+    table.start(import("a")).unwrap();
+    table.start(import("b")).unwrap();
+    let heard = table.exit(1, 0);
+    let [
+        _,
+        Notice::Removed { id: 1, .. },
+        Notice::Line { id: 2, text, .. },
+        end,
+    ] = &heard[..]
+    else {
+        panic!("{heard:?}");
+    };
+    assert!(text.contains("/nonexistent/systemd-import"), "{text}");
+    let kind = Some(importd_api::failure::Kind::NotFound);
+    let reason = Some(Reason::new(text, kind));
+    assert_eq!(*end, removed(2, Outcome::Failed, reason));
+    assert!(table.manager.is_empty());
+}
+
+#[test]
+fn lower_limits_end_nothing() {
+    let mut table = Table::new();
+    table.limit(2, 10, 10);
+    for name in ["a", "b", "c"] {
+        table.start(import(name)).unwrap();
+    }
+    table.limit(1, 0, 0);
+    let counts = |running, queued| Counts { running, queued };
+    assert_eq!(table.manager.counts(), counts(2, 1));
+    table.exit(1, 0);
+    assert_eq!(table.manager.counts(), counts(1, 1));
+    assert!(table.start(import("d")).is_err());
 }
 
 #[tokio::test]
 async fn a_worker_that_cannot_be_started_leaves_no_transfer() {
     let mut table = Table::new();
-    let refusal = table.manager.start(import("a"), None).unwrap_err();
+    let refusal = table.manager.start(order("a")).unwrap_err();
     assert_eq!(
         refusal.bus_error(),
         "org.freedesktop.DBus.Error.FileNotFound"
@@ -166,8 +296,8 @@ fn cancels_reach_the_worker_and_decide_the_result() {
     }
     table.manager.cancel(id).unwrap();
     assert_eq!(table.stops[0].try_recv().unwrap(), Stop::Politely);
-    let outcome = Outcome::Canceled;
-    assert_eq!(table.exit(id, 1), Some(Notice::Removed { id, outcome }));
+    let end = removed(id, Outcome::Canceled, Some(cancelled()));
+    assert_eq!(table.exit(id, 1), [end]);
     assert!(matches!(
         table.manager.cancel(id),
         Err(Refusal::NoSuchTransfer(1))
@@ -193,14 +323,24 @@ fn stopping_tells_all_workers_and_refuses_new_transfers() {
 fn reports_count_only_from_workers_and_only_when_they_change_something() {
     let mut table = Table::new();
     let id = table.start(import("a")).unwrap();
-    let mut report = |pid, text| table.manager.report(pid, text);
-    assert_eq!(report(1, "X_IMPORT_PROGRESS=5%"), None);
+    table.heard();
+    let mut report = |pid, text| {
+        table.manager.report(pid, text);
+        table.manager.take_notices()
+    };
+    assert_eq!(report(1, "X_IMPORT_PROGRESS=5%"), []);
     let fraction = 0.05;
-    let progress = Some(Notice::Progress { id, fraction });
-    assert_eq!(report(1001, "X_IMPORT_PROGRESS=5%"), progress);
-    assert_eq!(report(1001, "X_IMPORT_PROGRESS=5%\nSTATUS=x"), None);
-    assert_eq!(report(1001, "EXIT_STATUS=0"), None);
-    assert_eq!(report(1001, "X_IMPORT_PROGRESS=101%"), None);
+    let (progress, changed) = (Notice::Progress { id, fraction }, Notice::Changed { id });
+    let both = [progress, changed.clone()];
+    assert_eq!(report(1001, "X_IMPORT_PROGRESS=5%"), both);
+    assert_eq!(report(1001, "X_IMPORT_PROGRESS=5%\nSTATUS=x"), []);
+    assert_eq!(report(1001, "EXIT_STATUS=0"), []);
+    assert_eq!(report(1001, "X_IMPORT_PROGRESS=101%"), []);
+    let figures = "X_IMPORTD_BYTES=7\nX_IMPORTD_PHASE=reading";
+    assert_eq!(report(1001, figures), [changed]);
+    assert_eq!(report(1001, figures), []);
+    assert_eq!(report(1, "X_IMPORTD_BYTES=8"), []);
+    assert_eq!(table.manager.get(id).unwrap().figures().bytes, 7);
     let now = table.manager.get(id).unwrap().progress();
     assert_eq!(now.to_bits(), fraction.to_bits());
 }
@@ -222,6 +362,51 @@ fn lines_keep_their_priority_and_need_a_transfer() {
         priority: 30,
         text: "x".into(),
     };
-    assert_eq!(table.manager.apply(event(id)), Some(notice));
-    assert_eq!(table.manager.apply(event(99)), None);
+    table.heard();
+    table.manager.apply(event(id));
+    table.manager.apply(event(99));
+    assert_eq!(table.heard(), [notice]);
+}
+
+#[test]
+fn failures_have_the_reason_that_the_worker_gives() {
+    let mut table = Table::new();
+    let mut end = |datagram: &str, lines: &[(u32, &str)], code| {
+        let id = table.start(import("a")).unwrap();
+        for (priority, text) in lines {
+            let (priority, text) = (*priority, (*text).to_owned());
+            let line = Line { priority, text };
+            table.manager.apply(Event::Line { id, line });
+        }
+        let pid = 1000 + i32::try_from(id).unwrap();
+        table.manager.report(pid, datagram);
+        match table.exit(id, code).pop() {
+            Some(Notice::Removed { reason, .. }) => reason,
+            other => panic!("{other:?}"),
+        }
+    };
+    let told = "X_IMPORTD_REASON=It broke\nX_IMPORTD_KIND=corrupt";
+    let kind = Some(importd_api::failure::Kind::Corrupt);
+    let lines = [(27, "It broke."), (27, "And again."), (30, "Exiting.")];
+    assert_eq!(end(told, &lines, 1), Some(Reason::new("It broke", kind)));
+    let only_lines = Reason::new("And again.", None);
+    assert_eq!(end("ERRNO=5", &lines, 1), Some(only_lines));
+    let nothing = Reason::new("The worker ended with exit status 3", None);
+    assert_eq!(end("", &[], 3), Some(nothing));
+    assert_eq!(end("", &lines, 0), None);
+}
+
+#[test]
+fn done_is_all_of_it() {
+    let mut table = Table::new();
+    let (whole, done) = (1.0, Outcome::Done);
+    let progress = |id, fraction| Notice::Progress { id, fraction };
+    let id = table.start(import("a")).unwrap();
+    assert_eq!(
+        table.exit(id, 0),
+        [progress(id, whole), removed(id, done, None)]
+    );
+    let id = table.start(import("a")).unwrap();
+    table.manager.report(1002, "X_IMPORT_PROGRESS=100%");
+    assert_eq!(table.exit(id, 0), [removed(id, done, None)]);
 }
