@@ -218,8 +218,20 @@ impl Manager {
                 "Waiting for another transfer to end.",
             );
         } else {
+            self.queue.give(owner);
             self.begun(id);
         }
+    }
+
+    /// Takes a transfer out of the table, and its user with his last one.
+    fn remove(&mut self, id: u32) -> Option<Transfer> {
+        let transfer = self.transfers.remove(&id)?.transfer;
+        let owner = transfer.owner();
+        self.queue.remove(owner, id);
+        if self.transfers().all(|(_, other)| other.owner() != owner) {
+            self.queue.forget(owner);
+        }
+        Some(transfer)
     }
 
     fn say(&mut self, id: u32, priority: u32, text: &str) {
@@ -278,7 +290,7 @@ impl Manager {
         let text = refusal.to_string();
         tracing::error!("Transfer {id} could not be started: {text}");
         self.say(id, PRIORITY_OWN_ERROR, &text);
-        self.transfers.remove(&id);
+        self.remove(id);
         self.notices.push(Notice::Removed {
             id,
             outcome: Outcome::Failed,
@@ -347,8 +359,7 @@ impl Manager {
 
     /// Ends a transfer that waits.
     fn drop_waiting(&mut self, id: u32) {
-        if let Some(entry) = self.transfers.remove(&id) {
-            self.queue.remove(entry.transfer.owner(), id);
+        if self.remove(id).is_some() {
             self.notices.push(Notice::Removed {
                 id,
                 outcome: Outcome::Canceled,
@@ -415,8 +426,8 @@ impl Manager {
             }
             Event::Exited { id, exit } => {
                 log_exit(id, exit);
-                if let Some(entry) = self.transfers.remove(&id) {
-                    self.ended(id, &entry.transfer, exit);
+                if let Some(transfer) = self.remove(id) {
+                    self.ended(id, &transfer, exit);
                 }
                 self.start_waiting();
             }

@@ -64,6 +64,8 @@ impl Limits {
 #[derive(Debug, Default)]
 pub struct Queue {
     users: BTreeMap<u32, Waiting>,
+    /// The turn at which a place was last given to a user; of those who have transfers.
+    given: BTreeMap<u32, u64>,
     turn: u64,
 }
 
@@ -71,7 +73,7 @@ pub struct Queue {
 #[derive(Debug)]
 struct Waiting {
     transfers: VecDeque<u32>,
-    /// The turn at which a place was last given to him, or at which he came.
+    /// The turn at which he came.
     since: u64,
 }
 
@@ -115,20 +117,34 @@ impl Queue {
         }
     }
 
+    /// A user was given a place.
+    pub fn give(&mut self, uid: u32) {
+        self.turn += 1;
+        self.given.insert(uid, self.turn);
+    }
+
+    /// A user has no transfers any more.
+    pub fn forget(&mut self, uid: u32) {
+        self.given.remove(&uid);
+    }
+
     /// Takes out the transfer whose turn it is; `running_of` says how many of a user's are running.
     pub fn next(&mut self, running_of: impl Fn(u32) -> usize) -> Option<u32> {
+        let rank = |uid: u32, user: &Waiting| {
+            let given = self.given.get(&uid).copied().unwrap_or(0);
+            (running_of(uid), given, user.since)
+        };
         let next = self
             .users
             .iter()
-            .min_by_key(|(uid, user)| (running_of(**uid), user.since));
+            .min_by_key(|(uid, user)| rank(**uid, user));
         let uid = *next?.0;
-        self.turn += 1;
         let user = self.users.get_mut(&uid)?;
-        user.since = self.turn;
         let id = user.transfers.pop_front();
         if user.transfers.is_empty() {
             self.users.remove(&uid);
         }
+        self.give(uid);
         id
     }
 }
@@ -165,6 +181,18 @@ mod tests {
         let running = |uid| if uid == 1000 { 64 } else { 0 };
         assert_eq!(queue.next(running), Some(500));
         assert_eq!(queue.next(running), Some(0));
+    }
+
+    #[test]
+    fn a_place_that_was_free_counts_as_given() {
+        let mut queue = Queue::default();
+        queue.give(1000);
+        queue.push(1000, 2);
+        queue.push(1001, 3);
+        assert_eq!(queue.next(|_| 0), Some(3));
+        queue.forget(1000);
+        queue.push(1001, 4);
+        assert_eq!(queue.next(|_| 0), Some(2));
     }
 
     #[test]

@@ -32,6 +32,12 @@ mod log_control;
 #[cfg(test)]
 mod polkit;
 #[cfg(test)]
+mod process;
+#[cfg(test)]
 mod queue;
+#[cfg(test)]
+mod random_calls;
+#[cfg(test)]
+mod stress;
 #[cfg(test)]
 mod transfers;

@@ -142,6 +142,14 @@ async fn a_reload_reads_the_limits_again_and_ends_nothing() {
     assert_eq!(u32::try_from(&*value).unwrap(), 3);
 }
 
+/// What dbus-send is told.
+const PULL: &[&str] = &[
+    "string:http://server/tell-other.raw",
+    "string:tell-other",
+    "string:no",
+    "boolean:false",
+];
+
 #[tokio::test]
 async fn five_hundred_of_one_user_do_not_stand_before_the_first_of_another() {
     if !has("setpriv") || !has("dbus-send") {
@@ -160,13 +168,7 @@ async fn five_hundred_of_one_user_do_not_stand_before_the_first_of_another() {
         client.import(&file, &format!("tell{n}")).await;
     }
     let daemon = Arc::new(daemon);
-    let pull = [
-        "string:http://server/tell-other.raw",
-        "string:tell-other",
-        "string:no",
-        "boolean:false",
-    ];
-    let said = as_nobody(&daemon, MANAGER, "Manager.PullRaw", &pull).await;
+    let said = as_nobody(&daemon, MANAGER, "Manager.PullRaw", PULL).await;
     assert!(said.contains("uint32 502"), "{said}");
     daemon.open_gate();
     let heard = client.until_removed(502).await;
