@@ -38,6 +38,8 @@ mod queue;
 #[cfg(test)]
 mod random_calls;
 #[cfg(test)]
+mod real_workers;
+#[cfg(test)]
 mod stress;
 #[cfg(test)]
 mod transfers;

@@ -223,7 +223,7 @@ fn what_waits_is_known_and_can_be_cancelled() {
     table.heard();
     table.manager.cancel(2).unwrap();
     let canceled = removed(2, Outcome::Canceled, Some(cancelled()));
-    assert_eq!(table.heard(), [canceled.clone()]);
+    assert_eq!(table.heard(), [canceled]);
     table.start(import("b")).unwrap();
     table.heard();
     table.manager.stop_all();
