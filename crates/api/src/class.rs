@@ -112,11 +112,65 @@ impl Class {
         }
     }
 
+    /// The folder of the class below each base of the user scope. The reference searches the first
+    /// two, puts all four classes into the first, and searches nothing for extensions; they have
+    /// folders here so that an extension and a machine of one name do not meet.
+    const fn user_folder(self) -> &'static str {
+        match self {
+            Class::Machine => "machines",
+            Class::Portable => "portables",
+            Class::Sysext => "extensions",
+            Class::Confext => "confexts",
+        }
+    }
+
     /// The folder that imports of the user scope go to, below `state_home`
-    /// (`$XDG_STATE_HOME`, by default `~/.local/state`). All classes share one, as in the reference.
+    /// (`$XDG_STATE_HOME`, by default `~/.local/state`).
     #[must_use]
     pub fn user_root(self, state_home: &Path) -> PathBuf {
-        state_home.join("machines")
+        state_home.join(self.user_folder())
+    }
+}
+
+/// Where the images of a user lie: folders with a folder for each class in them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct UserBases {
+    /// `$XDG_RUNTIME_DIR`: images that are gone at the next boot.
+    pub runtime: Option<PathBuf>,
+    /// `$XDG_STATE_HOME`, by default `~/.local/state`: where imports go.
+    pub state: Option<PathBuf>,
+    /// `~/.local/lib`: what the user has put there by hand.
+    pub library: Option<PathBuf>,
+}
+
+impl UserBases {
+    /// The bases that these variables of the environment name, where they are set.
+    #[must_use]
+    pub fn new(
+        home: Option<PathBuf>,
+        runtime: Option<PathBuf>,
+        state_home: Option<PathBuf>,
+    ) -> Self {
+        let local = home.map(|home| home.join(".local"));
+        Self {
+            runtime,
+            state: state_home.or_else(|| local.as_ref().map(|local| local.join("state"))),
+            library: local.map(|local| local.join("lib")),
+        }
+    }
+
+    /// The folders searched for images of a class, first match wins.
+    ///
+    /// # Source
+    /// importctl(1), section "Image Store", of the user scope.
+    #[must_use]
+    pub fn search_path(&self, class: Class) -> Vec<PathBuf> {
+        let bases = [&self.runtime, &self.state, &self.library];
+        bases
+            .into_iter()
+            .flatten()
+            .map(|base| base.join(class.user_folder()))
+            .collect()
     }
 }
 
@@ -156,5 +210,36 @@ mod tests {
         for class in Class::ALL {
             assert!(class.system_search_path().contains(&class.system_root()));
         }
+        let bases = UserBases::new(Some("/home/u".into()), Some("/run/user/1".into()), None);
+        let roots = Class::ALL.map(|class| {
+            let root = class.user_root(bases.state.as_deref().unwrap());
+            assert!(bases.search_path(class).contains(&root));
+            root
+        });
+        let distinct: std::collections::BTreeSet<_> = roots.iter().collect();
+        assert_eq!(distinct.len(), Class::ALL.len());
+    }
+
+    #[test]
+    fn a_users_images_are_found_where_the_reference_looks() {
+        let home = Some(PathBuf::from("/home/u"));
+        let bases = UserBases::new(home.clone(), Some("/run/user/1".into()), None);
+        let expected = [
+            "/run/user/1/machines",
+            "/home/u/.local/state/machines",
+            "/home/u/.local/lib/machines",
+        ];
+        assert_eq!(
+            bases.search_path(Class::Machine),
+            expected.map(PathBuf::from)
+        );
+        let bases = UserBases::new(home, None, Some("/state".into()));
+        let expected = ["/state/portables", "/home/u/.local/lib/portables"];
+        assert_eq!(
+            bases.search_path(Class::Portable),
+            expected.map(PathBuf::from)
+        );
+        let none = UserBases::new(None, None, None);
+        assert!(none.search_path(Class::Machine).is_empty());
     }
 }

@@ -8,7 +8,7 @@
 
 use crate::refusal::Refusal;
 use importd_api::bus::SIZE_UNKNOWN;
-use importd_api::class::Class;
+use importd_api::class::{Class, UserBases};
 use importd_api::name::{ImageName, NameError};
 use rustix::fs::{IFlags, Mode, OFlags, StatVfsMountFlags};
 use std::collections::BTreeMap;
@@ -110,14 +110,15 @@ impl Places {
         }
     }
 
-    /// The folders of the user scope below `bases`; only machines and portable services have any.
+    /// The folders of the user scope.
     #[must_use]
-    pub fn user(bases: &[PathBuf]) -> Self {
-        let below = |class, name| bases.iter().map(move |base| (class, base.join(name)));
+    pub fn user(bases: &UserBases) -> Self {
+        let of = |class| {
+            let paths = bases.search_path(class).into_iter();
+            paths.map(move |path| (class, path))
+        };
         Self {
-            folders: below(Class::Machine, "machines")
-                .chain(below(Class::Portable, "portables"))
-                .collect(),
+            folders: Class::ALL.into_iter().flat_map(of).collect(),
             host: false,
         }
     }

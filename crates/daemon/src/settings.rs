@@ -7,7 +7,7 @@ use crate::leftovers::ImageRoots;
 use crate::log::control::{Control, Level, Target};
 use crate::pressure::Watch;
 use importd_api::cache;
-use importd_api::class::{Class, Scope};
+use importd_api::class::{Class, Scope, UserBases};
 use importd_api::worker::{WORKER_DIRECTORY, WORKER_DIRECTORY_VARIABLE};
 use importd_host::config;
 use std::ffi::OsString;
@@ -136,23 +136,15 @@ impl Folders {
 
     fn user(path: impl Fn(&'static str) -> Option<PathBuf>) -> Self {
         let runtime = path("XDG_RUNTIME_DIR");
-        let local = path("HOME").map(|home| home.join(".local"));
-        let state =
-            path("XDG_STATE_HOME").or_else(|| local.as_ref().map(|local| local.join("state")));
-        let data = local.map(|local| local.join("lib"));
+        let bases = UserBases::new(path("HOME"), runtime.clone(), path("XDG_STATE_HOME"));
         let roots = Class::ALL.into_iter().filter_map(|class| {
-            let root = class.user_root(state.as_deref()?);
+            let root = class.user_root(bases.state.as_deref()?);
             Some((class, root))
         });
-        let image_roots = roots.collect();
-        let bases: Vec<PathBuf> = [runtime.clone(), state, data]
-            .into_iter()
-            .flatten()
-            .collect();
         Self {
             runtime: runtime.map(|runtime| runtime.join("systemd/importd")),
             places: Places::user(&bases),
-            image_roots,
+            image_roots: roots.collect(),
         }
     }
 }

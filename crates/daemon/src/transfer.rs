@@ -10,7 +10,7 @@
 
 use crate::pace::Pace;
 use importd_api::bus::{Outcome, PROGRESS_UNKNOWN};
-use importd_api::class::{Class, Scope};
+use importd_api::class::Class;
 use importd_api::figures::{Figures, Phase, Reason};
 use importd_api::job::{Job, Local, Work};
 use importd_host::child::ExitOutcome;
@@ -238,8 +238,8 @@ impl Transfer {
     }
 }
 
-/// The image a job makes: its name, and its class where classes have folders of their own.
-fn product(job: &Job) -> Option<(Option<Class>, String)> {
+/// The image a job makes: its class and name.
+fn product(job: &Job) -> Option<(Class, String)> {
     let name = match &job.work {
         Work::Export { .. } => return None,
         Work::Import { name, .. } => name.to_string(),
@@ -251,11 +251,7 @@ fn product(job: &Job) -> Option<(Option<Class>, String)> {
             Local::Derived => url.image_name(*form).ok()?.to_string(),
         },
     };
-    let class = match job.scope {
-        Scope::System => Some(job.class),
-        Scope::User => None,
-    };
-    Some((class, name))
+    Some((job.class, name))
 }
 
 /// The name of the image a job makes, for messages; empty if it makes none.
@@ -267,6 +263,7 @@ pub fn product_name(job: &Job) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use importd_api::class::Scope;
     use importd_api::name::{Form, ImageName};
     use importd_api::url::Url;
     use importd_api::verify::Verify;
@@ -400,6 +397,7 @@ mod tests {
         };
         assert!(!same(Scope::System, Class::Sysext, export));
         let of_user = new(job(Scope::User, Class::Sysext, import.clone()));
-        assert!(of_user.makes_what(&job(Scope::User, Class::Machine, import)));
+        assert!(of_user.makes_what(&job(Scope::User, Class::Sysext, import.clone())));
+        assert!(!of_user.makes_what(&job(Scope::User, Class::Machine, import)));
     }
 }

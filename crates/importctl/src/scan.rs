@@ -8,7 +8,7 @@ use crate::report::Failure;
 use crate::system;
 use crate::verbs::list::Image;
 use importd_api::bus::SIZE_UNKNOWN;
-use importd_api::class::{Class, Scope};
+use importd_api::class::{Class, Scope, UserBases};
 use importd_api::name::{ImageName, NameError};
 use std::collections::BTreeMap;
 use std::fs::{self, Metadata};
@@ -87,27 +87,21 @@ pub(crate) fn images(search: &Search<'_>, environment: &Environment) -> anyhow::
 }
 
 fn folders(class: Class, scope: Scope, environment: &Environment) -> Vec<PathBuf> {
-    let below = match (scope, class) {
-        (Scope::System, _) => {
-            let listed = class
-                .system_search_path()
-                .iter()
-                .filter(|path| **path != NOT_LISTED);
-            return listed.map(PathBuf::from).collect();
+    match scope {
+        Scope::System => {
+            let paths = class.system_search_path().iter();
+            let listed = paths.filter(|path| **path != NOT_LISTED);
+            listed.map(PathBuf::from).collect()
         }
-        (Scope::User, Class::Machine) => "machines",
-        (Scope::User, Class::Portable) => "portables",
-        (Scope::User, Class::Sysext | Class::Confext) => return Vec::new(),
-    };
-    let runtime = environment.runtime_dir.iter().cloned();
-    let homes = [
-        environment.state_home.clone(),
-        environment.home.join(".local/lib"),
-    ];
-    runtime
-        .chain(homes)
-        .map(|folder| folder.join(below))
-        .collect()
+        Scope::User => {
+            let bases = UserBases::new(
+                Some(environment.home.clone()),
+                environment.runtime_dir.clone(),
+                Some(environment.state_home.clone()),
+            );
+            bases.search_path(class)
+        }
+    }
 }
 
 /// The images in one folder; of several with one name, trees come before disk images.

@@ -4,7 +4,7 @@
 //! folders even then, and notices a taken name only after all the work.
 
 use crate::error::{Doing, Error, Result};
-use importd_api::class::{Class, Scope};
+use importd_api::class::{Class, Scope, UserBases};
 use importd_api::failure::Kind;
 use importd_api::name::ImageName;
 use rustix::fs::{AtFlags, FileType};
@@ -32,8 +32,8 @@ enum Wanted {
 }
 
 impl Places {
-    /// The places of a class: the caller's own root, or those of the scope. `state_home` is
-    /// `$XDG_STATE_HOME` or its default, and needed for the user scope only.
+    /// The places of a class: the caller's own root, or those of the scope. `bases` are those of
+    /// the user scope.
     ///
     /// # Errors
     /// [`Kind::InvalidArgument`] for the user scope without a home.
@@ -41,7 +41,7 @@ impl Places {
         class: Class,
         scope: Option<Scope>,
         image_root: Option<PathBuf>,
-        state_home: Option<&Path>,
+        bases: &UserBases,
     ) -> Result<Self> {
         if let Some(root) = image_root {
             return Ok(Self {
@@ -51,14 +51,14 @@ impl Places {
             });
         }
         if scope == Some(Scope::User) {
-            let home = state_home.ok_or_else(|| {
+            let home = bases.state.as_deref().ok_or_else(|| {
                 let text = "Neither XDG_STATE_HOME nor HOME is set; --image-root= names a folder";
                 Error::new(Kind::InvalidArgument, text)
             })?;
             let root = class.user_root(home);
             return Ok(Self {
                 class,
-                search: vec![root.clone()],
+                search: bases.search_path(class),
                 root,
             });
         }
@@ -168,7 +168,13 @@ mod tests {
     fn folders_come_before_files_and_plain_files_are_no_images() {
         let place = tempfile::tempdir().unwrap();
         let root = place.path().to_path_buf();
-        let places = Places::new(Class::Sysext, None, Some(root.clone()), None).unwrap();
+        let places = Places::new(
+            Class::Sysext,
+            None,
+            Some(root.clone()),
+            &UserBases::default(),
+        )
+        .unwrap();
         std::fs::File::create(root.join("x")).unwrap();
         assert_eq!(places.find_optional(&name("x")).unwrap(), None);
         std::fs::File::create(root.join("x.raw")).unwrap();
@@ -188,7 +194,7 @@ mod tests {
     #[test]
     fn a_missing_folder_holds_no_images() {
         let root = Some(PathBuf::from("/nonexistent/folder"));
-        let places = Places::new(Class::Machine, None, root, None).unwrap();
+        let places = Places::new(Class::Machine, None, root, &UserBases::default()).unwrap();
         assert_eq!(places.find_optional(&name("x")).unwrap(), None);
     }
 }

@@ -213,7 +213,13 @@ mod tests {
             network: Settings::default(),
             cache: None,
             target: Target {
-                places: Places::new(Class::Machine, Some(Scope::System), None, None).unwrap(),
+                places: Places::new(
+                    Class::Machine,
+                    Some(Scope::System),
+                    None,
+                    &importd_api::class::UserBases::default(),
+                )
+                .unwrap(),
                 direct: false,
                 force: false,
                 read_only: false,

@@ -4,6 +4,7 @@ use super::values;
 use crate::report::LogSettings;
 use crate::source::proxies::Proxies;
 use crate::source::settings::Settings;
+use importd_api::class::UserBases;
 use std::path::PathBuf;
 
 /// Everything a worker takes from its environment.
@@ -21,8 +22,8 @@ pub struct Environment {
     pub keyring: Option<PathBuf>,
     /// `SYSTEMD_SYSUPDATE_VERIFY_FRESHNESS`
     pub freshness: Option<bool>,
-    /// `$XDG_STATE_HOME`, or `~/.local/state`
-    pub state_home: Option<PathBuf>,
+    /// `HOME`, `XDG_RUNTIME_DIR`, `XDG_STATE_HOME`: where images of the user scope are.
+    pub bases: UserBases,
     /// `IMPORTD_CACHE_DIRECTORY`, unless empty
     pub cache_directory: Option<PathBuf>,
     /// `$XDG_CACHE_HOME`, or `~/.cache`
@@ -59,8 +60,11 @@ impl Environment {
             btrfs_quota: switch("SYSTEMD_IMPORT_BTRFS_QUOTA"),
             keyring: path("SYSTEMD_OPENPGP_KEYRING"),
             freshness: switch("SYSTEMD_SYSUPDATE_VERIFY_FRESHNESS"),
-            state_home: path("XDG_STATE_HOME")
-                .or_else(|| path("HOME").map(|home| home.join(".local/state"))),
+            bases: UserBases::new(
+                path("HOME"),
+                path("XDG_RUNTIME_DIR"),
+                path("XDG_STATE_HOME"),
+            ),
             cache_directory: path(importd_api::cache::DIRECTORY_VARIABLE),
             cache_home: path("XDG_CACHE_HOME")
                 .or_else(|| path("HOME").map(|home| home.join(".cache"))),

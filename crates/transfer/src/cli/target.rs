@@ -70,7 +70,7 @@ impl PlaceOptions {
             ),
             None => None,
         };
-        Places::new(class, scope, image_root, environment.state_home.as_deref())
+        Places::new(class, scope, image_root, &environment.bases)
     }
 }
 
