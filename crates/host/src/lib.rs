@@ -16,6 +16,7 @@
 //! | [`cancel`] | the end by SIGTERM and SIGINT, noticed everywhere |
 //! | [`control_signal`] | the signal that asks services for small things |
 //! | [`memory`] | memory that was freed, given back; how much there is |
+//! | [`namespace`] | a user namespace, for trees without privileges |
 //! | [`sandbox`] | what a worker gives up before it looks at foreign bytes |
 //!
 //! The only crate of the project where `unsafe` is allowed: in modules that say so, one operation a
@@ -31,6 +32,7 @@ pub mod copy;
 pub mod device;
 pub mod dir;
 pub mod memory;
+pub mod namespace;
 pub mod notify;
 pub mod partial;
 pub mod project;
