@@ -3,7 +3,9 @@
 use crate::error::{Doing, Error, Result};
 use crate::images::Places;
 use crate::install::{Manner, Root};
+use crate::owners::{Need, Owners};
 use crate::report::Report;
+use importd_api::class::Scope;
 use importd_api::name::ImageName;
 use importd_host::cancel::{Cancel, Cancelled};
 use importd_host::dir::Dir;
@@ -20,6 +22,21 @@ pub struct Context {
     pub cancel: Cancel,
     /// The umask the worker was started with; its own is 0, so that modes are exact.
     pub umask: u32,
+    /// Which owners files can be given.
+    pub owners: Owners,
+}
+
+impl Context {
+    /// The same in a user namespace, if the caller needs one for what is to be done with trees.
+    ///
+    /// # Errors
+    /// As [`Owners::enter`].
+    pub fn with_owners(&self, scope: Scope, need: Need) -> Result<Self> {
+        Ok(Self {
+            owners: Owners::enter(scope, need, &self.report)?,
+            ..self.clone()
+        })
+    }
 }
 
 /// Where an image goes, and how.

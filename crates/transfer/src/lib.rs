@@ -12,6 +12,7 @@
 //! | [`sink`] | where bytes go, still hidden: raw image, tree |
 //! | [`install`] | proven → visible |
 //! | [`destination`] | where an image goes: a name, or a path |
+//! | [`owners`] | whose files can be made, and the user namespace for that |
 //! | [`companions`] | what goes with an image when it is replaced |
 //! | [`images`] | finding images by name |
 //! | [`pull`], [`import`], [`export`] | one verb and kind per file |
@@ -34,6 +35,7 @@ pub mod export;
 pub mod images;
 pub mod import;
 pub mod install;
+pub mod owners;
 pub mod proof;
 pub mod pull;
 mod quota;

@@ -52,6 +52,7 @@ mod tests {
                 report,
                 cancel: Cancel::new().unwrap(),
                 umask: 0o022,
+                owners: importd_transfer::owners::Owners::All,
             };
             let root = Root {
                 folder: Dir::open(&path).unwrap(),

@@ -6,6 +6,7 @@ use super::{Environment, Verb, Worker};
 use crate::context::Context;
 use crate::error::{Error, Result};
 use crate::export::{self, ExportSource, Request};
+use crate::owners::Need;
 use importd_api::failure::Kind;
 use importd_api::format::Format;
 use importd_api::name::{ImageName, NameError};
@@ -80,7 +81,10 @@ impl Worker for Arguments {
             places: self.place.places(environment)?,
         };
         match verb {
-            "tar" => export::tar::run(&request, context),
+            "tar" => {
+                let context = context.with_owners(self.place.scope(), Need::Visit)?;
+                export::tar::run(&request, &context)
+            }
             _ => export::raw::run(&request, context),
         }
     }

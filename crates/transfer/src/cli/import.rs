@@ -8,6 +8,7 @@ use super::{Environment, Verb, Worker};
 use crate::context::Context;
 use crate::error::Result;
 use crate::import::{self, Request};
+use crate::owners::Need;
 use importd_api::name::Form;
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -51,6 +52,7 @@ impl Worker for Arguments {
     fn work(self, verb: &str, environment: &Environment, context: &Context) -> Result<()> {
         let form = if verb == "tar" { Form::Tar } else { Form::Raw };
         let source = optional(self.words.get(1).map(OsString::as_os_str)).map(PathBuf::from);
+        let scope = self.target.scope();
         let target = self.target.target(environment)?;
         let (bounds, range) = self.disk.checked(target.direct)?;
         let limits = self.limits.limits(bounds.size_max)?;
@@ -62,6 +64,13 @@ impl Worker for Arguments {
             source,
             target,
         };
+        // An image that is replaced may be a tree, whatever the new one is.
+        let need = match (form, request.target.force) {
+            (Form::Tar, _) => Need::Make,
+            (Form::Raw, true) => Need::Visit,
+            (Form::Raw, false) => Need::None,
+        };
+        let context = &context.with_owners(scope, need)?;
         match form {
             Form::Tar => import::tar::run(&request, limits, context),
             Form::Raw => import::raw::run(&request, range, bounds, context),

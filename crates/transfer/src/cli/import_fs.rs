@@ -6,6 +6,7 @@ use super::{Environment, Verb, Worker};
 use crate::context::Context;
 use crate::error::Result;
 use crate::import::{self, Request};
+use crate::owners::Need;
 use std::ffi::OsString;
 use std::path::PathBuf;
 
@@ -44,6 +45,7 @@ impl Worker for Arguments {
             source,
             target,
         };
+        let context = &context.with_owners(self.target.scope(), Need::Make)?;
         import::fs::run(&request, context)
     }
 }

@@ -25,6 +25,7 @@ pub use environment::Environment;
 
 use crate::context::Context;
 use crate::error::{Doing, Error, Result};
+use crate::owners::Owners;
 use crate::report::Report;
 use clap::error::{ContextKind, ErrorKind};
 use clap::{CommandFactory, FromArgMatches};
@@ -115,6 +116,7 @@ fn start<W: Worker>(
         report: report.clone(),
         cancel: Cancel::on_signals().doing(|| "Failed to set up signals".into())?,
         umask,
+        owners: Owners::All,
     };
     let result = worker.work(&verb, environment, &context);
     if result.is_ok() {

@@ -13,6 +13,7 @@ use super::{Environment, Verb, Worker};
 use crate::context::Context;
 use crate::destination::Destination;
 use crate::error::{Doing, Error, Result};
+use crate::owners::Need;
 use crate::pull::direct::Place;
 use crate::pull::evidence::keys::{Keys, Trust};
 use crate::pull::verify::Findings;
@@ -114,6 +115,7 @@ impl Worker for Arguments {
             let words = self.words.get(1..).unwrap_or_default();
             let folders = (root, self.cache(environment));
             let request = self.clean.request(words, &self.plan, folders)?;
+            let context = &context.with_owners(self.target.scope(), Need::Visit)?;
             return pull::clean::run(&request, context, &mut std::io::stdout());
         }
         self.clean.refuse()?;
@@ -141,6 +143,12 @@ impl Worker for Arguments {
             let out: &mut dyn Write = &mut std::io::stdout();
             return pull::plan::run(&request, limits, output, (out, context));
         }
+        let need = match (form, request.target.force) {
+            (Form::Tar, _) => Need::Make,
+            (Form::Raw, true) => Need::Visit,
+            (Form::Raw, false) => Need::None,
+        };
+        let context = &context.with_owners(self.target.scope(), need)?;
         if self.target.direct {
             let place = self.place(form, &request)?;
             return match form {

@@ -52,6 +52,16 @@ pub(super) struct TargetOptions {
 }
 
 impl PlaceOptions {
+    /// Whose images they are; without an option those of the system, for root.
+    pub(super) fn scope(&self) -> Scope {
+        match (self.system, self.user) {
+            (_, true) => Scope::User,
+            (true, false) => Scope::System,
+            (false, false) if rustix::process::geteuid().is_root() => Scope::System,
+            (false, false) => Scope::User,
+        }
+    }
+
     pub(super) fn places(&self, environment: &Environment) -> Result<Places> {
         let class = Class::parse(&self.class).map_err(|_unknown| {
             let shown = self.class.escape_debug();
@@ -89,7 +99,7 @@ impl TargetOptions {
             subvolume: switch(
                 "btrfs-subvol",
                 self.btrfs_subvol.as_deref(),
-                environment.btrfs_subvolume.unwrap_or(true),
+                environment.btrfs_subvolume.unwrap_or(!self.place.user),
             )?,
             quota: switch(
                 "btrfs-quota",
@@ -101,12 +111,7 @@ impl TargetOptions {
 
     /// Whose images they are; without an option those of the system, for root.
     pub(super) fn scope(&self) -> Scope {
-        match (self.place.system, self.place.user) {
-            (_, true) => Scope::User,
-            (true, false) => Scope::System,
-            (false, false) if rustix::process::geteuid().is_root() => Scope::System,
-            (false, false) => Scope::User,
-        }
+        self.place.scope()
     }
 
     /// The class, where defaults of other options depend on it.

@@ -156,7 +156,11 @@ fn copy(
         if Cancelled::is(&error.source) {
             context.report.notice("Copy cancelled.");
         }
-        let text = format!("Failed to copy directory, at '{}'", error.path.display());
+        let why = context.owners.explain(&error.source);
+        let text = format!(
+            "Failed to copy directory, at '{}'{why}",
+            error.path.display()
+        );
         Error::io(text, error.source)
     })?;
     context.report.debug(format!(

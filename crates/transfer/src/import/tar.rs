@@ -34,13 +34,7 @@ fn new_tree(
 ) -> Result<()> {
     let Hidden { root, name, manner } = hidden;
     cage::enter_import_tar(&root.folder, context)?;
-    let sink = TreeSink::create(
-        &root.folder,
-        &name,
-        request.target.tree_shape(),
-        context.umask,
-        (&context.report, &context.cancel),
-    )?;
+    let sink = TreeSink::create(&root.folder, &name, request.target.tree_shape(), context)?;
     let (source, packed) = unpacked_and_counted(input, context)?;
     let (staged, done) = sink.fill(source, limits, Some(packed))?;
     tell(done, context);
@@ -61,8 +55,7 @@ fn into_folder(
         limits,
         packed: Some(packed),
         top_mode: None,
-        report: &context.report,
-        cancel: &context.cancel,
+        context,
     };
     let top = place
         .folder()

@@ -197,6 +197,7 @@ mod tests {
             report: Report::new(None, &LogSettings::default()),
             cancel: Cancel::new().unwrap(),
             umask: 0o022,
+            owners: crate::owners::Owners::All,
         }
     }
 

@@ -36,13 +36,7 @@ fn new_tree(request: &Request, hidden: Hidden, limits: Limits, context: &Context
     request.until_settled(context, || {
         let Started { expected, download } = request.started(&fetcher, context)?;
         room::check(download.announced, request, &root, context)?;
-        let sink = TreeSink::create(
-            &root.folder,
-            &name,
-            request.target.tree_shape(),
-            context.umask,
-            (&context.report, &context.cancel),
-        )?;
+        let sink = TreeSink::create(&root.folder, &name, request.target.tree_shape(), context)?;
         let (staged, _) = sink
             .fill(download.body, limits, Some(download.packed))
             .map_err(|error| request.failed_body(error))?;
@@ -67,8 +61,7 @@ fn into_folder(
         limits,
         packed: Some(download.packed),
         top_mode: None,
-        report: &context.report,
-        cancel: &context.cancel,
+        context,
     };
     let top = place
         .folder()

@@ -5,7 +5,9 @@
 //! stores the group's own rights in a mode, GNU tar the mask. Times come last. What the file system
 //! cannot hold (`EOPNOTSUPP`) is told once and left out; everything else is a failure.
 
+use crate::context::Context;
 use crate::error::{Doing, Error, Result};
+use crate::owners::Owners;
 use crate::report::Report;
 use importd_api::failure::Kind;
 use importd_formats::tar::{self, Entry, acl, flags};
@@ -32,6 +34,7 @@ const SELINUX: &[u8] = b"security.selinux";
 #[derive(Clone, Debug)]
 pub(super) struct Wardrobe {
     report: Report,
+    owners: Owners,
     told: Arc<AtomicBool>,
     /// Lines about lost entries of access lists.
     lost: Arc<AtomicU64>,
@@ -48,9 +51,10 @@ pub(super) enum Inode<'a> {
 }
 
 impl Wardrobe {
-    pub(super) fn new(report: Report) -> Self {
+    pub(super) fn new(context: &Context) -> Self {
         Self {
-            report,
+            report: context.report.clone(),
+            owners: context.owners.clone(),
             told: Arc::new(AtomicBool::new(false)),
             lost: Arc::new(AtomicU64::new(0)),
             has_selinux: std::path::Path::new("/sys/fs/selinux/enforce").exists(),
@@ -84,9 +88,11 @@ impl Wardrobe {
         let is_link = entry.kind == tar::Kind::Symlink;
         let chowned = (entry.uid, entry.gid) != self.own;
         if chowned {
-            inode
-                .chown(entry.uid, entry.gid)
-                .doing(|| failed("the owner"))?;
+            inode.chown(entry.uid, entry.gid).map_err(|error| {
+                let why = self.owners.explain(&error);
+                let owner = format!("the owner {}:{}", entry.uid, entry.gid);
+                Error::io(failed(&owner) + &why, error)
+            })?;
         }
         let mode = entry.mode & 0o7777;
         if !is_link && (mode != made_mode || chowned) {
@@ -98,7 +104,8 @@ impl Wardrobe {
                 continue;
             }
             let name = OsStr::from_bytes(name);
-            self.tolerate(inode.set_attribute(name, value))
+            let set = inode.set_attribute(name, value);
+            self.tolerate(self.unless_ours_to_set(name, set))
                 .doing(|| failed(&format!("attribute '{}'", name.display())))?;
         }
         if let (Inode::Open(fd), Some(text)) = (inode, &entry.file_flags) {
@@ -113,14 +120,44 @@ impl Wardrobe {
             self.tell_once();
         }
         let wanted = flags::from_text(text);
-        match attributes::set_flags(fd, wanted) {
+        match self.unless_privileged(attributes::set_flags(fd, wanted)) {
             Err(error) if is_unsupported(&error) => {}
             other => return other,
         }
         for bit in (0..u32::BITS).map(|shift| 1 << shift) {
-            self.tolerate(attributes::set_flags(fd, wanted & bit))?;
+            let set = attributes::set_flags(fd, wanted & bit);
+            self.tolerate(self.unless_privileged(set))?;
         }
         Ok(())
+    }
+
+    /// Whether an inode that could not be made may be missing: a device, where only the machine's root
+    /// makes any.
+    pub(super) fn may_lack(&self, kind: tar::Kind, error: &io::Error) -> bool {
+        self.owners.are_mapped()
+            && matches!(kind, tar::Kind::CharDevice | tar::Kind::BlockDevice)
+            && Errno::from_io_error(error) == Some(Errno::PERM)
+    }
+
+    /// What only the machine's root may set is, in a user namespace, what the place cannot hold.
+    fn unless_privileged(&self, result: io::Result<()>) -> io::Result<()> {
+        match result {
+            Err(error)
+                if self.owners.are_mapped()
+                    && Errno::from_io_error(&error) == Some(Errno::PERM) =>
+            {
+                Err(Errno::OPNOTSUPP.into())
+            }
+            other => other,
+        }
+    }
+
+    /// The same of an attribute: `user.` ones are the owner's own.
+    fn unless_ours_to_set(&self, name: &OsStr, result: io::Result<()>) -> io::Result<()> {
+        match name.as_bytes().starts_with(b"user.") {
+            true => result,
+            false => self.unless_privileged(result),
+        }
     }
 
     fn access_lists(&self, inode: Inode<'_>, entry: &Entry) -> Result<()> {
@@ -141,8 +178,11 @@ impl Wardrobe {
                 self.tell_lost(lost, &entry.path);
             }
             let set = inode.set_attribute(OsStr::new(name), &list.bytes);
-            self.tolerate(set)
-                .doing(|| format!("Failed to set the access list of '{}'", path()))?;
+            self.tolerate(set).map_err(|error| {
+                let why = self.owners.explain(&error);
+                let text = format!("Failed to set the access list of '{}'{why}", path());
+                Error::io(text, error)
+            })?;
         }
         Ok(())
     }
@@ -174,10 +214,13 @@ impl Wardrobe {
 
     fn tell_once(&self) {
         if !self.told.swap(true, Ordering::Relaxed) {
-            self.report.warning(
-                "The file system cannot hold all attributes, flags or access lists of this \
-                 archive; they are left out",
-            );
+            let why = match self.owners {
+                Owners::All => "The file system cannot hold",
+                Owners::Mapped(_) => "The file system cannot hold, or only root may set,",
+            };
+            self.report.warning(format!(
+                "{why} all attributes, flags or access lists of this archive; they are left out"
+            ));
         }
     }
 }

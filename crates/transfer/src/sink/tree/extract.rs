@@ -1,10 +1,12 @@
 //! Entries of an archive become inodes.
 
+use super::devices::LostDevices;
 use super::dress::{Inode, Wardrobe};
 use super::folders::Folders;
 use super::places::{Components, Missing, Places, shown};
 use super::pool::{Pool, SmallFile, made_mode};
 use super::{Limits, SMALL_FILE_BYTES, flatten, inode};
+use crate::context::Context;
 use crate::error::{Doing, Error, Result};
 use crate::proof::Staged;
 use crate::report::Report;
@@ -14,7 +16,6 @@ use importd_api::failure::Kind;
 use importd_formats::archive::Archive;
 use importd_formats::tar::path::{self, PathError};
 use importd_formats::tar::{self, Entry};
-use importd_host::cancel::Cancel;
 use importd_host::dir::Dir;
 use importd_host::staging::{Shape, Staging};
 use importd_host::{copy, sparse};
@@ -37,9 +38,7 @@ const WRITEBACK_BYTES: u64 = 8 << 20;
 #[derive(Debug)]
 pub struct TreeSink {
     staging: Staging,
-    report: Report,
-    cancel: Cancel,
-    top_mode: u32,
+    context: Context,
 }
 
 /// What was unpacked.
@@ -56,13 +55,7 @@ impl TreeSink {
     ///
     /// # Errors
     /// What mkdirat(2) says.
-    pub fn create(
-        folder: &Dir,
-        name: &OsStr,
-        shape: Shape,
-        umask: u32,
-        (report, cancel): (&Report, &Cancel),
-    ) -> Result<Self> {
+    pub fn create(folder: &Dir, name: &OsStr, shape: Shape, context: &Context) -> Result<Self> {
         let staging = Staging::create(folder, name, shape)
             .doing(|| "Failed to create a hidden image folder".into())?;
         // Without set-group-id from the image root: new inodes get our group.
@@ -70,9 +63,7 @@ impl TreeSink {
             .doing(|| "Failed to set the mode of the hidden image folder".into())?;
         Ok(Self {
             staging,
-            report: report.clone(),
-            cancel: cancel.clone(),
-            top_mode: TOP_MODE & !umask,
+            context: context.clone(),
         })
     }
 
@@ -96,9 +87,8 @@ impl TreeSink {
         let unpack = Unpack {
             limits,
             packed,
-            top_mode: Some(self.top_mode),
-            report: &self.report,
-            cancel: &self.cancel,
+            top_mode: Some(TOP_MODE & !self.context.umask),
+            context: &self.context,
         };
         let done = unpack.run(top, source)?;
         Ok((Staged(self.staging), done))
@@ -114,10 +104,8 @@ pub struct Unpack<'a> {
     pub packed: Option<Count>,
     /// The folder's mode where the archive does not say; `None` leaves it.
     pub top_mode: Option<u32>,
-    /// Lines.
-    pub report: &'a Report,
-    /// Ends it.
-    pub cancel: &'a Cancel,
+    /// Takes lines, ends it, and says which owners there can be.
+    pub context: &'a Context,
 }
 
 impl Unpack<'_> {
@@ -127,7 +115,7 @@ impl Unpack<'_> {
     /// As [`TreeSink::fill`]; what was unpacked until then stays.
     pub fn run<R: Read>(self, top: Dir, source: R) -> Result<Extracted> {
         let limits = self.limits;
-        let wardrobe = Wardrobe::new(self.report.clone());
+        let wardrobe = Wardrobe::new(self.context);
         let budget = Budget::new(limits.bytes, limits.ratio, self.packed);
         let mut extraction = Extraction {
             places: Places::new(top),
@@ -138,17 +126,19 @@ impl Unpack<'_> {
             done: Extracted::default(),
             limits,
             budget: budget.clone(),
+            lost: LostDevices::default(),
         };
         let source = Limit::new(source, budget);
         let mut reader = Archive::new(source, tar::Limits::default())?;
         while let Some(entry) = reader.next_entry()? {
-            self.cancel
+            self.context
+                .cancel
                 .check()
                 .map_err(|error| Error::io("Cancelled", error))?;
             extraction.add(entry, &mut reader)?;
         }
         reader.finish()?;
-        extraction.finish(self.report, self.top_mode)
+        extraction.finish(&self.context.report, self.top_mode)
     }
 }
 
@@ -161,6 +151,7 @@ struct Extraction {
     done: Extracted,
     limits: Limits,
     budget: Budget,
+    lost: LostDevices,
 }
 
 impl Extraction {
@@ -209,7 +200,7 @@ impl Extraction {
     }
 
     /// Makes what has no contents.
-    fn node(&self, parent: &Dir, name: &OsStr, entry: &Entry) -> Result<()> {
+    fn node(&mut self, parent: &Dir, name: &OsStr, entry: &Entry) -> Result<()> {
         let failed = || {
             let path = String::from_utf8_lossy(&entry.path);
             format!("Failed to create {} '{path}'", noun(entry.kind))
@@ -219,8 +210,15 @@ impl Extraction {
                 inode::symlink(parent, name, OsStr::from_bytes(&entry.link)).doing(failed)?;
             }
             kind => {
-                let kind = (node_type(kind), entry.mode);
-                inode::node(parent, name, kind, entry.device).doing(failed)?;
+                let node = (node_type(kind), entry.mode);
+                let made = inode::node(parent, name, node, entry.device);
+                if let Err(error) = &made
+                    && self.wardrobe.may_lack(kind, error)
+                {
+                    self.lost.note(&entry.path);
+                    return Ok(());
+                }
+                made.doing(failed)?;
             }
         }
         let inode = Inode::Named(parent, name);
@@ -351,6 +349,7 @@ impl Extraction {
                 .doing(|| "Failed to open the image folder".into())?,
         );
         self.folders.dress(&mut places, &self.wardrobe)?;
+        self.lost.tell(report);
         Ok(self.done)
     }
 }

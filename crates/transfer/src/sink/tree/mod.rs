@@ -9,6 +9,7 @@
 //! tar(5) of libarchive and pax(1p) for the meaning of entries; what the reference does with them
 //! is in docs/original-behaviour.md.
 
+mod devices;
 mod dress;
 mod extract;
 mod flatten;

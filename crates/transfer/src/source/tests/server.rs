@@ -99,6 +99,7 @@ pub(super) fn context() -> Context {
         report: Report::new(None, &LogSettings::default()),
         cancel: Cancel::new().unwrap(),
         umask: 0o022,
+        owners: crate::owners::Owners::All,
     }
 }
 
