@@ -15,7 +15,7 @@ declare -A more=(
   [mkfs.ext4]=e2fsprogs [filefrag]=e2fsprogs [losetup]=mount [mkfs.btrfs]=btrfs-progs [mkfs.xfs]=xfsprogs [qemu-img]=qemu-utils [dbus-daemon]=dbus
   [busctl]=systemd [machinectl]=systemd-container [debootstrap]=debootstrap [jq]=jq [script]=bsdutils
   [column]=bsdextrautils [setpriv]=util-linux [nm]=binutils
-  [minisign]=minisign [signify-openbsd]=signify-openbsd
+  [newuidmap]=uidmap [minisign]=minisign [signify-openbsd]=signify-openbsd
 )
 missing=()
 need() { command -v "$1" >/dev/null || PATH=$PATH:/usr/sbin:/sbin command -v "$1" >/dev/null || missing+=("$2"); }
