@@ -17,6 +17,7 @@ use importd_host::rename::Replace;
 use importd_host::staging::Installed;
 use std::ffi::OsStr;
 use std::io;
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 /// The folder that images are put into.
@@ -121,6 +122,14 @@ fn seal_folder(installed: &Installed, path: &Path, report: &Report) -> Result<()
         }
         other => return other.doing(|| format!("Failed to mark '{shown}' read-only")),
     };
-    report.warning(format!("'{shown}' stays writable: {why}"));
+    let text = format!("'{shown}' stays writable: {why}");
+    let is_hidden = path
+        .file_name()
+        .is_some_and(|name| name.as_bytes().starts_with(b"."));
+    match is_hidden {
+        // A kept download: nobody has asked for the mark.
+        true => report.debug(text),
+        false => report.warning(text),
+    }
     Ok(())
 }

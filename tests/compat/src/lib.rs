@@ -17,6 +17,7 @@
 //! | `everything` | a tree with all that an image can hold |
 //! | `faults` | pulls from servers that misbehave in every way |
 //! | `bus` | the service on a private bus, with its real workers |
+//! | `user` | the user scope, as somebody without privileges |
 //! | the others | the tests, one file a subject of the manual |
 
 #![forbid(unsafe_code)]
@@ -33,6 +34,8 @@ mod server;
 mod subject;
 #[cfg(test)]
 mod tree;
+#[cfg(test)]
+mod user;
 #[cfg(test)]
 mod verbs;
 
