@@ -4,10 +4,16 @@
 //! follow after `=` or as the next argument, options may stand after the verb, `--` ends them.
 
 mod additions;
+mod values;
 
 use self::additions::long_options;
+use self::values::{
+    ValueError, parse_class, parse_format, parse_host, parse_json, parse_keep, parse_machine,
+    parse_progress, parse_verify,
+};
 use crate::network::NetworkOptions;
 use crate::report::Failure;
+use crate::transport::{Host, Machine, Transport};
 use crate::verb;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Arg, ArgAction, Args, Command, FromArgMatches};
@@ -18,7 +24,6 @@ use importd_api::format::Format;
 use importd_api::verify::Verify;
 use std::error::Error as _;
 use std::ffi::OsString;
-use std::fmt;
 use std::path::PathBuf;
 
 /// The options that select a class; the last one given counts.
@@ -27,6 +32,8 @@ const CLASS: [&str; 5] = ["class", "machine", "portable", "sysext", "confext"];
 const KEEP: [&str; 2] = ["keep_download", "no_keep_download"];
 /// The options that select JSON.
 const JSON: [&str; 2] = ["json", "json_auto"];
+/// The options that select where the service is.
+const PLACE: [&str; 2] = ["host", "machine_name"];
 /// The options that select a scope.
 const SCOPE: [&str; 2] = ["system", "user"];
 
@@ -48,14 +55,14 @@ struct Typed {
     /// Do not ask for passwords
     #[arg(long)]
     no_ask_password: bool,
-    /// Talk to the service of another host
+    /// Talk to the service of another host, by ssh
     #[arg(short = 'H', long, value_name = "[USER@]HOST", allow_hyphen_values = true,
-          value_parser = no_host, hide = true)]
-    host: Option<String>,
+          value_parser = parse_host, overrides_with_all = PLACE)]
+    host: Option<Host>,
     /// Talk to the service of a container
     #[arg(short = 'M', long = "machine", value_name = "CONTAINER", allow_hyphen_values = true,
-          value_parser = no_machine, hide = true)]
-    machine_name: Option<String>,
+          value_parser = parse_machine, overrides_with_all = PLACE)]
+    machine_name: Option<Machine>,
     /// Act on images of the system (default)
     #[arg(long, alias = "s", overrides_with_all = SCOPE)]
     system: bool,
@@ -68,6 +75,9 @@ struct Typed {
     /// Show only warnings and errors
     #[arg(short, long)]
     quiet: bool,
+    /// How a transfer shows how far it is (auto, bar, plain, json, none)
+    #[arg(long, value_name = "MODE", allow_hyphen_values = true, value_parser = parse_progress)]
+    progress: Option<Progress>,
     /// Print JSON (pretty, short, off)
     #[arg(long, value_name = "FORMAT", allow_hyphen_values = true, value_parser = parse_json,
           overrides_with_all = JSON)]
@@ -143,6 +153,33 @@ pub(crate) enum Json {
     Auto,
 }
 
+/// How a transfer shows how far it is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Progress {
+    /// A bar on a terminal, nothing elsewhere.
+    #[default]
+    Auto,
+    /// A bar, whatever standard error is.
+    Bar,
+    /// A line now and then.
+    Plain,
+    /// One object a line on standard error, and nothing else there.
+    Json,
+    /// Not at all.
+    None,
+}
+
+impl Progress {
+    /// All, with their names.
+    pub(crate) const ALL: [(&str, Progress); 5] = [
+        ("auto", Progress::Auto),
+        ("bar", Progress::Bar),
+        ("plain", Progress::Plain),
+        ("json", Progress::Json),
+        ("none", Progress::None),
+    ];
+}
+
 /// Options as meant.
 #[derive(Debug)]
 pub(crate) struct Settings {
@@ -156,8 +193,14 @@ pub(crate) struct Settings {
     pub(crate) verify: Verify,
     /// `--format`.
     pub(crate) format: Option<Format>,
+    /// Where the service is.
+    pub(crate) transport: Transport,
     /// `--json`.
     pub(crate) json: Json,
+    /// `--progress`.
+    pub(crate) progress: Progress,
+    /// Whether lists and the help may be shown through a pager.
+    pub(crate) pager: bool,
     /// Whether lists have a header and a footer.
     pub(crate) legend: bool,
     /// `--quiet`.
@@ -186,89 +229,16 @@ pub(crate) enum Asked {
     /// A verb.
     Run(Box<Settings>),
     /// `--help`
-    Help,
+    Help {
+        /// Whether it may be shown through a pager.
+        pager: bool,
+    },
     /// `--version`
     Version,
     /// `--introspect-cli`
     Introspection,
     /// The values of an option, one a line.
     Values(Vec<&'static str>),
-}
-
-/// Why a value ends the parsing.
-#[derive(Debug)]
-enum ValueError {
-    /// `help` was given: these are the values.
-    Help(Vec<&'static str>),
-    /// It is no value of the option; the whole message.
-    Bad(String),
-}
-
-impl fmt::Display for ValueError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            ValueError::Help(_) => f.write_str("help"),
-            ValueError::Bad(message) => f.write_str(message),
-        }
-    }
-}
-
-impl std::error::Error for ValueError {}
-
-fn no_host(_: &str) -> Result<String, ValueError> {
-    Err(ValueError::Bad(
-        "--host= is not supported yet, run importctl on that host instead".to_owned(),
-    ))
-}
-
-fn no_machine(_: &str) -> Result<String, ValueError> {
-    Err(ValueError::Bad(
-        "--machine= is not supported yet, run importctl in that container instead".to_owned(),
-    ))
-}
-
-fn parse_json(text: &str) -> Result<Json, ValueError> {
-    match text {
-        "pretty" => Ok(Json::Pretty),
-        "short" => Ok(Json::Short),
-        "off" => Ok(Json::Off),
-        "help" => Err(ValueError::Help(vec!["pretty", "short", "off"])),
-        _ => Err(ValueError::Bad(format!(
-            "Unknown argument to --json= switch: {text}"
-        ))),
-    }
-}
-
-fn parse_verify(text: &str) -> Result<Verify, ValueError> {
-    match text {
-        "help" => Err(ValueError::Help(vec!["no", "checksum", "signature"])),
-        // The service reads an empty mode as a signature; on a command line it is a mistake.
-        "" => Err(bad_verify(text)),
-        _ => Verify::parse_mode(text).map_err(|_unknown| bad_verify(text)),
-    }
-}
-
-fn bad_verify(text: &str) -> ValueError {
-    ValueError::Bad(format!("Failed to parse --verify= setting: {text}"))
-}
-
-fn parse_format(text: &str) -> Result<Format, ValueError> {
-    Format::parse(text).map_err(|error| ValueError::Bad(error.to_string()))
-}
-
-fn parse_class(text: &str) -> Result<Class, ValueError> {
-    Class::parse(text)
-        .map_err(|_unknown| ValueError::Bad(format!("Failed to parse --class= parameter: {text}")))
-}
-
-fn parse_keep(text: &str) -> Result<bool, ValueError> {
-    match text.to_ascii_lowercase().as_str() {
-        "1" | "yes" | "y" | "true" | "t" | "on" => Ok(true),
-        "0" | "no" | "n" | "false" | "f" | "off" => Ok(false),
-        _ => Err(ValueError::Bad(format!(
-            "Failed to parse --keep-download= value: {text}"
-        ))),
-    }
 }
 
 /// The options as a clap command, without verbs.
@@ -295,9 +265,16 @@ pub(crate) fn parse(arguments: impl Iterator<Item = OsString>) -> anyhow::Result
         .value_parser(clap::value_parser!(OsString));
     let command = command().arg(words);
     let arguments = write_out(arguments, &long_options(&command));
+    // What shows the help ends the parsing there and then.
+    let no_pager = arguments.iter().any(is_no_pager);
     let matches = match command.clone().try_get_matches_from(arguments) {
         Ok(matches) => matches,
-        Err(error) => return explain(&error, &command),
+        Err(error) => {
+            return match explain(&error, &command)? {
+                Asked::Help { .. } => Ok(Asked::Help { pager: !no_pager }),
+                asked => Ok(asked),
+            };
+        }
     };
     let typed = match Typed::from_arg_matches(&matches) {
         Ok(typed) => typed,
@@ -309,6 +286,12 @@ pub(crate) fn parse(arguments: impl Iterator<Item = OsString>) -> anyhow::Result
     let words = matches.get_many::<OsString>("words").unwrap_or_default();
     let settings = typed.into_settings(words.cloned().collect())?;
     Ok(Asked::Run(Box::new(settings)))
+}
+
+/// Whether a word is `--no-pager`, or the start of it that no other option has.
+fn is_no_pager(word: &OsString) -> bool {
+    let word = word.to_str().unwrap_or_default();
+    word.len() >= "--no-p".len() && "--no-pager".starts_with(word)
 }
 
 impl Typed {
@@ -344,7 +327,10 @@ impl Typed {
             },
             verify: self.verify.unwrap_or(Verify::Signature),
             format: self.format,
+            transport: Transport::of(self.host, self.machine_name),
             json,
+            progress: self.progress.unwrap_or_default(),
+            pager: !self.no_pager,
             legend: !self.no_legend && json == Json::Off,
             quiet: self.quiet,
             ask_password: !self.no_ask_password,
@@ -396,7 +382,7 @@ fn explain(error: &clap::Error, command: &Command) -> anyhow::Result<Asked> {
     // "--class <CLASS>" names the option with its value.
     let option = typed.split([' ', '=']).next().unwrap_or(typed);
     let message = match error.kind() {
-        ErrorKind::DisplayHelp => return Ok(Asked::Help),
+        ErrorKind::DisplayHelp => return Ok(Asked::Help { pager: true }),
         ErrorKind::DisplayVersion => return Ok(Asked::Version),
         ErrorKind::ValueValidation => {
             return match error.source().and_then(|e| e.downcast_ref::<ValueError>()) {

@@ -3,17 +3,25 @@
 //! Every message is read from one stream, replies and signals alike, so that nothing is lost
 //! between a call and its first signal and nothing blocks while a reply is waited for.
 
+mod connect;
+mod event;
+
+pub(crate) use self::connect::Address;
+pub(crate) use self::event::Event;
+
+use crate::bridge::Bridge;
+use crate::hints;
 use crate::report::{self, Failure};
-use importd_api::bus::{self, Outcome};
-use importd_api::class::{Class, Scope};
+use importd_api::bus;
+use importd_api::class::Class;
 use std::collections::VecDeque;
 use std::os::fd::BorrowedFd;
 use std::pin::Pin;
 use zbus::export::futures_core::Stream;
 use zbus::export::serde::Serialize;
-use zbus::message::{Flags, Header, Type};
+use zbus::message::{Flags, Type};
 use zbus::wire::DynamicType;
-use zbus::{Connection, Fd, Message, MessageStream, ObjectPath, connection};
+use zbus::{Connection, Fd, Message, MessageStream, ObjectPath};
 
 /// The bus itself.
 const BUS: Peer = Peer {
@@ -78,24 +86,6 @@ pub(crate) struct Transfer {
     owner: String,
 }
 
-/// What becomes of a transfer.
-#[derive(Debug, PartialEq)]
-pub(crate) enum Event {
-    /// A line of its log.
-    Log {
-        /// Priority, with the facility in its upper bits.
-        priority: u32,
-        /// The line.
-        line: String,
-    },
-    /// A share from 0 to 1.
-    Progress(f64),
-    /// It is over; `None` for an outcome we do not know.
-    Removed(Option<Outcome>),
-    /// The service is gone.
-    Gone,
-}
-
 /// Why a call has no answer.
 #[derive(Debug)]
 pub(crate) enum CallError {
@@ -111,30 +101,14 @@ pub(crate) enum CallError {
 }
 
 impl CallError {
-    /// The failure to report: what was tried, and the reason.
+    /// The failure to report: what was tried, the reason, and what to do next.
     pub(crate) fn into_failure(self, doing: &str) -> anyhow::Error {
-        match self {
-            CallError::Refused { name, message } => {
-                Failure::coded(report::bus_code(&name), format!("{doing}: {message}"))
-            }
-            CallError::Lost(reason) => {
-                Failure::coded(report::SERVICE_LOST, format!("{doing}: {reason}"))
-            }
-        }
-    }
-
-    /// As [`CallError::into_failure`], and if there is no service it says what works without one.
-    pub(crate) fn into_failure_with_hint(self, doing: &str) -> anyhow::Error {
-        let no_service = match &self {
-            CallError::Refused { name, .. } => report::bus_code(name) == report::NO_SERVICE,
-            CallError::Lost(_) => false,
+        let (code, reason) = match self {
+            CallError::Refused { name, message } => (report::bus_code(&name), message),
+            CallError::Lost(reason) => (report::SERVICE_LOST, reason),
         };
-        let failure = self.into_failure(doing);
-        if no_service {
-            Failure::coded(report::NO_SERVICE, format!("{failure} {HINT}"))
-        } else {
-            failure
-        }
+        let hint = hints::for_call(code);
+        Failure::hinted(code, format!("{doing}: {reason}"), hint)
     }
 
     /// Whether the service does not know the method.
@@ -150,9 +124,6 @@ impl From<zbus::Error> for CallError {
     }
 }
 
-/// What to do where there is no service.
-const HINT: &str = "(--standalone works without the service)";
-
 /// A connection to the bus of a scope.
 #[derive(Debug)]
 pub(crate) struct Client {
@@ -160,39 +131,29 @@ pub(crate) struct Client {
     messages: MessageStream,
     waiting: VecDeque<Message>,
     interactive: bool,
+    bridge: Option<Bridge>,
 }
 
 impl Client {
     /// Connects. With `interactive`, every call allows the service to ask for a password.
     ///
     /// # Errors
-    /// A failure that names the scope if the bus cannot be reached.
-    pub(crate) async fn connect(scope: Scope, interactive: bool) -> anyhow::Result<Self> {
-        let (builder, scope) = match scope {
-            Scope::System => (connection::Builder::system(), "system"),
-            Scope::User => (connection::Builder::session(), "user"),
-        };
-        let connection = builder.build().await.map_err(|error| {
-            let reason = match &error {
-                zbus::Error::InputOutput(error) | zbus::Error::Connection(error, _) => {
-                    report::reason(error)
-                }
-                other => other.to_string(),
-            };
-            Failure::coded(
-                report::NO_SERVICE,
-                format!(
-                    "Failed to connect to {scope} scope bus via local transport: {reason} {HINT}"
-                ),
-            )
-        })?;
+    /// A failure that names the scope and the way if the bus cannot be reached.
+    pub(crate) async fn connect(address: &Address<'_>, interactive: bool) -> anyhow::Result<Self> {
+        let (connection, bridge) = connect::connect(address).await?;
         let messages = MessageStream::from(&connection);
         Ok(Self {
             connection,
             messages,
             waiting: VecDeque::new(),
             interactive,
+            bridge,
         })
+    }
+
+    /// Whether a child of ours stands between us and the bus. Signals of a terminal end that too.
+    pub(crate) fn is_bridged(&self) -> bool {
+        self.bridge.is_some()
     }
 
     /// Asks for the signals of all transfers and for news of the service's end.
@@ -339,7 +300,7 @@ impl Client {
                 Some(message) => message,
                 None => self.receive().await?,
             };
-            if let Some(event) = event(&message, transfer) {
+            if let Some(event) = event::read(&message, transfer) {
                 return Ok(event);
             }
         }
@@ -426,44 +387,4 @@ fn refused(message: &Message) -> CallError {
     let text = body.deserialize::<&str>().unwrap_or_default();
     let message = if text.is_empty() { &name } else { text }.to_owned();
     CallError::Refused { name, message }
-}
-
-/// What a message means for a transfer; `None` if nothing.
-fn event(message: &Message, transfer: &Transfer) -> Option<Event> {
-    if message.message_type() != Type::Signal {
-        return None;
-    }
-    let header = message.header();
-    let sender = header.sender()?.as_str();
-    let interface = header.interface()?.as_str();
-    let member = header.member()?.as_str();
-    let body = message.body();
-    if sender == BUS.name && member == "NameOwnerChanged" {
-        let (name, old, _new): (&str, &str, &str) = body.deserialize().ok()?;
-        return (name == bus::NAME && old == transfer.owner).then_some(Event::Gone);
-    }
-    if sender != transfer.owner {
-        return None;
-    }
-    match (interface, member) {
-        (bus::MANAGER_INTERFACE, "TransferRemoved") => {
-            let (_id, path, outcome): (u32, ObjectPath<'_>, &str) = body.deserialize().ok()?;
-            let ours = path.as_str() == transfer.path;
-            ours.then(|| Event::Removed(Outcome::parse(outcome)))
-        }
-        (bus::TRANSFER_INTERFACE, "LogMessage") if is_from(&header, transfer) => {
-            let (priority, line): (u32, String) = body.deserialize().ok()?;
-            Some(Event::Log { priority, line })
-        }
-        (bus::TRANSFER_INTERFACE, "ProgressUpdate") if is_from(&header, transfer) => {
-            Some(Event::Progress(body.deserialize().ok()?))
-        }
-        _ => None,
-    }
-}
-
-fn is_from(header: &Header<'_>, transfer: &Transfer) -> bool {
-    header
-        .path()
-        .is_some_and(|path| path.as_str() == transfer.path)
 }

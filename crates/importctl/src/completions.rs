@@ -59,6 +59,7 @@ fn with_values(arg: Arg) -> Arg {
         "verify" => &["no", "checksum", "signature"],
         "format" => &["uncompressed", "xz", "gzip", "bzip2", "zstd", "lz4"],
         "json" => &["pretty", "short", "off"],
+        "progress" => &["auto", "bar", "plain", "json", "none"],
         "keep_download" => &["yes", "no"],
         _ => return arg,
     };

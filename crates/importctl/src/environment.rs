@@ -1,8 +1,11 @@
 //! What the environment says; read once, in `main`.
 
+use crate::args::Progress;
+use crate::pager;
 use crate::screen::Look;
 use importd_api::worker;
 use std::env;
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 /// The variables that matter here. The bus library and the time zone read their own.
@@ -16,6 +19,14 @@ pub(crate) struct Environment {
     pub(crate) home: PathBuf,
     /// Whether colours are allowed.
     pub(crate) colors: bool,
+    /// Whether `$TERM` names a terminal that knows no sequences, or none at all.
+    pub(crate) dumb: bool,
+    /// `$COLUMNS`
+    pub(crate) columns: Option<u16>,
+    /// What is said of pagers.
+    pub(crate) pager: pager::Variables,
+    /// `$SYSTEMD_SSH`, by default `ssh`: what reaches other hosts.
+    pub(crate) ssh: OsString,
     /// `$IMPORTD_WORKER_DIRECTORY`.
     pub(crate) workers: Option<PathBuf>,
     /// The folder of this program.
@@ -31,17 +42,24 @@ impl Environment {
         };
         let text = |name| env::var(name).unwrap_or_default();
         let home = path("HOME").unwrap_or_else(|| PathBuf::from("/"));
+        let dumb = matches!(text("TERM").as_str(), "" | "dumb");
+        let columns = text("COLUMNS").parse().ok();
+        let ssh = env::var_os("SYSTEMD_SSH").filter(|program| !program.is_empty());
         let colors_off = !text("NO_COLOR").is_empty()
             || matches!(
                 text("SYSTEMD_COLORS").as_str(),
                 "0" | "no" | "false" | "off"
             )
-            || text("TERM") == "dumb";
+            || dumb;
         Self {
             state_home: path("XDG_STATE_HOME").unwrap_or_else(|| home.join(".local/state")),
             runtime_dir: path("XDG_RUNTIME_DIR"),
             home,
             colors: !colors_off,
+            dumb,
+            columns: columns.filter(|columns| *columns > 0),
+            pager: pager::Variables::read(),
+            ssh: ssh.unwrap_or_else(|| "ssh".into()),
             workers: path(worker::WORKER_DIRECTORY_VARIABLE),
             own_folder: env::current_exe()
                 .ok()
@@ -64,10 +82,13 @@ impl Environment {
     }
 
     /// How output looks.
-    pub(crate) fn look(&self, quiet: bool) -> Look {
+    pub(crate) fn look(&self, quiet: bool, progress: Progress) -> Look {
         Look {
             quiet,
             colors: self.colors,
+            dumb: self.dumb,
+            columns: self.columns,
+            progress,
         }
     }
 }

@@ -1,16 +1,20 @@
 //! One transfer of the service, from the call to its end.
 
 use crate::client::{CallError, Client, Event, Transfer};
+use crate::hints;
 use crate::report::{self, Failure};
 use crate::screen::Screen;
-use crate::signals::Signals;
+use crate::signals::{Resizes, Signals};
 use crate::target::Target;
-use crate::units;
 use importd_api::bus::Outcome;
 use std::process::ExitCode;
+use std::time::Duration;
 
 /// What every failure to start begins with.
 const DOING: &str = "Failed to transfer image";
+
+/// How long after the loss of the bus a signal counts as what has ended both.
+const SAME_SIGNAL: Duration = Duration::from_millis(100);
 
 /// A started transfer with everything that belongs to it.
 #[derive(Debug)]
@@ -19,6 +23,8 @@ pub(crate) struct Follower<'a> {
     screen: Screen,
     signals: Signals,
     transfer: Transfer,
+    /// Kind and reason of the end, if the service tells.
+    reason: Option<(String, String)>,
 }
 
 impl<'a> Follower<'a> {
@@ -37,7 +43,7 @@ impl<'a> Follower<'a> {
             client.start(call).await
         };
         let transfer = tokio::select! {
-            started = starting => started.map_err(|e| e.into_failure_with_hint(DOING))?,
+            started = starting => started.map_err(|e| e.into_failure(DOING))?,
             _ = signals.next() => {
                 return Err(Failure::coded(
                     report::INTERRUPTED,
@@ -50,35 +56,52 @@ impl<'a> Follower<'a> {
             screen,
             signals,
             transfer,
+            reason: None,
         })
+    }
+
+    /// The transfer's number.
+    pub(crate) fn id(&self) -> u32 {
+        self.transfer.id
     }
 
     /// Shows what happens until the transfer ends. An export's target gets its name when the
     /// transfer is done, and also when the wait for it is given up, because it goes on.
     ///
     /// # Errors
-    /// A failure if the transfer or the service fails.
+    /// A failure if the transfer or the service fails, or the wait is given up.
     pub(crate) async fn finish(mut self, target: Option<Target>) -> anyhow::Result<ExitCode> {
         let id = self.transfer.id;
         self.screen.message(&format!(
             "Enqueued transfer job {id}. Press C-c to continue download in background."
         ));
-        self.screen.start_bar();
+        self.screen.start(Some(id));
+        let mut resizes = Resizes::new();
         loop {
             let event = tokio::select! {
                 biased;
                 event = self.client.event(&self.transfer) => event,
                 _ = self.signals.next() => return self.leave(target),
+                () = resizes.next() => {
+                    self.screen.redraw();
+                    continue;
+                }
             };
             match event {
                 Ok(Event::Log { priority, line }) => self.screen.log(priority, &line),
-                Ok(Event::Progress(share)) => {
-                    if let Some(percent) = units::percent(share) {
-                        self.screen.progress(percent);
-                    }
-                }
+                Ok(Event::News(news)) => self.screen.learn(news),
+                Ok(Event::Reason { kind, reason }) => self.reason = Some((kind, reason)),
                 Ok(Event::Removed(outcome)) => return self.end(outcome, target),
-                Ok(Event::Gone) | Err(CallError::Lost(_)) => return Err(lost()),
+                Ok(Event::Gone) => return Err(lost()),
+                Err(CallError::Lost(_)) if self.client.is_bridged() => {
+                    // A C-c reaches what stands between us and the bus too, and may end it first.
+                    let signal = self.signals.next();
+                    return match tokio::time::timeout(SAME_SIGNAL, signal).await {
+                        Ok(_) => self.leave(target),
+                        Err(_) => Err(lost()),
+                    };
+                }
+                Err(CallError::Lost(_)) => return Err(lost()),
                 Err(error @ CallError::Refused { .. }) => return Err(error.into_failure(DOING)),
             }
         }
@@ -87,14 +110,15 @@ impl<'a> Follower<'a> {
     fn leave(mut self, target: Option<Target>) -> anyhow::Result<ExitCode> {
         self.screen.clear();
         let id = self.transfer.id;
-        self.screen.message(&format!(
+        let message = format!(
             "Continuing download in the background. \
              Use \"importctl cancel-transfer {id}\" to abort transfer."
-        ));
+        );
+        self.screen.message(&message);
         if let Some(target) = target {
             target.publish_unfinished()?;
         }
-        Ok(ExitCode::FAILURE)
+        Err(Failure::told(report::DETACHED, message, None))
     }
 
     fn end(mut self, outcome: Option<Outcome>, target: Option<Target>) -> anyhow::Result<ExitCode> {
@@ -110,16 +134,28 @@ impl<'a> Follower<'a> {
             Some(Outcome::Canceled) => {
                 let message = format!("Transfer {id} was cancelled");
                 self.screen.message(&message);
-                Err(Failure::told(report::TRANSFER_CANCELLED, message))
+                Err(Failure::told(report::TRANSFER_CANCELLED, message, None))
             }
-            // The log has said why, unless the worker was killed.
-            Some(Outcome::Failed) | None => match self.screen.last_error() {
-                Some(line) => Err(Failure::told(report::TRANSFER_FAILED, line)),
-                None => Err(Failure::coded(
-                    report::TRANSFER_FAILED,
-                    format!("Transfer {id} failed without a reason"),
-                )),
-            },
+            Some(Outcome::Failed) | None => Err(self.failure()),
+        }
+    }
+
+    /// Why the transfer failed: the service's word for it if it has one, else the last line of the
+    /// log, which has said so unless the worker was killed.
+    fn failure(self) -> anyhow::Error {
+        let (kind, reason) = self.reason.unwrap_or_default();
+        let code = report::known_code(&kind).unwrap_or(report::TRANSFER_FAILED);
+        match self.screen.last_error() {
+            Some(line) => {
+                let hint = hints::for_line(line);
+                let reason = if reason.is_empty() { line } else { &reason };
+                Failure::told(code, reason, hint)
+            }
+            None if reason.is_empty() => {
+                let id = self.transfer.id;
+                Failure::coded(code, format!("Transfer {id} failed without a reason"))
+            }
+            None => Failure::hinted(code, &reason, hints::for_line(&reason)),
         }
     }
 }

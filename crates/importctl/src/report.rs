@@ -16,10 +16,12 @@ pub(crate) const SERVICE_LOST: &str = "service-lost";
 pub(crate) const TRANSFER_FAILED: &str = "transfer-failed";
 /// Code of a transfer that was cancelled.
 pub(crate) const TRANSFER_CANCELLED: &str = "transfer-cancelled";
+/// Code of a wait that was given up while the transfer goes on.
+pub(crate) const DETACHED: &str = "detached";
 /// Code of a signal that ended the wait.
 pub(crate) const INTERRUPTED: &str = "interrupted";
 /// Code of a permission that has to be asked for, where nobody can be asked.
-const AUTHORIZATION_REQUIRED: &str = "authorization-required";
+pub(crate) const AUTHORIZATION_REQUIRED: &str = "authorization-required";
 /// Code of everything that has none of its own.
 const FAILED: &str = "failed";
 
@@ -28,24 +30,42 @@ const FAILED: &str = "failed";
 pub(crate) struct Failure {
     code: &'static str,
     message: String,
+    /// What to do next.
+    hint: Option<&'static str>,
     told: bool,
 }
 
 impl Failure {
     /// A failure that nobody has heard of yet.
     pub(crate) fn coded(code: &'static str, message: impl Into<String>) -> anyhow::Error {
+        Self::hinted(code, message, None)
+    }
+
+    /// As [`Failure::coded`], with what to do next.
+    pub(crate) fn hinted(
+        code: &'static str,
+        message: impl Into<String>,
+        hint: Option<&'static str>,
+    ) -> anyhow::Error {
         anyhow::Error::new(Self {
             code,
             message: message.into(),
+            hint,
             told: false,
         })
     }
 
-    /// A failure whose message has been printed: people need no second line, `--json` does.
-    pub(crate) fn told(code: &'static str, message: impl Into<String>) -> anyhow::Error {
+    /// A failure whose message has been printed: people need no second line but the hint, `--json`
+    /// does.
+    pub(crate) fn told(
+        code: &'static str,
+        message: impl Into<String>,
+        hint: Option<&'static str>,
+    ) -> anyhow::Error {
         anyhow::Error::new(Self {
             code,
             message: message.into(),
+            hint,
             told: true,
         })
     }
@@ -104,6 +124,26 @@ pub(crate) fn errno_code(errno: i32) -> &'static str {
         .map_or_else(|| Kind::from_errno(errno).code(), |kind| kind.code())
 }
 
+/// The code of a failure that a service has named; `None` for a word that we do not know.
+pub(crate) fn known_code(word: &str) -> Option<&'static str> {
+    let mut codes = Kind::ALL.iter().map(|kind| kind.code());
+    codes.find(|code| *code == word)
+}
+
+/// How the end of a program is told on standard error.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Form {
+    /// Failures as a line.
+    Line,
+    /// Failures as one object, under `--json=`.
+    Object,
+    /// The result of a transfer as the last of its objects, under `--progress=json`.
+    Result {
+        /// The transfer's number, if the service ran it.
+        id: Option<u32>,
+    },
+}
+
 #[derive(Serialize)]
 struct Envelope<'a> {
     error: Inner<'a>,
@@ -113,39 +153,93 @@ struct Envelope<'a> {
 struct Inner<'a> {
     code: &'a str,
     message: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    hint: Option<&'a str>,
 }
 
-/// Writes a failure: as one line, or as one object if `json` is set.
+/// The last line under `--progress=json`.
+#[derive(Serialize)]
+struct End<'a> {
+    r#type: &'a str,
+    id: Option<u32>,
+    result: &'a str,
+    /// Code of the failure.
+    kind: Option<&'a str>,
+    reason: Option<&'a str>,
+}
+
+/// Tells a failure.
 ///
 /// # Errors
 /// Those of `out`.
-pub(crate) fn tell(error: &anyhow::Error, json: bool, out: &mut dyn Write) -> io::Result<()> {
+pub(crate) fn tell(error: &anyhow::Error, form: Form, out: &mut dyn Write) -> io::Result<()> {
     let failure = error.downcast_ref::<Failure>();
     let message = format!("{error:#}");
-    if json {
-        let code = failure.map_or(FAILED, |failure| failure.code);
-        let envelope = Envelope {
-            error: Inner {
+    let code = failure.map_or(FAILED, |failure| failure.code);
+    let hint = failure.and_then(|failure| failure.hint);
+    let is_told = failure.is_some_and(|failure| failure.told);
+    match (form, hint) {
+        (Form::Object, hint) => {
+            let error = Inner {
                 code,
                 message: &message,
-            },
-        };
-        serde_json::to_writer(&mut *out, &envelope)?;
-        writeln!(out)
-    } else if failure.is_some_and(|failure| failure.told) {
-        Ok(())
-    } else {
-        writeln!(out, "{}", crate::screen::printable(&message))
+                hint,
+            };
+            serde_json::to_writer(&mut *out, &Envelope { error })?;
+            writeln!(out)
+        }
+        (Form::Result { id }, _) => {
+            let result = match code {
+                TRANSFER_CANCELLED => "canceled",
+                DETACHED => "detached",
+                _ => "failed",
+            };
+            write_end(id, result, Some((code, &message)), out)
+        }
+        (Form::Line, Some(hint)) if is_told => writeln!(out, "({hint})"),
+        (Form::Line, None) if is_told => Ok(()),
+        (Form::Line, Some(hint)) => {
+            writeln!(out, "{} ({hint})", crate::screen::printable(&message))
+        }
+        (Form::Line, None) => writeln!(out, "{}", crate::screen::printable(&message)),
     }
+}
+
+/// Tells the success of a transfer, where that is told in words.
+///
+/// # Errors
+/// Those of `out`.
+pub(crate) fn tell_success(form: Form, out: &mut dyn Write) -> io::Result<()> {
+    match form {
+        Form::Result { id } => write_end(id, "done", None, out),
+        Form::Line | Form::Object => Ok(()),
+    }
+}
+
+fn write_end(
+    id: Option<u32>,
+    result: &str,
+    why: Option<(&str, &str)>,
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    let end = End {
+        r#type: "result",
+        id,
+        result,
+        kind: why.map(|(kind, _)| kind),
+        reason: why.map(|(_, reason)| reason),
+    };
+    serde_json::to_writer(&mut *out, &end)?;
+    writeln!(out)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn told(error: &anyhow::Error, json: bool) -> String {
+    fn told(error: &anyhow::Error, form: Form) -> String {
         let mut out = Vec::new();
-        tell(error, json, &mut out).unwrap();
+        tell(error, form, &mut out).unwrap();
         String::from_utf8(out).unwrap()
     }
 
@@ -153,11 +247,11 @@ mod tests {
     fn people_get_one_line_and_machines_an_object_with_a_code() {
         let error = Failure::io("Failed to open /x", &io::Error::from_raw_os_error(2));
         assert_eq!(
-            told(&error, false),
+            told(&error, Form::Line),
             "Failed to open /x: No such file or directory\n"
         );
         assert_eq!(
-            told(&error, true),
+            told(&error, Form::Object),
             "{\"error\":{\"code\":\"not-found\",\
              \"message\":\"Failed to open /x: No such file or directory\"}}\n"
         );
@@ -165,9 +259,9 @@ mod tests {
 
     #[test]
     fn what_was_told_is_not_told_twice_but_machines_still_hear_it() {
-        let error = Failure::told(TRANSFER_FAILED, "It broke");
-        assert_eq!(told(&error, false), "");
-        assert!(told(&error, true).contains("\"transfer-failed\""));
+        let error = Failure::told(TRANSFER_FAILED, "It broke", None);
+        assert_eq!(told(&error, Form::Line), "");
+        assert!(told(&error, Form::Object).contains("\"transfer-failed\""));
     }
 
     #[test]
@@ -190,6 +284,41 @@ mod tests {
     #[test]
     fn a_message_cannot_steer_the_terminal() {
         let error = Failure::coded(FAILED, "a\x1b[2Jb\nc");
-        assert_eq!(told(&error, false), "a\\u{1b}[2Jb\\nc\n");
+        assert_eq!(told(&error, Form::Line), "a\\u{1b}[2Jb\\nc\n");
+    }
+
+    #[test]
+    fn a_hint_says_what_to_do_next_and_is_no_part_of_the_message() {
+        let error = Failure::hinted("exists", "It is there", Some("do that"));
+        assert_eq!(told(&error, Form::Line), "It is there (do that)\n");
+        assert_eq!(
+            told(&error, Form::Object),
+            "{\"error\":{\"code\":\"exists\",\"message\":\"It is there\",\"hint\":\"do that\"}}\n"
+        );
+        let error = Failure::told("exists", "It is there", Some("do that"));
+        assert_eq!(told(&error, Form::Line), "(do that)\n");
+    }
+
+    #[test]
+    fn results_have_the_same_keys_whatever_they_are() {
+        let mut out = Vec::new();
+        tell_success(Form::Result { id: Some(3) }, &mut out).unwrap();
+        assert_eq!(
+            String::from_utf8(out).unwrap(),
+            "{\"type\":\"result\",\"id\":3,\"result\":\"done\",\"kind\":null,\"reason\":null}\n"
+        );
+        for (code, result) in [
+            (TRANSFER_CANCELLED, "canceled"),
+            (DETACHED, "detached"),
+            ("corrupt", "failed"),
+        ] {
+            assert_eq!(
+                told(&Failure::told(code, "why", None), Form::Result { id: None }),
+                format!(
+                    "{{\"type\":\"result\",\"id\":null,\"result\":\"{result}\",\
+                     \"kind\":\"{code}\",\"reason\":\"why\"}}\n"
+                )
+            );
+        }
     }
 }

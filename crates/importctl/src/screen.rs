@@ -1,7 +1,12 @@
 //! What a running transfer shows on standard error: lines, and a bar on a terminal.
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
+use crate::args::Progress;
+use crate::bar;
+use crate::standing::{News, Standing};
+use crate::system;
+use serde::Serialize;
 use std::io::{self, IsTerminal, Write};
+use std::time::{Duration, Instant};
 
 /// Least serious priority that `--quiet` hides: info, syslog(3).
 const PRIORITY_INFO: u32 = 6;
@@ -10,6 +15,13 @@ const PRIORITY_ERROR: u32 = 3;
 /// Bits of a priority that hold the level; the rest is the facility, which workers send along.
 const LEVEL_MASK: u32 = 7;
 
+/// Columns of a terminal that does not tell.
+const COLUMNS_DEFAULT: u16 = 80;
+/// With `--progress=plain`, percents after which there is another line …
+const LINE_PERCENT: u8 = 10;
+/// … and time after which there is one.
+const LINE_INTERVAL: Duration = Duration::from_secs(10);
+
 /// What the environment and the options say about output.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Look {
@@ -17,51 +29,137 @@ pub(crate) struct Look {
     pub(crate) quiet: bool,
     /// Colours may be used where a terminal is.
     pub(crate) colors: bool,
+    /// The terminal knows no sequences.
+    pub(crate) dumb: bool,
+    /// `$COLUMNS`.
+    pub(crate) columns: Option<u16>,
+    /// `--progress`.
+    pub(crate) progress: Progress,
 }
 
 /// Standard error while a transfer runs.
 #[derive(Debug)]
 pub(crate) struct Screen {
     look: Look,
-    bar: Option<ProgressBar>,
+    /// Number of the transfer, if the service runs it.
+    id: Option<u32>,
+    standing: Option<Standing>,
+    shown: Option<Shown>,
     last_error: Option<String>,
+}
+
+/// What was shown last of how the transfer stands.
+#[derive(Debug)]
+enum Shown {
+    /// A bar, and how it looks.
+    Bar(bar::Style),
+    /// A line, at that percentage and time.
+    Line(u8, Instant),
+    /// An object.
+    Object(String),
 }
 
 impl Screen {
     /// A screen without a bar yet.
     pub(crate) fn new(look: Look) -> Self {
-        let colors = look.colors && io::stderr().is_terminal();
+        let is_terminal = io::stderr().is_terminal();
+        let progress = match look.progress {
+            Progress::Auto if look.quiet || !is_terminal => Progress::None,
+            Progress::Auto => Progress::Bar,
+            chosen => chosen,
+        };
         Self {
-            look: Look { colors, ..look },
-            bar: None,
+            look: Look {
+                colors: look.colors && is_terminal,
+                progress,
+                ..look
+            },
+            id: None,
+            standing: None,
+            shown: None,
             last_error: None,
         }
     }
 
-    /// Draws the bar at nothing, if there is a terminal to draw it on.
-    pub(crate) fn start_bar(&mut self) {
-        if self.look.quiet || !io::stderr().is_terminal() {
-            return;
-        }
-        if let Some(style) = bar_style(self.look.colors) {
-            let bar = ProgressBar::with_draw_target(Some(100), ProgressDrawTarget::stderr());
-            bar.set_style(style);
-            bar.tick();
-            self.bar = Some(bar);
+    /// The transfer runs: from now on it is shown how it stands. `id` is its number, if the service
+    /// runs it.
+    pub(crate) fn start(&mut self, id: Option<u32>) {
+        self.id = id;
+        self.standing = Some(Standing::default());
+        match self.look.progress {
+            Progress::Bar => {
+                self.shown = Some(Shown::Bar(self.bar_style()));
+                self.redraw();
+            }
+            Progress::Plain => self.shown = Some(Shown::Line(0, Instant::now())),
+            Progress::Json => {
+                self.shown = Some(Shown::Object(String::new()));
+                self.redraw();
+            }
+            Progress::Auto | Progress::None => {}
         }
     }
 
-    /// Shows how far the transfer is.
-    pub(crate) fn progress(&self, percent: u8) {
-        if let Some(bar) = &self.bar {
-            bar.set_position(u64::from(percent));
+    fn bar_style(&self) -> bar::Style {
+        match (self.look.dumb, self.look.colors) {
+            (true, _) => bar::Style::Dumb,
+            (false, true) => bar::Style::Colored,
+            (false, false) => bar::Style::Plain,
+        }
+    }
+
+    /// Takes what is new, and shows it.
+    pub(crate) fn learn(&mut self, news: Vec<News>) {
+        let now = Instant::now();
+        if let Some(standing) = &mut self.standing {
+            for news in news {
+                standing.learn(news, now);
+            }
+            self.redraw();
+        }
+    }
+
+    /// Shows how the transfer stands, as on a terminal that has another size now.
+    pub(crate) fn redraw(&mut self) {
+        let Some(standing) = &self.standing else {
+            return;
+        };
+        match &mut self.shown {
+            Some(Shown::Bar(style)) => {
+                let columns = self.look.columns.or_else(system::error_columns);
+                let columns = columns.unwrap_or(COLUMNS_DEFAULT);
+                put(&bar::draw(standing, usize::from(columns), *style));
+            }
+            Some(Shown::Line(percent, at)) => {
+                let current = standing.percent.unwrap_or(0);
+                let is_news = current >= percent.saturating_add(LINE_PERCENT)
+                    || (current == 100 && *percent < 100)
+                    || at.elapsed() >= LINE_INTERVAL;
+                if is_news {
+                    (*percent, *at) = (current, Instant::now());
+                    put(&plain_line(standing));
+                }
+            }
+            Some(Shown::Object(last)) => {
+                let object = Object::Progress {
+                    id: self.id,
+                    standing,
+                };
+                let line = object.line();
+                if line != *last {
+                    put(&line);
+                    *last = line;
+                }
+            }
+            None => {}
         }
     }
 
     /// Shows a line of the transfer's log.
     pub(crate) fn log(&mut self, priority: u32, line: &str) {
         let level = priority & LEVEL_MASK;
-        let text = printable(line.trim_end_matches('\r'));
+        let line = line.trim_end_matches('\r');
+        let text = printable(line);
         if level <= PRIORITY_ERROR {
             self.last_error = Some(text.clone());
         }
@@ -73,7 +171,13 @@ impl Screen {
         } else {
             ""
         };
-        if color.is_empty() {
+        if self.look.progress == Progress::Json {
+            let object = Object::Log {
+                priority: level,
+                message: line,
+            };
+            put(&object.line());
+        } else if color.is_empty() {
             self.write(&text);
         } else {
             self.write(&format!("{color}{text}\x1b[0m"));
@@ -82,7 +186,8 @@ impl Screen {
 
     /// Shows a message of our own, unless `--quiet`.
     pub(crate) fn message(&self, text: &str) {
-        if !self.look.quiet {
+        // Under --progress=json, numbers and results are told as such.
+        if !self.look.quiet && self.look.progress != Progress::Json {
             self.write(text);
         }
     }
@@ -92,24 +197,22 @@ impl Screen {
         self.last_error.as_deref()
     }
 
-    /// Removes the bar.
+    /// Removes the bar, and shows no more of how the transfer stands.
     pub(crate) fn clear(&mut self) {
-        if let Some(bar) = self.bar.take() {
-            bar.finish_and_clear();
+        if let Some(Shown::Bar(style)) = self.shown.take() {
+            put(&bar::erase(style));
         }
     }
 
     fn write(&self, line: &str) {
-        let write = || {
-            #[expect(
-                clippy::let_underscore_must_use,
-                reason = "the transfer goes on if nobody reads its log"
-            )]
-            let _ = writeln!(io::stderr().lock(), "{line}");
-        };
-        match &self.bar {
-            Some(bar) => bar.suspend(write),
-            None => write(),
+        match (&self.shown, &self.standing) {
+            (Some(Shown::Bar(style)), Some(standing)) => {
+                let columns = self.look.columns.or_else(system::error_columns);
+                let columns = usize::from(columns.unwrap_or(COLUMNS_DEFAULT));
+                let bar = bar::draw(standing, columns, *style);
+                put(&format!("{}{line}\n{bar}", bar::erase(*style)));
+            }
+            _ => put(&format!("{line}\n")),
         }
     }
 }
@@ -120,34 +223,45 @@ impl Drop for Screen {
     }
 }
 
-/// The bar: a title, cells, the percentage, and the time left once that can be guessed.
-fn bar_style(colors: bool) -> Option<ProgressStyle> {
-    let template = if colors {
-        "Total: {wide_bar:.green.bold/black.bright} {percent:>3}%{left}"
-    } else {
-        "Total: {wide_bar} {percent:>3}%{left}"
-    };
-    let style = ProgressStyle::with_template(template).ok()?;
-    Some(style.progress_chars("━┄").with_key(
-        "left",
-        |state: &ProgressState, out: &mut dyn std::fmt::Write| {
-            write_time_left(state, out);
-        },
-    ))
+/// Writes to standard error in one piece, so that others' lines do not come between.
+fn put(text: &str) {
+    #[expect(
+        clippy::let_underscore_must_use,
+        reason = "the transfer goes on if nobody reads its log"
+    )]
+    let _ = io::stderr().lock().write_all(text.as_bytes());
 }
 
-fn write_time_left(state: &ProgressState, out: &mut dyn std::fmt::Write) {
-    let seconds = state.eta().as_secs();
-    // A second or a century would both be a bad guess.
-    if !(1..86_400).contains(&seconds) {
-        return;
+/// How a transfer stands, as a line of a log.
+fn plain_line(standing: &Standing) -> String {
+    let percent = standing.percent.map(|percent| format!("{percent}%"));
+    let parts: Vec<String> = percent.into_iter().chain(standing.figures()).collect();
+    match parts.is_empty() {
+        true => "Running\n".to_owned(),
+        false => parts.join(", ") + "\n",
     }
-    #[expect(clippy::let_underscore_must_use, reason = "writing into memory")]
-    let _ = match seconds {
-        0..60 => write!(out, " {seconds}s left"),
-        60..3600 => write!(out, " {}min left", seconds / 60),
-        _ => write!(out, " {}h {}min left", seconds / 3600, seconds / 60 % 60),
-    };
+}
+
+/// A line under `--progress=json`.
+#[derive(Serialize)]
+#[serde(tag = "type", rename_all = "lowercase")]
+enum Object<'a> {
+    Progress {
+        id: Option<u32>,
+        #[serde(flatten)]
+        standing: &'a Standing,
+    },
+    Log {
+        priority: u32,
+        message: &'a str,
+    },
+}
+
+impl Object<'_> {
+    fn line(&self) -> String {
+        // Texts and numbers only: this cannot fail.
+        serde_json::to_string(self).unwrap_or_default() + "\n"
+    }
 }
 
 const fn level_color(level: u32) -> &'static str {
@@ -188,7 +302,7 @@ mod tests {
     fn the_last_error_is_kept_and_the_facility_is_not_a_level() {
         let mut screen = Screen::new(Look {
             quiet: true,
-            colors: false,
+            ..Look::default()
         });
         screen.log(30, "info of a daemon");
         assert_eq!(screen.last_error(), None);
@@ -199,8 +313,28 @@ mod tests {
     }
 
     #[test]
-    fn both_templates_of_the_bar_are_understood() {
-        assert!(bar_style(true).is_some());
-        assert!(bar_style(false).is_some());
+    fn plain_lines_and_objects_say_what_is_known() {
+        let mut standing = Standing::default();
+        assert_eq!(plain_line(&standing), "Running\n");
+        standing.learn(News::Percent(42), Instant::now());
+        standing.learn(News::Phase("downloading".into()), Instant::now());
+        assert_eq!(plain_line(&standing), "42%, downloading\n");
+        let object = Object::Progress {
+            id: Some(3),
+            standing: &standing,
+        };
+        assert!(
+            object
+                .line()
+                .starts_with("{\"type\":\"progress\",\"id\":3,\"state\":\"running\",")
+        );
+        let object = Object::Log {
+            priority: 3,
+            message: "a\x1bb",
+        };
+        assert_eq!(
+            object.line(),
+            "{\"type\":\"log\",\"priority\":3,\"message\":\"a\\u001bb\"}\n"
+        );
     }
 }

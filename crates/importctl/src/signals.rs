@@ -57,6 +57,22 @@ impl Signals {
     }
 }
 
+/// SIGWINCH: the terminal has another size now.
+#[derive(Debug)]
+pub(crate) struct Resizes(Option<Signal>);
+
+impl Resizes {
+    /// Listens; a system that cannot tell tells nothing.
+    pub(crate) fn new() -> Self {
+        Self(signal(SignalKind::window_change()).ok())
+    }
+
+    /// Waits for the next change. Dropping the future loses nothing.
+    pub(crate) async fn next(&mut self) {
+        arrival(self.0.as_mut()).await;
+    }
+}
+
 async fn arrival(signal: Option<&mut Signal>) {
     match signal {
         Some(signal) => {

@@ -2,10 +2,12 @@
 //! as a child of this process.
 
 use crate::environment::Environment;
+use crate::hints;
 use crate::lines::Lines;
 use crate::report::{self, Failure};
 use crate::screen::Screen;
-use crate::signals::{Request, Signals};
+use crate::signals::{Request, Resizes, Signals};
+use crate::standing::News;
 use crate::system::{self, Signal};
 use crate::target;
 use importd_api::job::Job;
@@ -103,8 +105,9 @@ pub(crate) async fn run_task(
     let has_progress = task.has_progress;
     let mut run = Run::start(task, screen, environment)?;
     if has_progress {
-        run.screen.start_bar();
+        run.screen.start(None);
     }
+    let mut resizes = Resizes::new();
     let mut buffer = [0; DATAGRAM_MAX];
     let mut log_open = true;
     let status = loop {
@@ -118,6 +121,7 @@ pub(crate) async fn run_task(
                 }
             }
             request = signals.next() => run.interrupt(request),
+            () = resizes.next() => run.screen.redraw(),
             status = run.child.wait() => break status,
         }
     };
@@ -193,8 +197,12 @@ impl Run {
     /// Takes a report: how far the worker is, or why it ends.
     fn notified(&mut self, datagram: &[u8]) {
         let text = String::from_utf8_lossy(datagram);
+        let mut news = figures(&text);
         if let Some(Ok(percent)) = progress::from_datagram(&text) {
-            self.screen.progress(percent);
+            news.push(News::Percent(percent));
+        }
+        if !news.is_empty() {
+            self.screen.learn(news);
         }
         let errno = text.lines().find_map(|line| line.strip_prefix("ERRNO="));
         if let Some(errno) = errno.and_then(|number| number.parse().ok()) {
@@ -257,11 +265,12 @@ impl Run {
             None => report::TRANSFER_FAILED,
         };
         if let Some(line) = self.screen.last_error() {
-            return Err(Failure::told(code, line));
+            return Err(Failure::told(code, line, hints::for_line(line)));
         }
         let program = self.program.display();
         if self.interrupted.is_some() {
-            return Err(Failure::told(code, format!("{program} was interrupted")));
+            let message = format!("{program} was interrupted");
+            return Err(Failure::told(code, message, None));
         }
         let how = match (status.code(), status.signal()) {
             (Some(number), _) => format!("ended with exit status {number}"),
@@ -273,6 +282,34 @@ impl Run {
             format!("Failed to transfer image: {program} {how}"),
         ))
     }
+}
+
+/// What a report says beside the percentage.
+fn figures(datagram: &str) -> Vec<News> {
+    let mut news = Vec::new();
+    let mut has_bytes = false;
+    let mut total = None;
+    for line in datagram.lines() {
+        let Some((key, value)) = line.split_once('=') else {
+            continue;
+        };
+        match key {
+            "X_IMPORTD_BYTES" => {
+                let bytes = value.parse().ok().map(News::Bytes);
+                has_bytes |= bytes.is_some();
+                news.extend(bytes);
+            }
+            "X_IMPORTD_TOTAL" => total = value.parse().ok(),
+            "X_IMPORTD_PHASE" => news.push(News::Phase(value.to_owned())),
+            "X_IMPORTD_RETRIES" => news.extend(value.parse().ok().map(News::Retries)),
+            _ => {}
+        }
+    }
+    if has_bytes {
+        // Absent means unknown, also where it was known before.
+        news.insert(0, News::Total(total));
+    }
+    news
 }
 
 /// A socket for progress reports in the abstract namespace, and the value of `NOTIFY_SOCKET` for

@@ -50,6 +50,12 @@ pub(crate) fn terminal_columns() -> Option<u16> {
     (size.ws_col > 0).then_some(size.ws_col)
 }
 
+/// Columns of the terminal on standard error, if it is one.
+pub(crate) fn error_columns() -> Option<u16> {
+    let size = rustix::termios::tcgetwinsize(io::stderr()).ok()?;
+    (size.ws_col > 0).then_some(size.ws_col)
+}
+
 /// Sends a signal to a child that has not been waited for.
 ///
 /// # Errors
@@ -114,6 +120,21 @@ pub(crate) fn note_birth(path: &Path, microseconds: u64) {
     rustix::fs::setxattr(path, CRTIME, &microseconds.to_le_bytes(), flags).unwrap();
 }
 
+/// Whether this process may have rights that whoever is logged in has not: its user is not the
+/// owner of the login session it is in, or it is in none.
+pub(crate) fn is_for_another() -> bool {
+    let groups = std::fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
+    session_owner(&groups) != Some(rustix::process::geteuid().as_raw())
+}
+
+/// The owner of a session, by the slice in which logind puts it: `user-UID.slice`.
+fn session_owner(groups: &str) -> Option<u32> {
+    let slices = groups.lines().flat_map(|line| line.split('/'));
+    slices
+        .filter_map(|part| part.strip_prefix("user-")?.strip_suffix(".slice"))
+        .find_map(|uid| uid.parse().ok())
+}
+
 /// Whether this process acts as root.
 pub(crate) fn is_root() -> bool {
     rustix::process::geteuid().is_root()
@@ -140,6 +161,22 @@ pub(crate) fn is_immutable(path: &Path) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn owners_of_sessions_are_found_in_the_names_of_slices() {
+        for (groups, owner) in [
+            (
+                "0::/user.slice/user-1000.slice/session-3.scope\n",
+                Some(1000),
+            ),
+            ("1:name=systemd:/user.slice/user-0.slice/x\n0::/\n", Some(0)),
+            ("0::/system.slice/cron.service\n", None),
+            ("0::/user.slice/user-x.slice\n", None),
+            ("", None),
+        ] {
+            assert_eq!(session_owner(groups), owner, "{groups}");
+        }
+    }
 
     #[test]
     fn folders_are_opened_as_folders_only() {

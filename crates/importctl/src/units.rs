@@ -54,6 +54,18 @@ impl Zone {
     }
 }
 
+/// A time to wait in microseconds, as `3s`, `4min` or `1h 5min`; `None` if it is less than a second
+/// or more than a day, which are both bad guesses.
+pub(crate) fn duration(microseconds: u64) -> Option<String> {
+    let seconds = microseconds / 1_000_000;
+    match seconds {
+        1..60 => Some(format!("{seconds}s")),
+        60..3600 => Some(format!("{}min", seconds / 60)),
+        3600..86_400 => Some(format!("{}h {}min", seconds / 3600, seconds / 60 % 60)),
+        _ => None,
+    }
+}
+
 /// A share from 0 to 1 in whole percent; `None` while it is unknown (negative, or no number).
 pub(crate) fn percent(share: f64) -> Option<u8> {
     if !(0.0..=f64::from(u8::MAX)).contains(&share) {
@@ -82,6 +94,20 @@ mod tests {
             (u64::MAX, "15.9E"),
         ] {
             assert_eq!(size(bytes), text, "{bytes}");
+        }
+    }
+
+    #[test]
+    fn times_to_wait_are_rough_and_senseless_ones_are_not_shown() {
+        for (seconds, text) in [
+            (0, None),
+            (1, Some("1s")),
+            (59, Some("59s")),
+            (61, Some("1min")),
+            (3900, Some("1h 5min")),
+            (86_400, None),
+        ] {
+            assert_eq!(duration(seconds * 1_000_000).as_deref(), text, "{seconds}");
         }
     }
 

@@ -91,12 +91,14 @@ fn a_failure_exits_1_and_json_repeats_the_last_error_with_a_code() {
     let Some(ran) = pull(&[], &steps) else { return };
     assert_eq!(ran.code, Some(1));
     let lines = "Failed to move into place: File exists\nExiting.\n";
-    assert_eq!(ran.stderr, format!("{ENQUEUED}{lines}"));
+    let hint = "(--force replaces an image of that name)\n";
+    assert_eq!(ran.stderr, format!("{ENQUEUED}{lines}{hint}"));
     let Some(ran) = pull(&["--json=short"], &steps) else {
         return;
     };
     let object = "{\"error\":{\"code\":\"transfer-failed\",\
-                  \"message\":\"Failed to move into place: File exists\"}}\n";
+                  \"message\":\"Failed to move into place: File exists\",\
+                  \"hint\":\"--force replaces an image of that name\"}}\n";
     assert_eq!(ran.stderr, format!("{ENQUEUED}{lines}{object}"));
     assert_eq!((ran.code, ran.stdout.as_str()), (Some(1), ""));
 }
@@ -130,13 +132,17 @@ fn a_refusal_is_one_line_with_the_services_words() {
     let Some(ran) = pull(&[], &steps) else { return };
     assert_eq!(ran.code, Some(1));
     let message = "Failed to transfer image: Transfer for x already in progress.";
-    assert_eq!(ran.stderr, format!("{message}\n"));
+    let hint = "\"importctl list-transfers\" shows it";
+    assert_eq!(ran.stderr, format!("{message} ({hint})\n"));
     let Some(ran) = pull(&["-j"], &steps) else {
         return;
     };
     assert_eq!(
         ran.stderr,
-        format!("{{\"error\":{{\"code\":\"in-progress\",\"message\":\"{message}\"}}}}\n")
+        format!(
+            "{{\"error\":{{\"code\":\"in-progress\",\"message\":\"{message}\",\
+             \"hint\":\"\\\"importctl list-transfers\\\" shows it\"}}}}\n"
+        )
     );
 }
 
@@ -231,7 +237,8 @@ fn cancel_goes_on_until_the_first_refusal() {
         vec![Step::Refuse(error, "No transfer by id 7")]
     });
     let ran = run(&mut importctl(&bus.address, &["cancel-transfer", "7", "8"]));
-    let message = "Could not cancel transfer: No transfer by id 7\n";
+    let message = "Could not cancel transfer: No transfer by id 7 \
+                   (\"importctl list-transfers\" shows those that run)\n";
     assert_eq!((ran.code, ran.stderr.as_str()), (Some(1), message));
     assert_eq!(service.asked().len(), 1);
 }

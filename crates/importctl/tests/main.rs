@@ -4,13 +4,19 @@
 #[cfg(test)]
 mod bus;
 #[cfg(test)]
+mod elsewhere;
+#[cfg(test)]
 mod export;
 #[cfg(test)]
 mod follow;
 #[cfg(test)]
 mod listing;
 #[cfg(test)]
+mod pager;
+#[cfg(test)]
 mod program;
+#[cfg(test)]
+mod progress;
 #[cfg(test)]
 mod service;
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! A service that plays scripts and remembers what it was asked.
 
 use rustix::fs::OFlags;
+use std::collections::HashMap;
 use std::fs::File;
 use std::future::poll_fn;
 use std::io::Write;
@@ -11,12 +12,14 @@ use std::thread::JoinHandle;
 use tokio::sync::oneshot;
 use zbus::export::futures_core::Stream;
 use zbus::message::{Flags, Type};
-use zbus::{Connection, Fd, Message, MessageStream, ObjectPath, connection};
+use zbus::{Connection, Fd, Message, MessageStream, ObjectPath, Variant, connection};
 
 const NAME: &str = "org.freedesktop.import1";
 const MANAGER_PATH: &str = "/org/freedesktop/import1";
 const MANAGER: &str = "org.freedesktop.import1.Manager";
 const TRANSFER: &str = "org.freedesktop.import1.Transfer";
+const OWN_TRANSFER: &str = "io.importd.Transfer1";
+const PROPERTIES: &str = "org.freedesktop.DBus.Properties";
 
 /// A call as it came.
 #[derive(Debug, PartialEq)]
@@ -46,6 +49,10 @@ pub(crate) enum Step {
     New(u32),
     Log(u32, u32, String),
     Progress(u32, f64),
+    /// Properties of our own interface have changed.
+    Changed(u32, Vec<(&'static str, Value)>),
+    /// Result, kind and reason, on our own interface.
+    Finished(u32, &'static str, &'static str, &'static str),
     Removed(u32, &'static str),
     /// Writes to the descriptor that came with the call.
     Write(&'static str),
@@ -53,6 +60,14 @@ pub(crate) enum Step {
     Impostor,
     /// Leaves the bus.
     Vanish,
+}
+
+/// The value of a property.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Value {
+    Word(&'static str),
+    Number(u64),
+    Count(u32),
 }
 
 /// A running service; it leaves the bus with this value.
@@ -210,6 +225,8 @@ async fn emit(connection: &Connection, signal: Step) {
         Step::Removed(..) => (MANAGER_PATH.to_owned(), MANAGER, "TransferRemoved"),
         Step::Log(id, ..) => (path(*id).to_string(), TRANSFER, "LogMessage"),
         Step::Progress(id, _) => (path(*id).to_string(), TRANSFER, "ProgressUpdate"),
+        Step::Changed(id, _) => (path(*id).to_string(), PROPERTIES, "PropertiesChanged"),
+        Step::Finished(id, ..) => (path(*id).to_string(), OWN_TRANSFER, "Finished"),
         other => panic!("{other:?} is no signal"),
     };
     let builder = Message::signal(path.as_str(), interface, member);
@@ -218,9 +235,27 @@ async fn emit(connection: &Connection, signal: Step) {
         Step::Removed(id, outcome) => builder.build(&(id, self::path(id), outcome)),
         Step::Log(_, priority, line) => builder.build(&(priority, line)),
         Step::Progress(_, share) => builder.build(&share),
+        Step::Changed(_, values) => {
+            let values: HashMap<&str, Variant<'_>> = values
+                .into_iter()
+                .map(|(name, v)| (name, v.into()))
+                .collect();
+            builder.build(&(OWN_TRANSFER, values, Vec::<&str>::new()))
+        }
+        Step::Finished(_, result, kind, reason) => builder.build(&(result, kind, reason)),
         other => panic!("{other:?} is no signal"),
     };
     connection.send(&message.unwrap()).await.unwrap();
+}
+
+impl From<Value> for Variant<'static> {
+    fn from(value: Value) -> Self {
+        match value {
+            Value::Word(word) => Variant::from(word),
+            Value::Number(number) => Variant::U64(number),
+            Value::Count(number) => Variant::U32(number),
+        }
+    }
 }
 
 fn path(id: u32) -> ObjectPath<'static> {

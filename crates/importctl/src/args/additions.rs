@@ -4,7 +4,7 @@ use clap::Command;
 use importd_api::abbreviation::LongOption;
 
 /// Long options that the original does not have.
-const ADDITIONS: [&str; 12] = [
+const ADDITIONS: [&str; 13] = [
     "connect-timeout",
     "connections",
     "dry-run",
@@ -13,6 +13,7 @@ const ADDITIONS: [&str; 12] = [
     "limit-rate",
     "mirror",
     "older-than",
+    "progress",
     "retries",
     "stall-timeout",
     "standalone",

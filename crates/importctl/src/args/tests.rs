@@ -151,15 +151,60 @@ fn mistakes_are_told_as_the_reference_tells_them() {
     ] {
         assert_eq!(refusal(line), message, "{line}");
     }
-    assert!(refusal("-Mfoo list-images").starts_with("--machine= is not supported yet"));
-    assert!(refusal("--machine foo").starts_with("--machine= is not supported yet"));
-    assert!(refusal("-H foo").starts_with("--host= is not supported yet"));
+}
+
+#[test]
+fn where_the_service_is_decides_the_last_option_given() {
+    let transport = |line| settings(line).transport;
+    assert_eq!(transport("list-images"), Transport::Local);
+    assert_eq!(transport("-M .host list-images"), Transport::Local);
+    for (line, way) in [
+        ("-Mbox list-images", "machine"),
+        ("--machine box", "machine"),
+        ("-Hh -Mbox", "machine"),
+        ("-Mbox --host=u@h:22/c", "remote"),
+        ("list-images -H h", "remote"),
+    ] {
+        assert_eq!(transport(line).as_str(), way, "{line}");
+    }
+    assert_eq!(
+        refusal("-H -oProxyCommand=x"),
+        "Failed to parse --host= parameter '-oProxyCommand=x': A name must not begin with '-'"
+    );
+    assert_eq!(
+        refusal("-M $(x)"),
+        "Failed to parse --machine= parameter '$(x)': The name has characters that no name has"
+    );
+}
+
+#[test]
+fn progress_is_shown_in_one_of_five_ways() {
+    assert_eq!(settings("").progress, Progress::Auto);
+    assert_eq!(settings("--progress json").progress, Progress::Json);
+    assert_eq!(
+        refusal("--progress=x"),
+        "Failed to parse --progress= setting: x"
+    );
+    match asked("--progress=help").unwrap() {
+        Asked::Values(values) => assert_eq!(values, ["auto", "bar", "plain", "json", "none"]),
+        other => panic!("{other:?}"),
+    }
 }
 
 #[test]
 fn help_and_version_win_over_what_follows() {
-    assert!(matches!(asked("--help --xx"), Ok(Asked::Help)));
-    assert!(matches!(asked("pull-tar -h"), Ok(Asked::Help)));
+    assert!(matches!(
+        asked("--help --xx"),
+        Ok(Asked::Help { pager: true })
+    ));
+    assert!(matches!(
+        asked("--no-p --help"),
+        Ok(Asked::Help { pager: false })
+    ));
+    assert!(matches!(
+        asked("pull-tar -h"),
+        Ok(Asked::Help { pager: true })
+    ));
     assert!(matches!(asked("--versio"), Ok(Asked::Version)));
     assert!(matches!(
         asked("--introspect-cli"),

@@ -32,6 +32,7 @@ pub(crate) async fn run(
         return Err(Failure::usage("Too few arguments."));
     };
     let name = names::exported(name)?;
+    context.needs_files("run \"IMPORTCTL\" without FILE and redirect the output of ssh")?;
     let path = rest
         .first()
         .filter(|path| !names::is_none(path))

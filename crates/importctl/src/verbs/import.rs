@@ -36,6 +36,7 @@ pub(crate) async fn run(
         ImportSource::Folder => Source::Folder,
     };
     let name = names::imported(path, given.next(), kind)?;
+    context.needs_files("copy it there and run \"IMPORTCTL\" with the copy")?;
     let file = open(path, kind)?;
     let flags = settings.flags;
     if settings.standalone {

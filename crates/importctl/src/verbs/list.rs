@@ -10,7 +10,7 @@ use crate::{system, units};
 use importd_api::bus::SIZE_UNKNOWN;
 use importd_api::class::Class;
 use serde::Serialize;
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, IsTerminal};
 use std::process::ExitCode;
 
 /// A running transfer; the keys of its JSON are the columns of the table.
@@ -107,7 +107,7 @@ pub(crate) async fn transfers(context: &Context) -> anyhow::Result<ExitCode> {
         .collect();
     entries.sort_by(|a, b| (&a.local, a.id).cmp(&(&b.local, b.id)));
     if let Some(form) = context.json() {
-        return print_json(&entries, form);
+        return print_json(context, &entries, form);
     }
     let cells = entries.into_iter().map(|entry| {
         let percent = entry.progress.map(|percent| format!("{percent}%"));
@@ -158,7 +158,7 @@ pub(crate) async fn images(context: &Context) -> anyhow::Result<ExitCode> {
     images.sort_by(|a, b| (&a.class, &a.name).cmp(&(&b.class, &b.name)));
     if let Some(form) = context.json() {
         let entries: Vec<ImageEntry<'_>> = images.iter().map(Image::entry).collect();
-        return print_json(&entries, form);
+        return print_json(context, &entries, form);
     }
     let zone = units::Zone::local();
     let rows = images.into_iter().map(|image| image.into_cells(&zone));
@@ -169,7 +169,7 @@ async fn served_images(context: &Context) -> anyhow::Result<Vec<Image>> {
     let mut client = context.connect().await?;
     let filter = context.settings.class.map_or("", Class::as_str);
     let rows = client.images(filter).await;
-    let rows = rows.map_err(|e| e.into_failure_with_hint("Could not list images"))?;
+    let rows = rows.map_err(|e| e.into_failure("Could not list images"))?;
     let image =
         |(class, name, kind, path, read_only, created, modified, usage, _, limit, _)| Image {
             class,
@@ -222,12 +222,17 @@ impl Image {
     }
 }
 
-fn print_json<T: Serialize>(entries: &[T], form: Json) -> anyhow::Result<ExitCode> {
+fn print_json<T: Serialize>(
+    context: &Context,
+    entries: &[T],
+    form: Json,
+) -> anyhow::Result<ExitCode> {
     let text = match form {
         Json::Pretty => serde_json::to_string_pretty(entries)?,
         Json::Short | Json::Auto | Json::Off => serde_json::to_string(entries)?,
     };
-    print(&(text + "\n"))
+    // One line is for programs.
+    context.show(&(text + "\n"), form == Json::Pretty)
 }
 
 fn print_table(
@@ -244,7 +249,7 @@ fn print_table(
         } else {
             String::new()
         };
-        return print(&text);
+        return context.show(&text, true);
     }
     let terminal = io::stdout().is_terminal();
     let width = if terminal {
@@ -267,7 +272,7 @@ fn print_table(
     if legend {
         text += &format!("\n{count} {what} listed.\n");
     }
-    print(&text)
+    context.show(&text, true)
 }
 
 /// Colours the RO column: nothing to its right can be `ro` or `rw`.
@@ -281,16 +286,6 @@ fn paint(line: &str) -> String {
     let (start, rest) = line.split_at(found.0);
     let (word, end) = rest.split_at(found.1);
     format!("{start}{color}{word}\x1b[0m{end}")
-}
-
-fn print(text: &str) -> anyhow::Result<ExitCode> {
-    let mut out = io::stdout().lock();
-    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
-        Ok(()) => Ok(ExitCode::SUCCESS),
-        // Whoever read, as `head`, has read enough.
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(ExitCode::SUCCESS),
-        Err(error) => Err(Failure::io("Failed to write to standard output", &error)),
-    }
 }
 
 #[cfg(test)]

@@ -9,12 +9,16 @@ pub(crate) mod pull;
 pub(crate) mod verify;
 
 use crate::agent::Agent;
-use crate::args::{Json, Settings};
-use crate::client::{Call, Client};
+use crate::args::{Json, Progress, Settings};
+use crate::client::{Address, Call, Client};
 use crate::environment::Environment;
 use crate::follow::Follower;
+use crate::pager;
+use crate::report::Failure;
 use crate::screen::Screen;
 use crate::target::Target;
+use crate::transport::Transport;
+use std::cell::Cell;
 use std::io::IsTerminal;
 use std::process::ExitCode;
 
@@ -25,6 +29,8 @@ pub(crate) struct Context {
     pub(crate) settings: Settings,
     /// The environment.
     pub(crate) environment: Environment,
+    /// The number of the transfer, once the service has given it one.
+    pub(crate) id: Cell<Option<u32>>,
 }
 
 impl Context {
@@ -33,12 +39,59 @@ impl Context {
     /// # Errors
     /// A failure if there is none.
     pub(crate) async fn connect(&self) -> anyhow::Result<Client> {
-        Client::connect(self.settings.scope, self.settings.ask_password).await
+        let address = Address {
+            scope: self.settings.scope,
+            transport: &self.settings.transport,
+            ssh: &self.environment.ssh,
+        };
+        Client::connect(&address, self.settings.ask_password).await
+    }
+
+    /// Refuses what this machine only can do, where another was named: the service has no way to
+    /// be asked for it.
+    ///
+    /// # Errors
+    /// A usage failure that says how to do it there.
+    pub(crate) fn only_here(&self, what: &str) -> anyhow::Result<()> {
+        match self.settings.transport.there() {
+            None => Ok(()),
+            Some(there) => Err(Failure::usage(format!(
+                "{what} works on this machine only, run {there} instead"
+            ))),
+        }
+    }
+
+    /// Refuses a verb that passes an open file to the service, where that cannot be passed. What is
+    /// streamed by ssh instead would end as if it were whole when the connection breaks.
+    ///
+    /// # Errors
+    /// A usage failure that says how to do it there.
+    pub(crate) fn needs_files(&self, how: &str) -> anyhow::Result<()> {
+        match self.settings.transport.there() {
+            Some(there) if !self.settings.transport.passes_files() => {
+                let how = how.replace("IMPORTCTL", &there);
+                Err(Failure::usage(format!(
+                    "An open file cannot be passed to another host, {how}"
+                )))
+            }
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    /// Shows a text on standard output, through a pager if it is `long` and that is wanted.
+    ///
+    /// # Errors
+    /// A failure if it cannot be written.
+    pub(crate) fn show(&self, text: &str, long: bool) -> anyhow::Result<ExitCode> {
+        let wanted = long && self.settings.pager;
+        let environment = &self.environment;
+        pager::show(text, wanted, environment.dumb, &environment.pager)?;
+        Ok(ExitCode::SUCCESS)
     }
 
     /// The agent that asks for passwords, while it is needed.
     pub(crate) fn agent(&self) -> Option<Agent> {
-        if self.settings.ask_password {
+        if self.settings.ask_password && self.settings.transport == Transport::Local {
             Agent::start()
         } else {
             None
@@ -47,12 +100,13 @@ impl Context {
 
     /// Standard error for a transfer.
     pub(crate) fn screen(&self) -> Screen {
-        Screen::new(self.environment.look(self.settings.quiet))
+        let settings = &self.settings;
+        Screen::new(self.environment.look(settings.quiet, settings.progress))
     }
 
     /// Standard error for a worker that tells its result on standard output: without what it is at.
     pub(crate) fn quiet_screen(&self) -> Screen {
-        Screen::new(self.environment.look(true))
+        Screen::new(self.environment.look(true, Progress::None))
     }
 
     /// How a worker is told to print JSON.
@@ -87,6 +141,7 @@ impl Context {
         let _agent = self.agent();
         let mut client = self.connect().await?;
         let follower = Follower::start(&mut client, call, self.screen()).await?;
+        self.id.set(Some(follower.id()));
         follower.finish(target).await
     }
 }

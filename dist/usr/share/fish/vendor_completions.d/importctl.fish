@@ -1,6 +1,6 @@
 # Print an optspec for argparse to handle cmd's options that are independent of any subcommand.
 function __fish_importctl_global_optspecs
-    string join \n h/help version no-pager no-legend no-ask-password system user read-only q/quiet json= j verify= format= force class= m P S C keep-download= N standalone image-root= dry-run superseded older-than= mirror= limit-rate= retries= connect-timeout= stall-timeout= connections= keep-partial=
+    string join \n h/help version no-pager no-legend no-ask-password H/host= M/machine= system user read-only q/quiet progress= json= j verify= format= force class= m P S C keep-download= N standalone image-root= dry-run superseded older-than= mirror= limit-rate= retries= connect-timeout= stall-timeout= connections= keep-partial=
 end
 
 function __fish_importctl_needs_command
@@ -24,6 +24,13 @@ function __fish_importctl_using_subcommand
     contains -- $cmd[1] $argv
 end
 
+complete -c importctl -n "__fish_importctl_needs_command" -s H -l host -d 'Talk to the service of another host, by ssh' -r
+complete -c importctl -n "__fish_importctl_needs_command" -s M -l machine -d 'Talk to the service of a container' -r
+complete -c importctl -n "__fish_importctl_needs_command" -l progress -d 'How a transfer shows how far it is (auto, bar, plain, json, none)' -r -f -a "auto\t''
+bar\t''
+plain\t''
+json\t''
+none\t''"
 complete -c importctl -n "__fish_importctl_needs_command" -l json -d 'Print JSON (pretty, short, off)' -r -f -a "pretty\t''
 short\t''
 off\t''"
@@ -84,6 +91,13 @@ complete -c importctl -n "__fish_importctl_needs_command" -f -a "list-images" -d
 complete -c importctl -n "__fish_importctl_needs_command" -f -a "help" -d 'Show this help'
 complete -c importctl -n "__fish_importctl_needs_command" -f -a "verify" -d 'Explain what a download would be proven by, compare a file with it'
 complete -c importctl -n "__fish_importctl_needs_command" -f -a "clean" -d 'Remove kept downloads'
+complete -c importctl -n "__fish_importctl_using_subcommand pull-tar" -s H -l host -d 'Talk to the service of another host, by ssh' -r
+complete -c importctl -n "__fish_importctl_using_subcommand pull-tar" -s M -l machine -d 'Talk to the service of a container' -r
+complete -c importctl -n "__fish_importctl_using_subcommand pull-tar" -l progress -d 'How a transfer shows how far it is (auto, bar, plain, json, none)' -r -f -a "auto\t''
+bar\t''
+plain\t''
+json\t''
+none\t''"
 complete -c importctl -n "__fish_importctl_using_subcommand pull-tar" -l json -d 'Print JSON (pretty, short, off)' -r -f -a "pretty\t''
 short\t''
 off\t''"
@@ -130,6 +144,13 @@ complete -c importctl -n "__fish_importctl_using_subcommand pull-tar" -s N -d 'S
 complete -c importctl -n "__fish_importctl_using_subcommand pull-tar" -l standalone -d 'Do the work in this process\'s children, without the service'
 complete -c importctl -n "__fish_importctl_using_subcommand pull-tar" -l dry-run -d 'Tell what a download or clean would do, and do nothing'
 complete -c importctl -n "__fish_importctl_using_subcommand pull-tar" -l superseded -d 'With clean: only downloads that a newer one supersedes'
+complete -c importctl -n "__fish_importctl_using_subcommand pull-raw" -s H -l host -d 'Talk to the service of another host, by ssh' -r
+complete -c importctl -n "__fish_importctl_using_subcommand pull-raw" -s M -l machine -d 'Talk to the service of a container' -r
+complete -c importctl -n "__fish_importctl_using_subcommand pull-raw" -l progress -d 'How a transfer shows how far it is (auto, bar, plain, json, none)' -r -f -a "auto\t''
+bar\t''
+plain\t''
+json\t''
+none\t''"
 complete -c importctl -n "__fish_importctl_using_subcommand pull-raw" -l json -d 'Print JSON (pretty, short, off)' -r -f -a "pretty\t''
 short\t''
 off\t''"
@@ -176,6 +197,13 @@ complete -c importctl -n "__fish_importctl_using_subcommand pull-raw" -s N -d 'S
 complete -c importctl -n "__fish_importctl_using_subcommand pull-raw" -l standalone -d 'Do the work in this process\'s children, without the service'
 complete -c importctl -n "__fish_importctl_using_subcommand pull-raw" -l dry-run -d 'Tell what a download or clean would do, and do nothing'
 complete -c importctl -n "__fish_importctl_using_subcommand pull-raw" -l superseded -d 'With clean: only downloads that a newer one supersedes'
+complete -c importctl -n "__fish_importctl_using_subcommand pull-oci" -s H -l host -d 'Talk to the service of another host, by ssh' -r
+complete -c importctl -n "__fish_importctl_using_subcommand pull-oci" -s M -l machine -d 'Talk to the service of a container' -r
+complete -c importctl -n "__fish_importctl_using_subcommand pull-oci" -l progress -d 'How a transfer shows how far it is (auto, bar, plain, json, none)' -r -f -a "auto\t''
+bar\t''
+plain\t''
+json\t''
+none\t''"
 complete -c importctl -n "__fish_importctl_using_subcommand pull-oci" -l json -d 'Print JSON (pretty, short, off)' -r -f -a "pretty\t''
 short\t''
 off\t''"
@@ -222,6 +250,13 @@ complete -c importctl -n "__fish_importctl_using_subcommand pull-oci" -s N -d 'S
 complete -c importctl -n "__fish_importctl_using_subcommand pull-oci" -l standalone -d 'Do the work in this process\'s children, without the service'
 complete -c importctl -n "__fish_importctl_using_subcommand pull-oci" -l dry-run -d 'Tell what a download or clean would do, and do nothing'
 complete -c importctl -n "__fish_importctl_using_subcommand pull-oci" -l superseded -d 'With clean: only downloads that a newer one supersedes'
+complete -c importctl -n "__fish_importctl_using_subcommand import-tar" -s H -l host -d 'Talk to the service of another host, by ssh' -r
+complete -c importctl -n "__fish_importctl_using_subcommand import-tar" -s M -l machine -d 'Talk to the service of a container' -r
+complete -c importctl -n "__fish_importctl_using_subcommand import-tar" -l progress -d 'How a transfer shows how far it is (auto, bar, plain, json, none)' -r -f -a "auto\t''
+bar\t''
+plain\t''
+json\t''
+none\t''"
 complete -c importctl -n "__fish_importctl_using_subcommand import-tar" -l json -d 'Print JSON (pretty, short, off)' -r -f -a "pretty\t''
 short\t''
 off\t''"
@@ -268,6 +303,13 @@ complete -c importctl -n "__fish_importctl_using_subcommand import-tar" -s N -d 
 complete -c importctl -n "__fish_importctl_using_subcommand import-tar" -l standalone -d 'Do the work in this process\'s children, without the service'
 complete -c importctl -n "__fish_importctl_using_subcommand import-tar" -l dry-run -d 'Tell what a download or clean would do, and do nothing'
 complete -c importctl -n "__fish_importctl_using_subcommand import-tar" -l superseded -d 'With clean: only downloads that a newer one supersedes'
+complete -c importctl -n "__fish_importctl_using_subcommand import-raw" -s H -l host -d 'Talk to the service of another host, by ssh' -r
+complete -c importctl -n "__fish_importctl_using_subcommand import-raw" -s M -l machine -d 'Talk to the service of a container' -r
+complete -c importctl -n "__fish_importctl_using_subcommand import-raw" -l progress -d 'How a transfer shows how far it is (auto, bar, plain, json, none)' -r -f -a "auto\t''
+bar\t''
+plain\t''
+json\t''
+none\t''"
 complete -c importctl -n "__fish_importctl_using_subcommand import-raw" -l json -d 'Print JSON (pretty, short, off)' -r -f -a "pretty\t''
 short\t''
 off\t''"
@@ -314,6 +356,13 @@ complete -c importctl -n "__fish_importctl_using_subcommand import-raw" -s N -d 
 complete -c importctl -n "__fish_importctl_using_subcommand import-raw" -l standalone -d 'Do the work in this process\'s children, without the service'
 complete -c importctl -n "__fish_importctl_using_subcommand import-raw" -l dry-run -d 'Tell what a download or clean would do, and do nothing'
 complete -c importctl -n "__fish_importctl_using_subcommand import-raw" -l superseded -d 'With clean: only downloads that a newer one supersedes'
+complete -c importctl -n "__fish_importctl_using_subcommand import-fs" -s H -l host -d 'Talk to the service of another host, by ssh' -r
+complete -c importctl -n "__fish_importctl_using_subcommand import-fs" -s M -l machine -d 'Talk to the service of a container' -r
+complete -c importctl -n "__fish_importctl_using_subcommand import-fs" -l progress -d 'How a transfer shows how far it is (auto, bar, plain, json, none)' -r -f -a "auto\t''
+bar\t''
+plain\t''
+json\t''
+none\t''"
 complete -c importctl -n "__fish_importctl_using_subcommand import-fs" -l json -d 'Print JSON (pretty, short, off)' -r -f -a "pretty\t''
 short\t''
 off\t''"
@@ -360,6 +409,13 @@ complete -c importctl -n "__fish_importctl_using_subcommand import-fs" -s N -d '
 complete -c importctl -n "__fish_importctl_using_subcommand import-fs" -l standalone -d 'Do the work in this process\'s children, without the service'
 complete -c importctl -n "__fish_importctl_using_subcommand import-fs" -l dry-run -d 'Tell what a download or clean would do, and do nothing'
 complete -c importctl -n "__fish_importctl_using_subcommand import-fs" -l superseded -d 'With clean: only downloads that a newer one supersedes'
+complete -c importctl -n "__fish_importctl_using_subcommand export-tar" -s H -l host -d 'Talk to the service of another host, by ssh' -r
+complete -c importctl -n "__fish_importctl_using_subcommand export-tar" -s M -l machine -d 'Talk to the service of a container' -r
+complete -c importctl -n "__fish_importctl_using_subcommand export-tar" -l progress -d 'How a transfer shows how far it is (auto, bar, plain, json, none)' -r -f -a "auto\t''
+bar\t''
+plain\t''
+json\t''
+none\t''"
 complete -c importctl -n "__fish_importctl_using_subcommand export-tar" -l json -d 'Print JSON (pretty, short, off)' -r -f -a "pretty\t''
 short\t''
 off\t''"
@@ -406,6 +462,13 @@ complete -c importctl -n "__fish_importctl_using_subcommand export-tar" -s N -d 
 complete -c importctl -n "__fish_importctl_using_subcommand export-tar" -l standalone -d 'Do the work in this process\'s children, without the service'
 complete -c importctl -n "__fish_importctl_using_subcommand export-tar" -l dry-run -d 'Tell what a download or clean would do, and do nothing'
 complete -c importctl -n "__fish_importctl_using_subcommand export-tar" -l superseded -d 'With clean: only downloads that a newer one supersedes'
+complete -c importctl -n "__fish_importctl_using_subcommand export-raw" -s H -l host -d 'Talk to the service of another host, by ssh' -r
+complete -c importctl -n "__fish_importctl_using_subcommand export-raw" -s M -l machine -d 'Talk to the service of a container' -r
+complete -c importctl -n "__fish_importctl_using_subcommand export-raw" -l progress -d 'How a transfer shows how far it is (auto, bar, plain, json, none)' -r -f -a "auto\t''
+bar\t''
+plain\t''
+json\t''
+none\t''"
 complete -c importctl -n "__fish_importctl_using_subcommand export-raw" -l json -d 'Print JSON (pretty, short, off)' -r -f -a "pretty\t''
 short\t''
 off\t''"
@@ -452,6 +515,13 @@ complete -c importctl -n "__fish_importctl_using_subcommand export-raw" -s N -d 
 complete -c importctl -n "__fish_importctl_using_subcommand export-raw" -l standalone -d 'Do the work in this process\'s children, without the service'
 complete -c importctl -n "__fish_importctl_using_subcommand export-raw" -l dry-run -d 'Tell what a download or clean would do, and do nothing'
 complete -c importctl -n "__fish_importctl_using_subcommand export-raw" -l superseded -d 'With clean: only downloads that a newer one supersedes'
+complete -c importctl -n "__fish_importctl_using_subcommand list-transfers" -s H -l host -d 'Talk to the service of another host, by ssh' -r
+complete -c importctl -n "__fish_importctl_using_subcommand list-transfers" -s M -l machine -d 'Talk to the service of a container' -r
+complete -c importctl -n "__fish_importctl_using_subcommand list-transfers" -l progress -d 'How a transfer shows how far it is (auto, bar, plain, json, none)' -r -f -a "auto\t''
+bar\t''
+plain\t''
+json\t''
+none\t''"
 complete -c importctl -n "__fish_importctl_using_subcommand list-transfers" -l json -d 'Print JSON (pretty, short, off)' -r -f -a "pretty\t''
 short\t''
 off\t''"
@@ -498,6 +568,13 @@ complete -c importctl -n "__fish_importctl_using_subcommand list-transfers" -s N
 complete -c importctl -n "__fish_importctl_using_subcommand list-transfers" -l standalone -d 'Do the work in this process\'s children, without the service'
 complete -c importctl -n "__fish_importctl_using_subcommand list-transfers" -l dry-run -d 'Tell what a download or clean would do, and do nothing'
 complete -c importctl -n "__fish_importctl_using_subcommand list-transfers" -l superseded -d 'With clean: only downloads that a newer one supersedes'
+complete -c importctl -n "__fish_importctl_using_subcommand cancel-transfer" -s H -l host -d 'Talk to the service of another host, by ssh' -r
+complete -c importctl -n "__fish_importctl_using_subcommand cancel-transfer" -s M -l machine -d 'Talk to the service of a container' -r
+complete -c importctl -n "__fish_importctl_using_subcommand cancel-transfer" -l progress -d 'How a transfer shows how far it is (auto, bar, plain, json, none)' -r -f -a "auto\t''
+bar\t''
+plain\t''
+json\t''
+none\t''"
 complete -c importctl -n "__fish_importctl_using_subcommand cancel-transfer" -l json -d 'Print JSON (pretty, short, off)' -r -f -a "pretty\t''
 short\t''
 off\t''"
@@ -544,6 +621,13 @@ complete -c importctl -n "__fish_importctl_using_subcommand cancel-transfer" -s 
 complete -c importctl -n "__fish_importctl_using_subcommand cancel-transfer" -l standalone -d 'Do the work in this process\'s children, without the service'
 complete -c importctl -n "__fish_importctl_using_subcommand cancel-transfer" -l dry-run -d 'Tell what a download or clean would do, and do nothing'
 complete -c importctl -n "__fish_importctl_using_subcommand cancel-transfer" -l superseded -d 'With clean: only downloads that a newer one supersedes'
+complete -c importctl -n "__fish_importctl_using_subcommand list-images" -s H -l host -d 'Talk to the service of another host, by ssh' -r
+complete -c importctl -n "__fish_importctl_using_subcommand list-images" -s M -l machine -d 'Talk to the service of a container' -r
+complete -c importctl -n "__fish_importctl_using_subcommand list-images" -l progress -d 'How a transfer shows how far it is (auto, bar, plain, json, none)' -r -f -a "auto\t''
+bar\t''
+plain\t''
+json\t''
+none\t''"
 complete -c importctl -n "__fish_importctl_using_subcommand list-images" -l json -d 'Print JSON (pretty, short, off)' -r -f -a "pretty\t''
 short\t''
 off\t''"
@@ -590,6 +674,13 @@ complete -c importctl -n "__fish_importctl_using_subcommand list-images" -s N -d
 complete -c importctl -n "__fish_importctl_using_subcommand list-images" -l standalone -d 'Do the work in this process\'s children, without the service'
 complete -c importctl -n "__fish_importctl_using_subcommand list-images" -l dry-run -d 'Tell what a download or clean would do, and do nothing'
 complete -c importctl -n "__fish_importctl_using_subcommand list-images" -l superseded -d 'With clean: only downloads that a newer one supersedes'
+complete -c importctl -n "__fish_importctl_using_subcommand help" -s H -l host -d 'Talk to the service of another host, by ssh' -r
+complete -c importctl -n "__fish_importctl_using_subcommand help" -s M -l machine -d 'Talk to the service of a container' -r
+complete -c importctl -n "__fish_importctl_using_subcommand help" -l progress -d 'How a transfer shows how far it is (auto, bar, plain, json, none)' -r -f -a "auto\t''
+bar\t''
+plain\t''
+json\t''
+none\t''"
 complete -c importctl -n "__fish_importctl_using_subcommand help" -l json -d 'Print JSON (pretty, short, off)' -r -f -a "pretty\t''
 short\t''
 off\t''"
@@ -636,6 +727,13 @@ complete -c importctl -n "__fish_importctl_using_subcommand help" -s N -d 'Same 
 complete -c importctl -n "__fish_importctl_using_subcommand help" -l standalone -d 'Do the work in this process\'s children, without the service'
 complete -c importctl -n "__fish_importctl_using_subcommand help" -l dry-run -d 'Tell what a download or clean would do, and do nothing'
 complete -c importctl -n "__fish_importctl_using_subcommand help" -l superseded -d 'With clean: only downloads that a newer one supersedes'
+complete -c importctl -n "__fish_importctl_using_subcommand verify" -s H -l host -d 'Talk to the service of another host, by ssh' -r
+complete -c importctl -n "__fish_importctl_using_subcommand verify" -s M -l machine -d 'Talk to the service of a container' -r
+complete -c importctl -n "__fish_importctl_using_subcommand verify" -l progress -d 'How a transfer shows how far it is (auto, bar, plain, json, none)' -r -f -a "auto\t''
+bar\t''
+plain\t''
+json\t''
+none\t''"
 complete -c importctl -n "__fish_importctl_using_subcommand verify" -l json -d 'Print JSON (pretty, short, off)' -r -f -a "pretty\t''
 short\t''
 off\t''"
@@ -682,6 +780,13 @@ complete -c importctl -n "__fish_importctl_using_subcommand verify" -s N -d 'Sam
 complete -c importctl -n "__fish_importctl_using_subcommand verify" -l standalone -d 'Do the work in this process\'s children, without the service'
 complete -c importctl -n "__fish_importctl_using_subcommand verify" -l dry-run -d 'Tell what a download or clean would do, and do nothing'
 complete -c importctl -n "__fish_importctl_using_subcommand verify" -l superseded -d 'With clean: only downloads that a newer one supersedes'
+complete -c importctl -n "__fish_importctl_using_subcommand clean" -s H -l host -d 'Talk to the service of another host, by ssh' -r
+complete -c importctl -n "__fish_importctl_using_subcommand clean" -s M -l machine -d 'Talk to the service of a container' -r
+complete -c importctl -n "__fish_importctl_using_subcommand clean" -l progress -d 'How a transfer shows how far it is (auto, bar, plain, json, none)' -r -f -a "auto\t''
+bar\t''
+plain\t''
+json\t''
+none\t''"
 complete -c importctl -n "__fish_importctl_using_subcommand clean" -l json -d 'Print JSON (pretty, short, off)' -r -f -a "pretty\t''
 short\t''
 off\t''"

@@ -1,0 +1,74 @@
+//! What to do next, for failures that people meet.
+
+use crate::report;
+
+/// Where there is no service.
+pub(crate) const NO_SERVICE: &str = "--standalone works without the service";
+
+/// Hints by the code of the failure.
+const BY_CODE: [(&str, &str); 6] = [
+    (report::NO_SERVICE, NO_SERVICE),
+    (
+        "denied",
+        "root may do it, others need a rule of polkit for org.freedesktop.import1",
+    ),
+    (
+        report::AUTHORIZATION_REQUIRED,
+        "nobody can be asked here: run it as root, or at a terminal without --no-ask-password",
+    ),
+    ("in-progress", "\"importctl list-transfers\" shows it"),
+    (
+        "too-many-transfers",
+        "\"importctl list-transfers\" shows what runs, \"importctl cancel-transfer\" ends it",
+    ),
+    (
+        "no-such-transfer",
+        "\"importctl list-transfers\" shows those that run",
+    ),
+];
+
+/// The hint for a refused call.
+pub(crate) fn for_call(code: &str) -> Option<&'static str> {
+    let found = BY_CODE.iter().find(|(known, _)| *known == code);
+    found.map(|(_, hint)| *hint)
+}
+
+/// The hint for a failed transfer, by its last line: the original's service tells no more than that.
+/// A line that names an option already says what to do.
+pub(crate) fn for_line(line: &str) -> Option<&'static str> {
+    let says = |text: &str| line.contains(text);
+    if says(" --") {
+        None
+    } else if says("File exists") || says("already exists") {
+        Some("--force replaces an image of that name")
+    } else if says("No space left on device") || says("Disk quota exceeded") {
+        Some("make room there; \"importctl clean\" removes kept downloads")
+    } else {
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hints_are_given_once_and_only_where_they_help() {
+        for (line, word) in [
+            (
+                "Failed to move 'x' into place: File exists",
+                Some("--force"),
+            ),
+            ("Failed to write: No space left on device", Some("clean")),
+            // Less proof is no way out of a bad one.
+            ("DOWNLOAD INVALID: Signature verification failed.", None),
+            ("Image 'x' already exists; --force replaces it", None),
+            ("Failed to unpack", None),
+        ] {
+            let hint = for_line(line);
+            assert_eq!(hint.is_some(), word.is_some(), "{line}");
+            assert!(hint.unwrap_or_default().contains(word.unwrap_or_default()));
+        }
+        assert!(for_call("denied").is_some() && for_call("io").is_none());
+    }
+}
