@@ -13,6 +13,7 @@ use self::values::{
 };
 use crate::network::NetworkOptions;
 use crate::report::Failure;
+use crate::spelling;
 use crate::transport::{Host, Machine, Transport};
 use crate::verb;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
@@ -36,6 +37,9 @@ const JSON: [&str; 2] = ["json", "json_auto"];
 const PLACE: [&str; 2] = ["host", "machine_name"];
 /// The options that select a scope.
 const SCOPE: [&str; 2] = ["system", "user"];
+
+/// Most wrong letters in an option for which another one is suggested.
+const SLIPS_MAX: usize = 2;
 
 /// Options as typed. Help texts appear in `--help`, completions and `--introspect-cli`.
 #[derive(Args, Debug)]
@@ -425,8 +429,25 @@ fn unknown(option: &str, command: &Command) -> String {
         let list = candidates.join(", ");
         format!("importctl: option '{option}' is ambiguous; possibilities: {list}")
     } else {
-        format!("importctl: unrecognized option '{option}'")
+        match nearest(option, command) {
+            Some(near) => {
+                format!("importctl: unrecognized option '{option}', did you mean '--{near}'?")
+            }
+            None => format!("importctl: unrecognized option '{option}'"),
+        }
     }
+}
+
+/// The long option that may have been meant.
+fn nearest<'a>(option: &str, command: &'a Command) -> Option<&'a str> {
+    let typed = option.strip_prefix("--")?;
+    let shown = command.get_arguments().filter(|arg| !arg.is_hide_set());
+    shown
+        .filter_map(|arg| arg.get_long())
+        .map(|long| (spelling::distance(typed, long), long))
+        .min()
+        .filter(|(distance, long)| *distance <= SLIPS_MAX && *distance < long.len() / 2)
+        .map(|(_, long)| long)
 }
 
 impl Settings {

@@ -101,13 +101,14 @@ pub(crate) enum CallError {
 }
 
 impl CallError {
-    /// The failure to report: what was tried, the reason, and what to do next.
-    pub(crate) fn into_failure(self, doing: &str) -> anyhow::Error {
+    /// The failure to report: what was tried, the reason, and what to do next; if the service cannot
+    /// be reached, that is `no_service`.
+    pub(crate) fn into_failure(self, doing: &str, no_service: &'static str) -> anyhow::Error {
         let (code, reason) = match self {
             CallError::Refused { name, message } => (report::bus_code(&name), message),
             CallError::Lost(reason) => (report::SERVICE_LOST, reason),
         };
-        let hint = hints::for_call(code);
+        let hint = hints::for_call(code, no_service);
         Failure::hinted(code, format!("{doing}: {reason}"), hint)
     }
 

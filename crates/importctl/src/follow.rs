@@ -43,7 +43,7 @@ impl<'a> Follower<'a> {
             client.start(call).await
         };
         let transfer = tokio::select! {
-            started = starting => started.map_err(|e| e.into_failure(DOING))?,
+            started = starting => started.map_err(|e| e.into_failure(DOING, hints::STANDALONE))?,
             _ = signals.next() => {
                 return Err(Failure::coded(
                     report::INTERRUPTED,
@@ -102,7 +102,9 @@ impl<'a> Follower<'a> {
                     };
                 }
                 Err(CallError::Lost(_)) => return Err(lost()),
-                Err(error @ CallError::Refused { .. }) => return Err(error.into_failure(DOING)),
+                Err(error @ CallError::Refused { .. }) => {
+                    return Err(error.into_failure(DOING, hints::STANDALONE));
+                }
             }
         }
     }

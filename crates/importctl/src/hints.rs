@@ -2,12 +2,13 @@
 
 use crate::report;
 
-/// Where there is no service.
-pub(crate) const NO_SERVICE: &str = "--standalone works without the service";
+/// Where there is no service, for what can be done without.
+pub(crate) const STANDALONE: &str = "--standalone works without the service";
+/// Where there is no service, for what only it can do.
+pub(crate) const STATUS: &str = "\"systemctl status systemd-importd\" tells more";
 
 /// Hints by the code of the failure.
-const BY_CODE: [(&str, &str); 6] = [
-    (report::NO_SERVICE, NO_SERVICE),
+const BY_CODE: [(&str, &str); 5] = [
     (
         "denied",
         "root may do it, others need a rule of polkit for org.freedesktop.import1",
@@ -27,8 +28,11 @@ const BY_CODE: [(&str, &str); 6] = [
     ),
 ];
 
-/// The hint for a refused call.
-pub(crate) fn for_call(code: &str) -> Option<&'static str> {
+/// The hint for a refused call; `no_service` is the one for a service that cannot be reached.
+pub(crate) fn for_call(code: &str, no_service: &'static str) -> Option<&'static str> {
+    if code == report::NO_SERVICE {
+        return Some(no_service);
+    }
     let found = BY_CODE.iter().find(|(known, _)| *known == code);
     found.map(|(_, hint)| *hint)
 }
@@ -69,6 +73,7 @@ mod tests {
             assert_eq!(hint.is_some(), word.is_some(), "{line}");
             assert!(hint.unwrap_or_default().contains(word.unwrap_or_default()));
         }
-        assert!(for_call("denied").is_some() && for_call("io").is_none());
+        assert!(for_call("denied", STATUS).is_some() && for_call("io", STATUS).is_none());
+        assert_eq!(for_call("no-service", STATUS), Some(STATUS));
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! | module | holds |
 //! |---|---|
-//! | `args`, `verb`, `usage` | the command line, and what describes it |
+//! | `args`, `verb`, `usage`, `spelling` | the command line, and what describes it |
 //! | `environment` | the variables |
 //! | `names` | names of images, derived and checked |
 //! | `verbs` | one file per direction: strings to a job or a call |
@@ -36,6 +36,7 @@ mod report;
 mod scan;
 mod screen;
 mod signals;
+mod spelling;
 mod standalone;
 mod standing;
 mod system;

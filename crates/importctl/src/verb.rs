@@ -1,6 +1,7 @@
 //! The verbs: what each is called and takes.
 
 use crate::report::Failure;
+use crate::spelling;
 use importd_api::job::Kind;
 use std::ffi::{OsStr, OsString};
 
@@ -235,30 +236,11 @@ fn nearest(text: &str) -> Option<&'static str> {
         .min_by_key(|name| name.len());
     continued.or_else(|| {
         names
-            .map(|name| (distance(text, name), name))
+            .map(|name| (spelling::distance(text, name), name))
             .min_by_key(|(distance, _)| *distance)
             .filter(|(distance, _)| *distance <= DISTANCE_MAX)
             .map(|(_, name)| name)
     })
-}
-
-/// Fewest letters inserted, removed or replaced to make one text the other.
-fn distance(from: &str, to: &str) -> usize {
-    let to: Vec<char> = to.chars().collect();
-    let mut row: Vec<usize> = (0..=to.len()).collect();
-    for (line, letter) in from.chars().enumerate() {
-        let mut next = Vec::with_capacity(row.len());
-        let mut left = line + 1;
-        next.push(left);
-        let above = row.iter().zip(row.iter().skip(1));
-        for ((diagonal, up), other) in above.zip(&to) {
-            let replaced = diagonal + usize::from(letter != *other);
-            left = replaced.min(up + 1).min(left + 1);
-            next.push(left);
-        }
-        row = next;
-    }
-    row.last().copied().unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -12,6 +12,8 @@ mod follow;
 #[cfg(test)]
 mod listing;
 #[cfg(test)]
+mod machinectl;
+#[cfg(test)]
 mod pager;
 #[cfg(test)]
 mod program;

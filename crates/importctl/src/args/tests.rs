@@ -244,3 +244,20 @@ fn an_image_root_becomes_absolute() {
     let root = settings("--standalone --image-root=x").image_root.unwrap();
     assert_eq!(root, std::env::current_dir().unwrap().join("x"));
 }
+
+#[test]
+fn a_slip_in_an_option_gets_a_suggestion_and_nonsense_does_not() {
+    for (line, near) in [
+        ("--frce", Some("--force")),
+        ("--varify=no", Some("--verify")),
+        ("--stand-alone", Some("--standalone")),
+        ("--xyz", None),
+        ("--qwertz", None),
+        ("-y", None),
+    ] {
+        let option = line.split('=').next().unwrap();
+        let hint = near.map(|near| format!(", did you mean '{near}'?"));
+        let message = format!("importctl: unrecognized option '{option}'");
+        assert_eq!(refusal(line), message + &hint.unwrap_or_default());
+    }
+}

@@ -1,7 +1,6 @@
 //! The way to the bus.
 
 use crate::bridge::Bridge;
-use crate::hints;
 use crate::report::{self, Failure};
 use crate::transport::Transport;
 use importd_api::class::Scope;
@@ -17,6 +16,8 @@ pub(crate) struct Address<'a> {
     pub(crate) transport: &'a Transport,
     /// The program that reaches other hosts.
     pub(crate) ssh: &'a OsString,
+    /// What to do where there is no bus of this machine.
+    pub(crate) hint: &'static str,
 }
 
 /// Connects; the child that stands between us and the bus comes along, if there is one.
@@ -59,7 +60,7 @@ fn failure(address: &Address<'_>, why: &str) -> anyhow::Error {
     };
     let way = address.transport.as_str();
     // What works without the service works on this machine.
-    let hint = (*address.transport == Transport::Local).then_some(hints::NO_SERVICE);
+    let hint = (*address.transport == Transport::Local).then_some(address.hint);
     Failure::hinted(
         report::NO_SERVICE,
         format!("Failed to connect to {scope} scope bus via {way} transport: {why}"),

@@ -1,6 +1,7 @@
 //! `cancel-transfer`.
 
 use super::Context;
+use crate::hints;
 use crate::report::Failure;
 use std::ffi::{OsStr, OsString};
 use std::process::ExitCode;
@@ -20,10 +21,10 @@ pub(crate) async fn run(context: &Context, arguments: &[OsString]) -> anyhow::Re
         .map(|id| parse(id))
         .collect::<anyhow::Result<_>>()?;
     let _agent = context.agent();
-    let mut client = context.connect().await?;
+    let mut client = context.connect(hints::STATUS).await?;
     for id in ids {
         let cancelled = client.cancel(id).await;
-        cancelled.map_err(|error| error.into_failure("Could not cancel transfer"))?;
+        cancelled.map_err(|e| e.into_failure("Could not cancel transfer", hints::STATUS))?;
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -3,6 +3,7 @@
 use super::Context;
 use crate::args::Json;
 use crate::client::{Client, TransferRow};
+use crate::hints;
 use crate::report::Failure;
 use crate::scan::{self, Search};
 use crate::table::{self, Column};
@@ -92,7 +93,7 @@ pub(crate) async fn transfers(context: &Context) -> anyhow::Result<ExitCode> {
             "list-transfers has no --standalone form: nothing runs in the background with it",
         ));
     }
-    let mut client = context.connect().await?;
+    let mut client = context.connect(hints::STATUS).await?;
     let rows = transfer_rows(&mut client, context.settings.class).await?;
     let mut entries: Vec<TransferEntry> = rows
         .into_iter()
@@ -133,7 +134,7 @@ async fn transfer_rows(
         Err(error) if error.is_unknown_method() => client.transfers_old().await,
         listed => listed,
     };
-    let mut rows = listed.map_err(|error| error.into_failure(DOING))?;
+    let mut rows = listed.map_err(|error| error.into_failure(DOING, hints::STATUS))?;
     // The old list knows no filter.
     rows.retain(|row| filter.is_empty() || row.class == filter);
     Ok(rows)
@@ -166,10 +167,10 @@ pub(crate) async fn images(context: &Context) -> anyhow::Result<ExitCode> {
 }
 
 async fn served_images(context: &Context) -> anyhow::Result<Vec<Image>> {
-    let mut client = context.connect().await?;
+    let mut client = context.connect(hints::STANDALONE).await?;
     let filter = context.settings.class.map_or("", Class::as_str);
     let rows = client.images(filter).await;
-    let rows = rows.map_err(|e| e.into_failure("Could not list images"))?;
+    let rows = rows.map_err(|e| e.into_failure("Could not list images", hints::STANDALONE))?;
     let image =
         |(class, name, kind, path, read_only, created, modified, usage, _, limit, _)| Image {
             class,

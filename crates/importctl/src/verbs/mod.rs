@@ -13,6 +13,7 @@ use crate::args::{Json, Progress, Settings};
 use crate::client::{Address, Call, Client};
 use crate::environment::Environment;
 use crate::follow::Follower;
+use crate::hints;
 use crate::pager;
 use crate::report::Failure;
 use crate::screen::Screen;
@@ -37,12 +38,13 @@ impl Context {
     /// A connection to the service's bus.
     ///
     /// # Errors
-    /// A failure if there is none.
-    pub(crate) async fn connect(&self) -> anyhow::Result<Client> {
+    /// A failure with that hint if there is none.
+    pub(crate) async fn connect(&self, hint: &'static str) -> anyhow::Result<Client> {
         let address = Address {
             scope: self.settings.scope,
             transport: &self.settings.transport,
             ssh: &self.environment.ssh,
+            hint,
         };
         Client::connect(&address, self.settings.ask_password).await
     }
@@ -139,7 +141,7 @@ impl Context {
         target: Option<Target>,
     ) -> anyhow::Result<ExitCode> {
         let _agent = self.agent();
-        let mut client = self.connect().await?;
+        let mut client = self.connect(hints::STANDALONE).await?;
         let follower = Follower::start(&mut client, call, self.screen()).await?;
         self.id.set(Some(follower.id()));
         follower.finish(target).await
