@@ -12,6 +12,7 @@ pub(crate) use self::event::Event;
 use crate::bridge::Bridge;
 use crate::hints;
 use crate::report::{self, Failure};
+use crate::standing::News;
 use importd_api::bus;
 use importd_api::class::Class;
 use std::collections::VecDeque;
@@ -24,14 +25,14 @@ use zbus::wire::DynamicType;
 use zbus::{Connection, Fd, Message, MessageStream, ObjectPath};
 
 /// The bus itself.
-const BUS: Peer = Peer {
+const BUS: Peer<'_> = Peer {
     name: "org.freedesktop.DBus",
     path: "/org/freedesktop/DBus",
     interface: "org.freedesktop.DBus",
 };
 
 /// The service's manager.
-const MANAGER: Peer = Peer {
+const MANAGER: Peer<'_> = Peer {
     name: bus::NAME,
     path: bus::MANAGER_PATH,
     interface: bus::MANAGER_INTERFACE,
@@ -42,10 +43,11 @@ const MANAGER: Peer = Peer {
 /// nothing of our own transfer is said before the reply.
 const WAITING_MAX: usize = 4096;
 
-struct Peer {
-    name: &'static str,
-    path: &'static str,
-    interface: &'static str,
+#[derive(Clone, Copy)]
+struct Peer<'a> {
+    name: &'a str,
+    path: &'a str,
+    interface: &'a str,
 }
 
 /// The arguments of a call that starts a transfer, in the order of the method's signature.
@@ -194,6 +196,24 @@ impl Client {
         })
     }
 
+    /// How a transfer stands now; nothing from services that do not know our own interface. What
+    /// changes afterwards is told by signals.
+    ///
+    /// # Errors
+    /// [`CallError::Lost`] if the bus is gone.
+    pub(crate) async fn figures(&mut self, transfer: &Transfer) -> Result<Vec<News>, CallError> {
+        let peer = Peer {
+            name: &transfer.owner,
+            path: &transfer.path,
+            interface: event::PROPERTIES,
+        };
+        match self.call(&peer, "GetAll", &event::OWN_INTERFACE).await {
+            Ok(reply) => Ok(event::all_news(&reply)),
+            Err(CallError::Refused { .. }) => Ok(Vec::new()),
+            Err(lost) => Err(lost),
+        }
+    }
+
     async fn call_start(&mut self, call: &Call<'_>) -> Result<Message, CallError> {
         let method = call.method;
         match call.arguments {
@@ -308,7 +328,12 @@ impl Client {
     }
 
     /// Sends a call and waits for its answer; signals that come before it are kept.
-    async fn call<B>(&mut self, peer: &Peer, method: &str, body: &B) -> Result<Message, CallError>
+    async fn call<B>(
+        &mut self,
+        peer: &Peer<'_>,
+        method: &str,
+        body: &B,
+    ) -> Result<Message, CallError>
     where
         B: Serialize + DynamicType,
     {

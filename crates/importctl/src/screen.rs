@@ -81,11 +81,21 @@ impl Screen {
         }
     }
 
-    /// The transfer runs: from now on it is shown how it stands. `id` is its number, if the service
-    /// runs it.
-    pub(crate) fn start(&mut self, id: Option<u32>) {
+    /// Whether it is shown at all how a transfer stands.
+    pub(crate) fn shows_standing(&self) -> bool {
+        self.look.progress != Progress::None
+    }
+
+    /// The transfer runs: from now on it is shown how it stands, beginning with this. `id` is its
+    /// number, if the service runs it.
+    pub(crate) fn start(&mut self, id: Option<u32>, news: Vec<News>) {
         self.id = id;
-        self.standing = Some(Standing::default());
+        let now = Instant::now();
+        let mut standing = Standing::default();
+        for news in news {
+            standing.learn(news, now);
+        }
+        self.standing = Some(standing);
         match self.look.progress {
             Progress::Bar => {
                 self.shown = Some(Shown::Bar(self.bar_style()));

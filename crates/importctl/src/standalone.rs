@@ -105,7 +105,7 @@ pub(crate) async fn run_task(
     let has_progress = task.has_progress;
     let mut run = Run::start(task, screen, environment)?;
     if has_progress {
-        run.screen.start(None);
+        run.screen.start(None, Vec::new());
     }
     let mut resizes = Resizes::new();
     let mut buffer = [0; DATAGRAM_MAX];

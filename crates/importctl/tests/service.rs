@@ -51,6 +51,8 @@ pub(crate) enum Step {
     Progress(u32, f64),
     /// Properties of our own interface have changed.
     Changed(u32, Vec<(&'static str, Value)>),
+    /// The properties of our own interface when the transfer starts, asked for by GetAll.
+    Properties(Vec<(&'static str, Value)>),
     /// Result, kind and reason, on our own interface.
     Finished(u32, &'static str, &'static str, &'static str),
     Removed(u32, &'static str),
@@ -147,6 +149,10 @@ impl Player {
                 continue;
             }
             let method = message.header().member().unwrap().to_string();
+            if method == "GetAll" {
+                self.properties(&message, script(&method)).await;
+                continue;
+            }
             let (arguments, file) = arguments(&message);
             let interactive = message
                 .primary_header()
@@ -164,6 +170,22 @@ impl Player {
                     return;
                 }
                 self.step(step, &message, file.as_ref()).await;
+            }
+        }
+    }
+
+    /// Answers with the properties of our own interface, if it is part of the play.
+    async fn properties(&self, call: &Message, steps: Vec<Step>) {
+        let values = steps.into_iter().find_map(|step| match step {
+            Step::Properties(values) => Some(values),
+            _ => None,
+        });
+        match values {
+            Some(values) => self.reply(call, &dictionary(values)).await,
+            None => {
+                let name = "org.freedesktop.DBus.Error.UnknownInterface";
+                let reply = Message::error(&call.header(), name).build(&"None").unwrap();
+                self.connection.send(&reply).await.unwrap();
             }
         }
     }
@@ -199,6 +221,7 @@ impl Player {
             }
             Step::Write(text) => file.unwrap().write_all(text.as_bytes()).unwrap(),
             Step::Impostor => self.impostor().await,
+            Step::Properties(_) => {}
             signal => emit(&self.connection, signal).await,
         }
     }
@@ -236,16 +259,17 @@ async fn emit(connection: &Connection, signal: Step) {
         Step::Log(_, priority, line) => builder.build(&(priority, line)),
         Step::Progress(_, share) => builder.build(&share),
         Step::Changed(_, values) => {
-            let values: HashMap<&str, Variant<'_>> = values
-                .into_iter()
-                .map(|(name, v)| (name, v.into()))
-                .collect();
-            builder.build(&(OWN_TRANSFER, values, Vec::<&str>::new()))
+            builder.build(&(OWN_TRANSFER, dictionary(values), Vec::<&str>::new()))
         }
         Step::Finished(_, result, kind, reason) => builder.build(&(result, kind, reason)),
         other => panic!("{other:?} is no signal"),
     };
     connection.send(&message.unwrap()).await.unwrap();
+}
+
+fn dictionary(values: Vec<(&'static str, Value)>) -> HashMap<&'static str, Variant<'static>> {
+    let pair = |(name, value): (&'static str, Value)| (name, value.into());
+    values.into_iter().map(pair).collect()
 }
 
 impl From<Value> for Variant<'static> {

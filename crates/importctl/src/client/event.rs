@@ -9,9 +9,9 @@ use zbus::message::{Header, Type};
 use zbus::{Message, ObjectPath, Variant};
 
 /// Our own interface beside the original's on each transfer, docs/bus.md.
-const OWN_INTERFACE: &str = "io.importd.Transfer1";
+pub(super) const OWN_INTERFACE: &str = "io.importd.Transfer1";
 /// The interface that tells changes of properties, D-Bus specification.
-const PROPERTIES: &str = "org.freedesktop.DBus.Properties";
+pub(super) const PROPERTIES: &str = "org.freedesktop.DBus.Properties";
 /// Value of sizes and times that are not known.
 const UNKNOWN: u64 = u64::MAX;
 
@@ -89,6 +89,17 @@ pub(super) fn read(message: &Message, transfer: &Transfer) -> Option<Event> {
         }
         _ => None,
     }
+}
+
+/// What a reply with all properties of our own interface says.
+pub(super) fn all_news(reply: &Message) -> Vec<News> {
+    let body = reply.body();
+    let all: HashMap<&str, Variant<'_>> = body.deserialize().unwrap_or_default();
+    in_order(
+        all.iter()
+            .filter_map(|(name, value)| news(name, value))
+            .collect(),
+    )
 }
 
 fn news(name: &str, value: &Variant<'_>) -> Option<News> {
