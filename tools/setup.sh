@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs what building and testing need and this machine lacks: Debian packages and cargo-nextest.
+# Installs what building and testing need and this machine lacks: Debian packages, cargo-nextest and cargo-deb.
 #   tools/setup.sh        all that the tests use
 #   tools/setup.sh demo   only what building and the demonstration use
 # Where apt-get or root is missing it names what is missing; the tests then skip what they cannot do.
@@ -15,7 +15,7 @@ declare -A more=(
   [mkfs.ext4]=e2fsprogs [filefrag]=e2fsprogs [losetup]=mount [mkfs.btrfs]=btrfs-progs [mkfs.xfs]=xfsprogs [qemu-img]=qemu-utils [dbus-daemon]=dbus
   [busctl]=systemd [machinectl]=systemd-container [debootstrap]=debootstrap [jq]=jq [script]=bsdutils
   [column]=bsdextrautils [setpriv]=util-linux [nm]=binutils
-  [newuidmap]=uidmap [minisign]=minisign [signify-openbsd]=signify-openbsd
+  [newuidmap]=uidmap [dpkg-shlibdeps]=dpkg-dev [man]=man-db [minisign]=minisign [signify-openbsd]=signify-openbsd
 )
 missing=()
 need() { command -v "$1" >/dev/null || PATH=$PATH:/usr/sbin:/sbin command -v "$1" >/dev/null || missing+=("$2"); }
@@ -34,4 +34,7 @@ if [ ${#missing[@]} -gt 0 ]; then
 fi
 if [ "${1:-all}" != demo ] && ! cargo nextest --version >/dev/null 2>&1; then
   cargo install --locked cargo-nextest
+fi
+if [ "${1:-all}" != demo ] && command -v dpkg-deb >/dev/null && ! cargo deb --version >/dev/null 2>&1; then
+  cargo install --locked cargo-deb
 fi
