@@ -47,15 +47,16 @@ running() {
 refresh() {
   running || return 0
   systemctl --system daemon-reload || true
+  socket=
+  [ ! -e /usr/lib/systemd/system/systemd-importd.socket ] || socket=systemd-importd.socket
   if systemctl --quiet is-active systemd-importd.service; then
     busy=$(busctl --system --timeout=5 call org.freedesktop.import1 /org/freedesktop/import1 \
       org.freedesktop.import1.Manager ListTransfers 2>/dev/null) || busy=
     case $busy in
-      '' | 'a(usssdo) 0') systemctl stop systemd-importd.service || true ;;
+      # Both at once, or the socket would start it again.
+      '' | 'a(usssdo) 0') systemctl stop $socket systemd-importd.service || true ;;
       *) return 0 ;;
     esac
   fi
-  if [ -e /usr/lib/systemd/system/systemd-importd.socket ]; then
-    systemctl restart systemd-importd.socket || true
-  fi
+  [ -z "$socket" ] || systemctl restart $socket || true
 }
