@@ -5,9 +5,10 @@
 # Needs root and debootstrap. SUITE chooses the Debian release (default trixie).
 set -euo pipefail
 suite=${SUITE:-trixie}
-base=/var/tmp/importd-base-$suite
 # The last four are there for their size and number of files.
-packages=systemd,systemd-sysv,systemd-container,libfdisk1,dbus,gnupg,zstd,xz-utils,acl,attr,ca-certificates,procps,python3,git,vim,locales-all
+packages=systemd,systemd-sysv,systemd-container,libpam-systemd,libfdisk1,dbus,polkitd,gnupg,zstd,xz-utils,acl,attr,ca-certificates,procps,e2fsprogs,python3,git,vim,locales-all
+# A base that was made of other packages is not mistaken for this one.
+base=/var/tmp/importd-base-$suite-$(sha256sum <<<"$packages" | cut -c -8)
 
 mirror() { # the archive this machine's own apt uses
   { cat /etc/apt/sources.list /etc/apt/sources.list.d/*.list /etc/apt/sources.list.d/*.sources 2>/dev/null || true; } |

@@ -58,7 +58,7 @@ check 'a transfer can be cancelled' bash -c '
   for _ in $(seq 100); do id=$(busctl --system call org.freedesktop.import1 /org/freedesktop/import1 org.freedesktop.import1.Manager ListTransfers | awk "\$2==1{print \$3}"); [ -n "$id" ] && break; read -rt 0.1 <> <(:) || true; done
   machinectl cancel-transfer "$id" && ! wait $client && ! ls -A /var/lib/machines | grep -q "slow"'
 exec 9>&-
-refused 'an unprivileged user may not import' 'denied|not permitted|uthor' setpriv --reuid=65534 --regid=65534 --clear-groups busctl --system call org.freedesktop.import1 /org/freedesktop/import1 org.freedesktop.import1.Manager CancelTransfer u 1
+refused 'an unprivileged user may not import' 'denied|not permitted|uthor|uthent' setpriv --reuid=65534 --regid=65534 --clear-groups busctl --system call org.freedesktop.import1 /org/freedesktop/import1 org.freedesktop.import1.Manager CancelTransfer u 1
 check 'but may list images' setpriv --reuid=65534 --regid=65534 --clear-groups busctl --system call org.freedesktop.import1 /org/freedesktop/import1 org.freedesktop.import1.Manager ListImages st '' 0
 check 'the service stops politely' systemctl stop systemd-importd
 check 'and did so without a failure' bash -c '[ "$(systemctl show -p Result --value systemd-importd)" = success ]'

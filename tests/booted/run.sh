@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# Our programs at their real paths under a real systemd: a Debian root made with debootstrap is booted in namespaces of its
-# own, our programs and dist/ are installed into it, and its own importctl, machinectl, busctl and systemd-sysupdate drive them.
+# Our package under a real systemd: a Debian root made with debootstrap is booted in namespaces of its own, the package is
+# installed into it by dpkg, its own importctl, machinectl, busctl, systemd-sysupdate and others drive our programs, and the package is removed again.
 #   tests/booted/run.sh FOLDER_OF_PROGRAMS
-# Needs root and debootstrap (skipped, with the reason, elsewhere). SUITE chooses the Debian release, see base.sh.
+# Needs root, debootstrap and cargo-deb (skipped, with the reason, elsewhere). SUITE chooses the Debian release, see base.sh.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 bin=$(realpath "$1")
@@ -10,22 +10,24 @@ bin=$(realpath "$1")
 skip() { echo "booted test skipped: $*"; [ -z "${CI:-}" ] || { echo "in CI it must run" >&2; exit 1; }; exit 0; }
 [ "$(id -u)" = 0 ] || skip "not root"
 command -v debootstrap >/dev/null || skip "debootstrap is missing"
+cargo deb --version >/dev/null 2>&1 || skip "cargo-deb is missing"
 echo "making a Debian root (once) …"
 base=$(bash "$here/base.sh")
 root=$base.root
 
 pid=
+halt() { [ -z "$pid" ] || kill -KILL "$pid" 2>/dev/null || true; pid=; }
 down() {
-  [ -z "$pid" ] || kill -KILL "$pid" 2>/dev/null || true
+  halt
   for mount in $(awk -v r="$root" '$2 ~ "^"r {print $2}' /proc/mounts | sort -r); do umount -l "$mount" || true; done
-  chattr -R -i "$root/var/lib/machines" 2>/dev/null || true
+  [ ! -d "$root/var/lib" ] || find "$root/var/lib" -maxdepth 1 -name machines -exec chattr -R -f -i {} + || true
   rm -rf "$root"
 }
 trap down EXIT
 
-boot() {
+boot() { # arguments of the first process; $credentials, if set, are given to it
   setsid unshare --mount --pid --uts --ipc --cgroup --fork --kill-child bash -euc '
-    root=$1
+    root=$1 credentials=$2; shift 2
     mount --make-rprivate /
     mount --bind "$root" "$root"
     mount -t proc proc "$root/proc"
@@ -35,8 +37,9 @@ boot() {
     mount -t tmpfs -o mode=755 tmpfs "$root/run"
     mount -t tmpfs tmpfs "$root/tmp"
     cd "$root"
-    exec env -i container=other PATH=/usr/sbin:/usr/bin:/sbin:/bin chroot . /usr/lib/systemd/systemd --system systemd.unit=multi-user.target
-  ' _ "$root" </dev/null >"$base.console" 2>&1 &
+    exec env -i container=other ${credentials:+CREDENTIALS_DIRECTORY="$credentials"} PATH=/usr/sbin:/usr/bin:/sbin:/bin \
+      chroot . /usr/lib/systemd/systemd --system systemd.unit=multi-user.target "$@"
+  ' _ "$root" "${credentials:-}" "$@" </dev/null >"$base.console" 2>&1 &
   local outer=$!
   for _ in $(seq 200); do
     pid=$(pgrep -P "$outer" | head -n 1 || true)
@@ -50,17 +53,41 @@ boot() {
 inside() {
   nsenter -t "$pid" -m -u -i -p -C -r -w env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root TERM=dumb LANG=C.UTF-8 "$@"
 }
+# One part that fails does not hide what the others say.
+status=0
+part() { "$@" || status=1; }
+# The original's importctl is the client by its name; ours has another.
+among_clients() { inside env PATH=/tests/bin:/usr/sbin:/usr/bin:/sbin:/bin "$@"; }
 
 rm -rf "$root"; cp -a --reflink=auto "$base" "$root"
-"$here/../../tools/install.sh" "$bin" "$root" >/dev/null
-mkdir -p "$root/tests"; cp "$here"/{check,inside,sysupdate}.sh "$here/gpt.py" "$root/tests/"
+mkdir -p "$root/tests/bin"; cp "$here"/*.sh "$here"/*.py "$root/tests/"
+echo "making the package …"
+cp "$(FAST=1 bash "$here/../../tools/package.sh" "$bin")" "$root/tests/importd.deb"
+bash "$here/atboot.sh" make "$root/tests"
 if command -v mkfs.btrfs >/dev/null; then
   truncate -s 256M "$root/tests/btrfs.img"; mkfs.btrfs -q "$root/tests/btrfs.img" >/dev/null
 fi
-# The original's importctl is the client here; ours lies beside it.
-cp -a --remove-destination "$base/usr/bin/importctl" "$root/usr/bin/importctl" 2>/dev/null || true
-cp "$bin/importctl" "$root/usr/bin/importctl-ours"
+cp -a "$root/usr/bin/importctl" "$root/tests/bin/importctl" 2>/dev/null || true
+ln -s /usr/bin/importctl "$root/tests/bin/importctl-ours"
+
+part chroot "$root" env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin DEBIAN_FRONTEND=noninteractive bash /tests/dpkg.sh /tests/importd.deb
 boot
 echo "booted: $(inside systemctl --version | head -n 1)"
-inside bash /tests/inside.sh
-inside bash /tests/sysupdate.sh
+part inside bash /tests/offers.sh /tests/offers/theirs
+part inside dpkg --install /tests/importd.deb
+part among_clients bash /tests/inside.sh
+part among_clients bash /tests/sysupdate.sh
+part among_clients bash /tests/package.sh
+halt
+# Without a socket in the package nobody would answer the wishes, and the boot would wait for them.
+if ! dpkg --root="$root" --listfiles importd | grep -q 'system/systemd-importd.socket$'; then
+  boot
+else
+  credentials=/tests/atboot/credentials boot \
+    systemd.pull=tar,machine,verify=checksum:byline:file:///tests/atboot/tree.tar \
+    systemd.pull=oci,machine:never:example.org/never \
+    systemd.pull=tar,machine,runtime=yes,verify=checksum:byrun:file:///tests/atboot/tree.tar
+fi
+part inside bash /tests/atboot.sh
+part inside bash /tests/removed.sh
+exit $status

@@ -1,0 +1,40 @@
+#!/usr/bin/env bash
+# Runs inside the booted system (see run.sh), which was booted with wishes on its command line and in a credential.
+#   atboot.sh make FOLDER     (outside of it, before) makes the images and the credential
+#   atboot.sh                 looks at what became of the wishes
+set -uo pipefail
+here=$(cd "$(dirname "$0")" && pwd)
+
+if [ "${1:-}" = make ]; then
+  set -e
+  mkdir -p "$2/atboot/tree/usr/lib/extension-release.d" "$2/atboot/credentials"; cd "$2/atboot"
+  echo 'ID=_any' > tree/usr/lib/extension-release.d/extension-release.bycredential
+  echo 'at boot' > tree/usr/atboot
+  tar -C tree -cf tree.tar .
+  truncate -s 8M disk.raw
+  sha256sum tree.tar disk.raw > SHA256SUMS
+  cat > credentials/import.pull <<'WISHES'
+# what the fleet needs
+tar,sysext,verify=checksum:bycredential:file:///tests/atboot/tree.tar
+
+this is no wish
+raw,portable,ro,verify=checksum:bycredential:file:///tests/atboot/disk.raw
+WISHES
+  exit 0
+fi
+. "$here/check.sh"
+if ! dpkg -L importd | grep -q 'system/systemd-importd.socket$'; then echo "boot: skipped, the package has no socket yet"; exit 0; fi
+command -v varlinkctl >/dev/null || { echo "boot: skipped, this system has no varlinkctl"; exit 0; }
+
+check 'the target of downloads was reached' bash "$here/until.sh" systemctl --quiet is-active imports.target
+units() { systemctl list-units --all --no-legend --plain 'systemd-import@*' | awk '{print $1}'; }
+check 'each wish that can be understood has a unit' bash -c "[ \"$(units | wc -l)\" = 4 ]"
+for unit in $(units); do
+  check "$unit succeeded" bash -c "[ \"\$(systemctl show -p Result --value '$unit')\" = success ] || { systemctl status --no-pager '$unit'; exit 1; }"
+done
+check 'an archive from the command line' diff -r /tests/atboot/tree /var/lib/machines/byline
+check 'one below /run, where it was wanted' diff -r /tests/atboot/tree /run/machines/byrun
+check 'an extension from the credential' diff -r /tests/atboot/tree /var/lib/extensions/bycredential
+check 'a disk image from it, read-only' bash -c 'cmp /tests/atboot/disk.raw /var/lib/portables/bycredential.raw && [ "$(stat -c %a /var/lib/portables/bycredential.raw)" = 444 ]'
+check 'the extension was there before extensions are merged' bash -c "systemctl show -p Before --value '$(units | grep extensions)' | grep -q systemd-sysext.service"
+result boot
