@@ -1,4 +1,4 @@
-//! Files that are read: all of them here, none without a limit.
+//! Files and pipes that are read: all of them here, none without a limit.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -14,18 +14,26 @@ pub(crate) fn read_optional(path: &Path, limit_bytes: usize) -> io::Result<Optio
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(error),
     };
+    read(file, limit_bytes).map(Some)
+}
+
+/// Reads to the end, which must come within `limit_bytes`.
+///
+/// # Errors
+/// Those of the source, and [`io::ErrorKind::FileTooLarge`] if there is more.
+pub(crate) fn read(source: impl Read, limit_bytes: usize) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     let one_more = u64::try_from(limit_bytes)
         .unwrap_or(u64::MAX)
         .saturating_add(1);
-    file.take(one_more).read_to_end(&mut bytes)?;
+    source.take(one_more).read_to_end(&mut bytes)?;
     if bytes.len() > limit_bytes {
         return Err(io::Error::new(
             io::ErrorKind::FileTooLarge,
             format!("More than {limit_bytes} bytes"),
         ));
     }
-    Ok(Some(bytes))
+    Ok(bytes)
 }
 
 #[cfg(test)]

@@ -5,11 +5,13 @@
 //! and where the machine was booted from. `generate`: from that to units. `unit`, `escape`, `write`:
 //! one download as text, as files. `input`, `log`: files with a limit, lines for people.
 //!
-//! It asks no service and waits for nothing, and one wrong request never costs the others.
+//! It asks no service, starts nothing but what decrypts a credential (`decrypt`), and one wrong request
+//! never costs the others.
 
 #![forbid(unsafe_code)]
 
 mod command_line;
+mod decrypt;
 mod environment;
 mod escape;
 mod generate;

@@ -3,6 +3,7 @@
 //! What cannot be read is told and left out: the rest is still done, as by the reference.
 
 use crate::command_line::Setting;
+use crate::decrypt::decrypt;
 use crate::environment::{CommandLine, Environment};
 use crate::input;
 use crate::log::{Level, Log};
@@ -54,7 +55,7 @@ impl Asked {
             Ok(settings) => settings.iter().for_each(|each| asked.take(each, log)),
             Err(error) => log.line(Level::Error, format_args!("{error:#}")),
         }
-        match credential(environment, log) {
+        match credential(environment) {
             Ok(credential) => asked.take_credential(&credential, log),
             Err(error) => log.line(Level::Error, format_args!("{error:#}")),
         }
@@ -120,14 +121,18 @@ fn settings(environment: &Environment) -> anyhow::Result<Vec<Setting>> {
     })
 }
 
-fn credential(environment: &Environment, log: &mut Log) -> anyhow::Result<Vec<u8>> {
+/// The plain credential, else the encrypted one, else nothing.
+fn credential(environment: &Environment) -> anyhow::Result<Vec<u8>> {
     if let Some(text) = in_folder(environment.credentials.as_deref())? {
         return Ok(text);
     }
-    if in_folder(environment.encrypted_credentials.as_deref())?.is_some() {
-        warn(log, CREDENTIAL, "encrypted credentials are not supported");
+    match environment.encrypted_credentials.as_deref() {
+        Some(folder) if in_folder(Some(folder))?.is_some() => {
+            decrypt(&folder.join(CREDENTIAL), CREDENTIAL, CREDENTIAL_MAX)
+                .with_context(|| format!("Failed to decrypt the credential {CREDENTIAL}"))
+        }
+        _ => Ok(Vec::new()),
     }
-    Ok(Vec::new())
 }
 
 fn in_folder(folder: Option<&Path>) -> anyhow::Result<Option<Vec<u8>>> {

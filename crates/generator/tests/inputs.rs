@@ -129,63 +129,6 @@ fn names_too_long_for_a_unit_fail_alone() {
 }
 
 #[test]
-fn the_credential_holds_an_expression_on_each_line_and_comes_second() {
-    let credential = b"# for the fleet\n\n  raw,machine:a:http://h/a\t\r\n\
-                       raw,machine:b:http://h/b\n\xff\n\"raw,machine:c:http://h/c\"\n\
-                       raw,machine:x:http://h/credential";
-    let outcome = Run::new("systemd.pull=raw,machine:x:http://h/line")
-        .credential("CREDENTIALS_DIRECTORY", credential)
-        .finish();
-    let unit = |name| format!("systemd-import@var-lib-machines-{name}.raw.service");
-    assert_eq!(outcome.units(), ["a", "b", "x"].map(unit));
-    assert!(outcome.tree[&unit("x")].contains("http://h/line\n"));
-    assert_eq!(outcome.status, Some(1), "x is there twice");
-    assert!(
-        outcome
-            .log
-            .contains("Ignored import.pull: a line is no UTF-8 text\n")
-    );
-    assert!(
-        outcome
-            .log
-            .contains("'\"raw,machine:c': The image type is missing")
-    );
-}
-
-#[test]
-fn credentials_that_cannot_be_read_leave_the_command_line() {
-    let line = "systemd.pull=raw,machine:x:http://h/x";
-    let large = vec![b'#'; (1 << 20) + 1];
-    for (run, told) in [
-        (
-            Run::new(line).credential("ENCRYPTED_CREDENTIALS_DIRECTORY", b"secret"),
-            "Ignored import.pull: encrypted credentials are not supported\n",
-        ),
-        (
-            Run::new(line).credential("CREDENTIALS_DIRECTORY", &large),
-            "Failed to read the credential import.pull: More than 1048576 bytes\n",
-        ),
-        (
-            Run::new(line).variable("CREDENTIALS_DIRECTORY", "relative"),
-            "The folder of credentials is no absolute path: relative\n",
-        ),
-        (
-            Run::new(line).variable("CREDENTIALS_DIRECTORY", "/nonexistent"),
-            "",
-        ),
-    ] {
-        let outcome = run.finish();
-        assert_eq!(outcome.units().len(), 1);
-        assert_eq!((outcome.status, outcome.log.as_str()), (Some(0), told));
-    }
-    let outcome = Run::new("")
-        .credential("ENCRYPTED_CREDENTIALS_DIRECTORY", b"secret")
-        .credential("CREDENTIALS_DIRECTORY", b"raw,machine:x:http://h/x")
-        .finish();
-    assert_eq!((outcome.units().len(), outcome.log.as_str()), (1, ""));
-}
-
-#[test]
 fn a_machine_not_booted_over_the_network_skips_what_stands_beside_its_boot_file() {
     let run = || Run::new("systemd.pull=raw,machine,bootorigin:x:x.raw");
     let quiet = run().finish();
