@@ -36,6 +36,8 @@ boot() { # arguments of the first process; $credentials, if set, are given to it
     mount --rbind /dev "$root/dev"
     mount -t tmpfs -o mode=755 tmpfs "$root/run"
     mount -t tmpfs tmpfs "$root/tmp"
+    # As in other containers: what a service mounts for the system is seen by the system.
+    mount --make-rshared "$root"
     cd "$root"
     exec env -i container=other ${credentials:+CREDENTIALS_DIRECTORY="$credentials"} PATH=/usr/sbin:/usr/bin:/sbin:/bin \
       chroot . /usr/lib/systemd/systemd --system systemd.unit=multi-user.target "$@"

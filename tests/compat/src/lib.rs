@@ -96,6 +96,8 @@ mod kept;
 #[cfg(test)]
 mod kill;
 #[cfg(test)]
+mod manual;
+#[cfg(test)]
 mod names;
 #[cfg(test)]
 mod notify;
