@@ -99,4 +99,34 @@ mod tests {
             assert_eq!(without_remote(text), shown);
         }
     }
+
+    #[test]
+    fn a_machine_booted_over_the_network_finds_the_image_beside_its_boot_file() {
+        let root = tempfile::tempdir().unwrap();
+        let variables = [(
+            "SYSTEMD_PROC_CMDLINE",
+            "systemd.pull=raw,machine,verify=no,bootorigin:x:x.raw systemd.pull=raw,machine,bootorigin::y.raw.xz",
+        )];
+        let variable = |name: &str| {
+            let found = variables.iter().find(|(known, _)| *known == name);
+            found.map(|(_, value)| (*value).into())
+        };
+        let environment = Environment::read(variable, root.path());
+        std::fs::create_dir_all(environment.boot_origin.parent().unwrap()).unwrap();
+        let address = "http://boot.example:8080/efi/linux.efi?a\0";
+        let text = address.encode_utf16().flat_map(u16::to_le_bytes);
+        let held: Vec<u8> = [7, 0, 0, 0].into_iter().chain(text).collect();
+        let mut file = std::fs::File::create(&environment.boot_origin).unwrap();
+        std::io::Write::write_all(&mut file, &held).unwrap();
+
+        let folder = tempfile::tempdir().unwrap();
+        let mut log = Log::open(crate::log::Target::Nowhere, false);
+        run(folder.path(), &environment, &mut log).unwrap();
+        for (name, address) in [("x", "x.raw"), ("y", "y.raw.xz")] {
+            let unit = format!("systemd-import@var-lib-machines-{name}.raw.service");
+            let text = std::fs::read_to_string(folder.path().join(unit)).unwrap();
+            let call = format!("'{{\"remote\":\"http://boot.example:8080/efi/{address}\",");
+            assert!(text.contains(&call), "{text}");
+        }
+    }
 }
