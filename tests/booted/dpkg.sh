@@ -74,6 +74,23 @@ check 'removed' remove importd
 check 'the original is back' theirs
 check 'all is as before' unchanged
 
+# Debian 12 has files below /lib that later releases have below /usr/lib, which is the same folder on the disk: an upgrade of the release.
+if [ -d systemd-container/lib/systemd ]; then
+  cp -a systemd-container moved; mkdir -p moved/usr/lib
+  cp -a moved/lib/. moved/usr/lib/; rm -r moved/lib
+  sed -i 's/^Version: .*/&+moved/' moved/DEBIAN/control
+  dpkg-deb --build -Znone moved moved.deb >/dev/null
+  check 'installed before an upgrade of the release' install "$package"
+  check 'the original moves to its other name' install moved.deb
+  check 'ours is still in place' ours
+  check 'and unharmed' bash -c '[ -z "$(dpkg --verify importd 2>&1)" ]'
+  check 'removed' remove importd
+  check 'the original is back under its new name' bash -c 'dpkg-query --search /usr/lib/systemd/systemd-importd | grep -q "^systemd-container:" && [ -z "$(dpkg --verify systemd-container 2>&1)" ]'
+  check 'and is the original' theirs
+  check 'the older original is installed again' install systemd-container.deb
+  check 'all is as before' unchanged
+fi
+
 # A newer version that holds one file more, which the original has too, and one less. One that cannot be unpacked, because another
 # package has one of its files; one whose script fails.
 more=/usr/bin/systemd-nspawn less=/usr/share/man/man5/importd.conf.5.gz

@@ -14,7 +14,7 @@ trap clean EXIT
 echo "-- files"
 check 'all files are as they were packed' bash -c '[ -z "$(dpkg --verify importd 2>&1)" ]'
 check 'the original waits where the package puts it' test -x /usr/lib/importd/diverted/usr/lib/systemd/systemd-importd -o -x /usr/lib/importd/diverted/lib/systemd/systemd-importd
-check 'the unit is without fault' bash -c '! systemd-analyze --man=no verify systemd-importd.service 2>&1 | grep -E "systemd-importd|imports|systemd-loop"'
+check 'the unit is without fault' bash -c '! systemd-analyze --man=no verify systemd-importd.service 2>&1 | grep -v "Unknown key" | grep -E "systemd-importd|imports|systemd-loop"'
 check 'the manual pages are found' bash -c 'command -v man >/dev/null || exit 0; for page in importctl systemd-importd importd.conf org.freedesktop.import1 systemd-import-generator; do man -w "$page"; done'
 
 echo "-- the bus and the unit, theirs and ours"
