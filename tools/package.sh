@@ -14,7 +14,7 @@ rm -rf "$work"; mkdir -p "$scripts" "$out"
 ZSH_COMPLETIONS=/usr/share/zsh/vendor-completions bash tools/install.sh "$from" "$tree"
 find "$tree/usr/bin" "$tree/usr/lib/systemd" -type f -perm -0100 -exec strip --strip-unneeded {} +
 # What an original can have is diverted: everything but the documentation of the package.
-packed() { (cd "$tree" && find . -type f -o -type l) | sed 's/^\.//' | sort; }
+packed() { (cd "$tree" && find . -type f -o -type l) | sed 's/^\.\///' | sort; }
 find "$tree/usr/share/man" -type f -exec gzip -9n {} +
 find "$tree/usr/share/man" -type l | while read -r link; do
   ln -s "$(readlink "$link").gz" "$link.gz"; rm "$link"
@@ -23,6 +23,11 @@ diverted=$(packed)
 install -d -m 0755 "$doc"
 install -m 0644 README.md docs/*.md packaging/debian/README.Debian "$doc/"
 gzip -9n < CHANGELOG.md > "$doc/NEWS.gz"; chmod 0644 "$doc/NEWS.gz"
+
+# The libraries that are in the programs, with their licences.
+cargo tree --locked --workspace --edges normal --prefix none --format '{p} {l}' | sed 's/ (\(\*\|\/[^)]*\|proc-macro\))//g' | sort -u |
+  grep -v '^importd-' | gzip -9n > "$doc/LIBRARIES.gz"
+install -D -m 0644 packaging/debian/lintian-overrides "$tree/usr/share/lintian/overrides/importd"
 
 # Maintainer scripts.
 for script in preinst postinst prerm postrm; do

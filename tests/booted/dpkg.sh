@@ -94,8 +94,8 @@ fi
 # A newer version that holds one file more, which the original has too, and one less. One that cannot be unpacked, because another
 # package has one of its files; one whose script fails.
 more=/usr/bin/systemd-nspawn less=/usr/share/man/man5/importd.conf.5.gz
-variant newer 0.2 'echo more > $folder'"$more"'; rm $folder'"$less"'; sed -i "s#^/usr/bin/importctl\$#&\n'"$more"'#; \\#^'"$less"'\$#d" $folder/DEBIAN/preinst'
-variant clash 0.3 'echo more > $folder'"$more"'; echo > $folder/usr/bin/dpkg; sed -i "s#^/usr/bin/importctl\$#&\n'"$more"'#" $folder/DEBIAN/preinst'
+variant newer 0.2 'echo more > $folder'"$more"'; rm $folder'"$less"'; sed -i "s#^usr/bin/importctl\$#&\n'"${more#/}"'#; \\#^'"${less#/}"'\$#d" $folder/DEBIAN/preinst'
+variant clash 0.3 'echo more > $folder'"$more"'; echo > $folder/usr/bin/dpkg; sed -i "s#^usr/bin/importctl\$#&\n'"${more#/}"'#" $folder/DEBIAN/preinst'
 variant failing 0.4 'printf "#!/bin/sh\nexit 1\n" > $folder/DEBIAN/postinst'
 refused 'a first installation that fails' 'trying to overwrite' install clash.deb
 check 'leaves all as before' unchanged

@@ -15,6 +15,10 @@ echo "making a Debian root (once) …"
 base=$(bash "$here/base.sh")
 root=$base.root
 
+# One part that fails does not hide what the others say.
+status=0
+part() { "$@" || status=1; }
+
 pid=
 halt() { [ -z "$pid" ] || kill -KILL "$pid" 2>/dev/null || true; pid=; }
 down() {
@@ -55,9 +59,6 @@ boot() { # arguments of the first process; $credentials, if set, are given to it
 inside() {
   nsenter -t "$pid" -m -u -i -p -C -r -w env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root TERM=dumb LANG=C.UTF-8 "$@"
 }
-# One part that fails does not hide what the others say.
-status=0
-part() { "$@" || status=1; }
 # The original's importctl is the client by its name; ours has another.
 among_clients() { inside env PATH=/tests/bin:/usr/sbin:/usr/bin:/sbin:/bin "$@"; }
 
@@ -65,6 +66,7 @@ rm -rf "$root"; cp -a --reflink=auto "$base" "$root"
 mkdir -p "$root/tests/bin"; cp "$here"/*.sh "$here"/*.py "$root/tests/"
 echo "making the package …"
 cp "$(FAST=1 bash "$here/../../tools/package.sh" "$bin")" "$root/tests/importd.deb"
+if command -v lintian >/dev/null; then part lintian --fail-on error "$root/tests/importd.deb"; fi
 bash "$here/atboot.sh" make "$root/tests"
 if command -v mkfs.btrfs >/dev/null; then
   truncate -s 256M "$root/tests/btrfs.img"; mkfs.btrfs -q "$root/tests/btrfs.img" >/dev/null
