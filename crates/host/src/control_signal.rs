@@ -105,8 +105,11 @@ mod tests {
             let value = libc::sigval {
                 sival_ptr: std::ptr::without_provenance_mut(value),
             };
-            // SAFETY: the signal is blocked in this thread, to which alone it is sent.
-            let sent = unsafe { libc::pthread_sigqueue(libc::pthread_self(), number(), value) };
+            // SAFETY: has no preconditions.
+            let thread = unsafe { libc::pthread_self() };
+            // SAFETY: the signal is blocked in this thread, to which alone it is sent, and which
+            // lives through the call.
+            let sent = unsafe { libc::pthread_sigqueue(thread, number(), value) };
             assert_eq!(sent, 0);
         }
         assert_eq!(signals.next().unwrap(), Some(0x107));
