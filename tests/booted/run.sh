@@ -80,6 +80,7 @@ echo "booted: $(inside systemctl --version | head -n 1)"
 part inside bash /tests/offers.sh /tests/offers/theirs
 part inside dpkg --install /tests/importd.deb
 part among_clients bash /tests/inside.sh
+part inside bash /tests/life.sh
 part among_clients bash /tests/sysupdate.sh
 part among_clients bash /tests/package.sh
 halt

@@ -164,6 +164,41 @@ async fn imports_show_neither_remote_nor_verification() {
 }
 
 #[tokio::test]
+async fn what_was_left_to_the_service_shows_as_empty_or_as_the_default() {
+    let Some(daemon) = Daemon::start() else {
+        return;
+    };
+    let client = daemon.client().await;
+    let url = "http://server/hold.tar";
+    for (number, method, body, kind) in [
+        (1, "PullTar", (url, "", "", false), "pull-tar"),
+        (2, "PullRaw", (url, "hold2", "checksum", false), "pull-raw"),
+    ] {
+        client.call(method, &body).await.unwrap();
+        let verify = if body.2.is_empty() {
+            "signature"
+        } else {
+            body.2
+        };
+        for (name, value) in [
+            ("Local", body.1),
+            ("Remote", url),
+            ("Type", kind),
+            ("Verify", verify),
+        ] {
+            let body = (TRANSFER_INTERFACE, name);
+            let properties = "org.freedesktop.DBus.Properties";
+            let reply = client
+                .call_on(&transfer(number), properties, "Get", &body)
+                .await
+                .unwrap();
+            let got: zbus::OwnedVariant = reply.body().deserialize().unwrap();
+            assert_eq!(String::try_from(got).unwrap(), value, "{method} {name}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn the_machine_itself_is_the_one_image_that_is_always_there() {
     let Some(daemon) = Daemon::start() else {
         return;

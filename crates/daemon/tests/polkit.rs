@@ -2,10 +2,33 @@
 
 use crate::access::call_as_nobody;
 use crate::harness::{Client, Daemon, MANAGER, has, transfer};
+use importd_daemon::authorize::Action;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 use tokio::sync::mpsc;
 use zbus::OwnedVariant;
+
+/// The actions as the service asks for them, with what the original's file says of each: for who
+/// sits elsewhere, who is not active, and who is.
+#[test]
+fn the_installed_actions_are_those_that_are_asked_for() {
+    let policy =
+        include_str!("../../../dist/usr/share/polkit-1/actions/org.freedesktop.import1.policy");
+    let ask = |action: Action| action.polkit_id().unwrap();
+    for id in [Action::Import, Action::Export, Action::Pull, Action::Cancel].map(ask) {
+        let of_action = policy.split_once(&format!("<action id=\"{id}\">"));
+        let (of_action, _) = of_action.expect(id).1.split_once("</action>").unwrap();
+        for (who, rule) in [
+            ("any", "auth_admin"),
+            ("inactive", "auth_admin"),
+            ("active", "auth_admin_keep"),
+        ] {
+            let line = format!("<allow_{who}>{rule}</allow_{who}>");
+            assert!(of_action.contains(&line), "{id}: {line}");
+        }
+    }
+    assert_eq!(policy.matches("<action id=").count(), 4);
+}
 
 /// What the service asked.
 #[derive(Clone, Debug)]

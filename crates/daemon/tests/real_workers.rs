@@ -143,6 +143,33 @@ async fn exports_to_files_pipes_sockets_and_with_append_leave_them_as_they_were(
 }
 
 #[tokio::test]
+async fn descriptors_of_the_wrong_direction_fail_in_the_worker_and_offsets_count() {
+    let Some(daemon) = start() else {
+        return;
+    };
+    let mut client = daemon.client().await;
+    let place = tempfile::tempdir().unwrap();
+    let path = place.path().join("file");
+    crate::harness::write(&path, "0123456789");
+    let write_only = File::options().write(true).open(&path).unwrap();
+    let id = client.import(&write_only, "backwards").await;
+    assert_eq!(client.lines_and_result(id).await.1, "failed");
+    let id = client.import(File::open(&path).unwrap(), "digits").await;
+    assert_eq!(client.lines_and_result(id).await.1, "done");
+    let id = export(&client, File::open(&path).unwrap(), "digits").await;
+    assert_eq!(client.lines_and_result(id).await.1, "failed");
+    assert_eq!(std::fs::read(&path).unwrap(), b"0123456789");
+    // Written from where the caller is, and nothing is cut off behind.
+    let longer = place.path().join("longer");
+    crate::harness::write(&longer, "aaaaaaaaaaaaaaaaaaaa");
+    let mut at = File::options().write(true).open(&longer).unwrap();
+    at.seek(std::io::SeekFrom::Start(5)).unwrap();
+    let id = export(&client, &at, "digits").await;
+    assert_eq!(client.lines_and_result(id).await.1, "done");
+    assert_eq!(std::fs::read(&longer).unwrap(), b"aaaaa0123456789aaaaa");
+}
+
+#[tokio::test]
 async fn a_failure_says_why_and_a_success_ends_at_one() {
     let Some(daemon) = start() else {
         return;
