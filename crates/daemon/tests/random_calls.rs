@@ -26,7 +26,7 @@ const INTERFACES: [&Interface; 8] = [
 ];
 
 /// Sequences of calls, and how many are in one at most.
-const CASES: u32 = 12;
+const CASES: u32 = 48;
 const CALLS_MAX: usize = 60;
 
 /// Descriptors that stay open once the log has gone there: the journal's socket and the kernel's log.

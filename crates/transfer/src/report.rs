@@ -52,10 +52,36 @@ struct Inner {
 #[derive(Debug, Default)]
 struct State {
     figures: Figures,
+    /// How many threads wait.
+    waiting: usize,
     /// The percentage that was told last, and when.
     percent: Option<(u8, Instant)>,
     /// The figures that were told last, and when.
     told: Option<(Figures, Instant)>,
+}
+
+impl State {
+    fn shown(&self) -> Figures {
+        let mut figures = self.figures;
+        if self.waiting > 0 {
+            figures.phase = Some(Phase::Waiting);
+        }
+        figures
+    }
+}
+
+/// The work waits as long as this lives, see [`Report::waiting`].
+#[derive(Debug)]
+pub struct Waiting(Report);
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        let report = &self.0;
+        if let Ok(mut state) = report.0.state.lock() {
+            state.waiting = state.waiting.saturating_sub(1);
+            report.tell_if_other(&mut state);
+        }
+    }
 }
 
 fn is_fresh(at: Instant) -> bool {
@@ -174,28 +200,41 @@ impl Report {
         }
     }
 
-    /// Reports what the work is at now. Returns what it was at before.
-    pub fn phase(&self, phase: Phase) -> Option<Phase> {
-        let mut state = self.0.state.lock().ok()?;
-        let before = state.figures.phase.replace(phase);
-        if before != Some(phase) {
-            self.tell(&mut state, None);
+    /// Reports what the work is at now.
+    pub fn phase(&self, phase: Phase) {
+        if let Ok(mut state) = self.0.state.lock() {
+            state.figures.phase = Some(phase);
+            self.tell_if_other(&mut state);
         }
-        before
     }
 
-    /// Reports that a try has failed and will be made again.
+    /// Reports that the work waits, as long as what is returned lives. Several threads may.
+    #[must_use]
+    pub fn waiting(&self) -> Waiting {
+        if let Ok(mut state) = self.0.state.lock() {
+            state.waiting = state.waiting.saturating_add(1);
+            self.tell_if_other(&mut state);
+        }
+        Waiting(self.clone())
+    }
+
+    /// Notes that a try has failed and will be made again. Goes out with the next report.
     pub fn retried(&self) {
         if let Ok(mut state) = self.0.state.lock() {
             state.figures.retries = state.figures.retries.saturating_add(1);
-            self.tell(&mut state, None);
+        }
+    }
+
+    fn tell_if_other(&self, state: &mut State) {
+        if state.told.is_none_or(|(told, _)| told != state.shown()) {
+            self.tell(state, None);
         }
     }
 
     fn tell_if_due(&self, state: &mut State) {
         let is_due = state
             .told
-            .is_none_or(|(told, at)| told != state.figures && !is_fresh(at));
+            .is_none_or(|(told, at)| told != state.shown() && !is_fresh(at));
         if is_due {
             self.tell(state, None);
         }
@@ -206,8 +245,9 @@ impl Report {
         if self.0.finished.load(Ordering::Relaxed) {
             return false;
         }
-        state.told = Some((state.figures, Instant::now()));
-        self.send(&state.figures.to_datagram(percent));
+        let shown = state.shown();
+        state.told = Some((shown, Instant::now()));
+        self.send(&shown.to_datagram(percent));
         true
     }
 
@@ -301,19 +341,25 @@ mod tests {
     fn figures_go_along_with_the_progress_and_alone_when_they_are_news() {
         let told = Told::new();
         let report = &told.1;
-        assert_eq!(report.phase(Phase::Downloading), None);
+        report.phase(Phase::Downloading);
         let text = "X_IMPORTD_BYTES=0\nX_IMPORTD_PHASE=downloading\nX_IMPORTD_RETRIES=0";
         assert_eq!(told.next().unwrap(), text);
-        assert_eq!(report.phase(Phase::Downloading), Some(Phase::Downloading));
+        report.phase(Phase::Downloading);
         assert!(report.progress(0));
         assert!(told.next().unwrap().starts_with("X_IMPORT_PROGRESS=0%\n"));
         report.moved(5, Some(10));
         assert!(!report.progress(50), "too fresh");
         assert_eq!(told.next(), None);
         report.retried();
-        let text = "X_IMPORTD_BYTES=5\nX_IMPORTD_TOTAL=10\nX_IMPORTD_PHASE=downloading\n\
+        let waits = [report.waiting(), report.waiting()];
+        let text = "X_IMPORTD_BYTES=5\nX_IMPORTD_TOTAL=10\nX_IMPORTD_PHASE=waiting\n\
                     X_IMPORTD_RETRIES=1";
         assert_eq!(told.next().unwrap(), text);
+        assert_eq!(told.next(), None);
+        drop(waits);
+        let text = text.replace("waiting", "downloading");
+        assert_eq!(told.next().unwrap(), text);
+        assert_eq!(told.next(), None);
         report.moved(10, Some(10));
         assert!(report.progress(100));
         assert!(

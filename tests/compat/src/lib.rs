@@ -80,6 +80,8 @@ mod faithful;
 #[cfg(test)]
 mod faults;
 #[cfg(test)]
+mod figures;
+#[cfg(test)]
 mod full;
 #[cfg(test)]
 mod hostile;

@@ -4,7 +4,6 @@ use super::settings::Settings;
 use crate::context::Context;
 use crate::error::{Error, Result, chain};
 use importd_api::failure::Kind;
-use importd_api::figures::Phase;
 use rustix::rand::{GetRandomFlags, getrandom};
 use std::time::Duration;
 
@@ -120,11 +119,8 @@ impl Patience {
             self.retries
         ));
         context.report.retried();
-        let before = context.report.phase(Phase::Waiting);
+        let _waiting = context.report.waiting();
         let paused = context.cancel.pause(pause);
-        if let Some(before) = before {
-            context.report.phase(before);
-        }
         paused.map_err(|error| Error::io("Failed to wait for the next try", error))
     }
 

@@ -24,7 +24,6 @@ use crate::context::Context;
 use crate::error::{Error, Result};
 use aws_lc_rs::digest::{Context as Context256, SHA256};
 use importd_api::failure::Kind;
-use importd_api::figures::Phase;
 use importd_api::job::Local;
 use importd_host::cancel::Cancelled;
 use importd_host::partial::{Claim, Key, Limits, Store};
@@ -212,12 +211,11 @@ fn wait_for(
         "Waiting for another download of {}.",
         request.url.without_credentials()
     ));
-    context.report.phase(Phase::Waiting);
+    let _phase = context.report.waiting();
     let _waiting = store.wait(key)?;
     loop {
         context.cancel.pause(LOOK_INTERVAL)?;
         if let Some(claim) = store.claim(key)? {
-            context.report.phase(Phase::Checking);
             return Ok((claim, true));
         }
     }
