@@ -34,6 +34,11 @@ fn assign(assignment: &Assignment, limits: &mut Limits) -> Result<(), String> {
     let key = assignment.key.as_str();
     let (place, usual, range) = match key {
         "MaxTransfers" => (&mut limits.running, usual.running, 1..=RUNNING_MAX),
+        "MaxTransfersPerUser" => (
+            &mut limits.running_of_user,
+            usual.running_of_user,
+            1..=RUNNING_MAX,
+        ),
         "MaxQueued" => (&mut limits.waiting, usual.waiting, 0..=WAITING_MAX),
         "MaxQueuedPerUser" => (
             &mut limits.waiting_of_user,
@@ -76,10 +81,16 @@ mod tests {
             running,
             waiting,
             waiting_of_user,
+            ..Limits::USUAL
+        };
+        let per_user = Limits {
+            running_of_user: 8,
+            ..Limits::USUAL
         };
         for (text, expected) in [
             ("", Limits::USUAL),
             ("[Transfer]\nMaxTransfers=2\n", Limits::USUAL),
+            ("[Service]\nMaxTransfersPerUser=8\n", per_user),
             ("[Service]\nMaxTransfers=2\n", three(2, 1024, 512)),
             (
                 "[Service]\nMaxQueued=0\nMaxQueuedPerUser=7\n",

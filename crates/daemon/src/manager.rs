@@ -183,7 +183,7 @@ impl Manager {
     pub fn start(&mut self, order: Order) -> Result<u32, Refusal> {
         let Order { job, stream, owner } = order;
         let id = self.admit(&job, owner)?;
-        if self.has_place() {
+        if self.has_place(owner) {
             let worker = self.launcher.launch(id, &job, stream)?;
             self.insert(id, self.transfer(job, owner), Life::Running(worker));
         } else {
@@ -199,8 +199,23 @@ impl Manager {
         Transfer::new(job, owner, path.unwrap_or_default())
     }
 
-    fn has_place(&self) -> bool {
-        self.queue.is_empty() && self.counts().running < self.limits.running
+    /// Whether a transfer of that user can start at once. What could start of those that wait has
+    /// done so.
+    fn has_place(&self, owner: u32) -> bool {
+        self.counts().running < self.limits.running
+            && self.queue.len_of(owner) == 0
+            && self.running_by_user().get(&owner).copied().unwrap_or(0)
+                < self.limits.running_of_user
+    }
+
+    fn running_by_user(&self) -> BTreeMap<u32, usize> {
+        let mut running: BTreeMap<u32, usize> = BTreeMap::new();
+        for entry in self.transfers.values() {
+            if matches!(entry.life, Life::Running(_)) {
+                *running.entry(entry.transfer.owner()).or_default() += 1;
+            }
+        }
+        running
     }
 
     fn insert(&mut self, id: u32, transfer: Transfer, life: Life) {
@@ -275,14 +290,9 @@ impl Manager {
     }
 
     fn next_waiting(&mut self) -> Option<u32> {
-        let mut running: BTreeMap<u32, usize> = BTreeMap::new();
-        for entry in self.transfers.values() {
-            if matches!(entry.life, Life::Running(_)) {
-                *running.entry(entry.transfer.owner()).or_default() += 1;
-            }
-        }
-        self.queue
-            .next(|uid| running.get(&uid).copied().unwrap_or(0))
+        let running = self.running_by_user();
+        let running_of = |uid| running.get(&uid).copied().unwrap_or(0);
+        self.queue.next(running_of, self.limits.running_of_user)
     }
 
     /// Ends a transfer that could not be started when its turn came.
@@ -314,7 +324,7 @@ impl Manager {
                 name: product_name(job),
             });
         }
-        if !self.has_place() {
+        if !self.has_place(owner) {
             self.check_queue(owner)?;
         }
         let transfers = &self.transfers;

@@ -11,6 +11,8 @@ use std::collections::{BTreeMap, VecDeque};
 pub struct Limits {
     /// Running at once, all users together; at least 1.
     pub running: usize,
+    /// Running at once, of one user; at least 1.
+    pub running_of_user: usize,
     /// Waiting, all users together.
     pub waiting: usize,
     /// Waiting, of one user.
@@ -32,10 +34,11 @@ const DESCRIPTORS_BESIDE: usize = 400;
 const DESCRIPTORS_RUNNING: usize = 3;
 
 impl Limits {
-    /// What is usual: as many running as the original has, and room in the queue for the images of
-    /// a whole site; half of it for one user.
+    /// What is usual: as many running as the original has, all of one user if need be, and room in
+    /// the queue for the images of a whole site; half of it for one user.
     pub const USUAL: Self = Self {
         running: importd_api::bus::TRANSFERS_MAX,
+        running_of_user: RUNNING_MAX,
         waiting: 1024,
         waiting_of_user: 512,
     };
@@ -54,6 +57,7 @@ impl Limits {
         let free = free.saturating_sub(running * DESCRIPTORS_RUNNING);
         Self {
             running,
+            running_of_user: self.running_of_user.min(running),
             waiting: self.waiting.min(free),
             waiting_of_user: self.waiting_of_user.min(free),
         }
@@ -128,8 +132,9 @@ impl Queue {
         self.given.remove(&uid);
     }
 
-    /// Takes out the transfer whose turn it is; `running_of` says how many of a user's are running.
-    pub fn next(&mut self, running_of: impl Fn(u32) -> usize) -> Option<u32> {
+    /// Takes out the transfer whose turn it is; `running_of` says how many of a user's are running,
+    /// and users who have `most` have to wait for one of their own.
+    pub fn next(&mut self, running_of: impl Fn(u32) -> usize, most: usize) -> Option<u32> {
         let rank = |uid: u32, user: &Waiting| {
             let given = self.given.get(&uid).copied().unwrap_or(0);
             (running_of(uid), given, user.since)
@@ -137,6 +142,7 @@ impl Queue {
         let next = self
             .users
             .iter()
+            .filter(|(uid, _)| running_of(**uid) < most)
             .min_by_key(|(uid, user)| rank(**uid, user));
         let uid = *next?.0;
         let user = self.users.get_mut(&uid)?;
@@ -153,6 +159,8 @@ impl Queue {
 mod tests {
     use super::*;
 
+    const MANY: usize = usize::MAX;
+
     #[test]
     fn users_take_turns_and_a_users_own_stay_in_order() {
         let mut queue = Queue::default();
@@ -166,7 +174,7 @@ mod tests {
             (queue.len(), queue.len_of(1000), queue.len_of(7)),
             (6, 3, 0)
         );
-        let order: Vec<u32> = std::iter::from_fn(|| queue.next(|_| 0)).collect();
+        let order: Vec<u32> = std::iter::from_fn(|| queue.next(|_| 0, MANY)).collect();
         assert_eq!(order, [1, 4, 5, 2, 6, 3]);
         assert!(queue.is_empty());
     }
@@ -179,8 +187,8 @@ mod tests {
         }
         queue.push(1001, 500);
         let running = |uid| if uid == 1000 { 64 } else { 0 };
-        assert_eq!(queue.next(running), Some(500));
-        assert_eq!(queue.next(running), Some(0));
+        assert_eq!(queue.next(running, MANY), Some(500));
+        assert_eq!(queue.next(running, MANY), Some(0));
     }
 
     #[test]
@@ -189,10 +197,21 @@ mod tests {
         queue.give(1000);
         queue.push(1000, 2);
         queue.push(1001, 3);
-        assert_eq!(queue.next(|_| 0), Some(3));
+        assert_eq!(queue.next(|_| 0, MANY), Some(3));
         queue.forget(1000);
         queue.push(1001, 4);
-        assert_eq!(queue.next(|_| 0), Some(2));
+        assert_eq!(queue.next(|_| 0, MANY), Some(2));
+    }
+
+    #[test]
+    fn who_has_all_that_he_may_waits_while_others_go_on() {
+        let mut queue = Queue::default();
+        queue.push(1000, 1);
+        queue.push(1001, 2);
+        let running = |uid| if uid == 1000 { 3 } else { 2 };
+        assert_eq!(queue.next(running, 3), Some(2));
+        assert_eq!(queue.next(running, 3), None);
+        assert_eq!(queue.next(running, 4), Some(1));
     }
 
     #[test]
@@ -202,16 +221,18 @@ mod tests {
         queue.push(1, 11);
         queue.remove(1, 10);
         queue.remove(2, 11);
-        assert_eq!(queue.next(|_| 0), Some(11));
+        assert_eq!(queue.next(|_| 0, MANY), Some(11));
         queue.push(1, 12);
         queue.remove(1, 12);
-        assert_eq!((queue.next(|_| 0), queue.len()), (None, 0));
+        assert_eq!((queue.next(|_| 0, MANY), queue.len()), (None, 0));
     }
 
     #[test]
     fn limits_shrink_to_what_the_descriptors_allow() {
         assert_eq!(Limits::USUAL.within(None), Limits::USUAL);
-        assert_eq!(Limits::USUAL.within(Some(524_288)), Limits::USUAL);
+        let plenty = Limits::USUAL.within(Some(524_288));
+        assert_eq!((plenty.running, plenty.running_of_user), (64, 64));
+        assert_eq!((plenty.waiting, plenty.waiting_of_user), (1024, 512));
         let few = Limits::USUAL.within(Some(1024));
         assert_eq!(
             (few.running, few.waiting, few.waiting_of_user),

@@ -171,6 +171,7 @@ async fn the_list_holds_all_properties_of_both_interfaces() {
     let values = all(&client, MANAGER, OWN_MANAGER).await;
     for (name, value) in [
         ("MaxTransfers", 64),
+        ("MaxTransfersPerUser", 64),
         ("MaxQueued", 1024),
         ("MaxQueuedPerUser", 512),
         ("Running", 1),

@@ -4,6 +4,7 @@ use crate::embedded;
 use crate::harness::{Bus, Daemon, MANAGER, MANAGER_INTERFACE, NAME, PATIENCE, refusal};
 use importd_daemon::bus::lists::LISTS_MAX;
 use rustix::process::Resource;
+use std::os::fd::AsFd;
 use std::process::Command;
 use std::sync::mpsc::{Receiver, channel};
 use tokio::sync::mpsc;
@@ -70,16 +71,36 @@ fn lists_of_images_are_made_for_a_few_callers_at_once_who_wait_for_them() {
 }
 
 #[tokio::test]
-async fn the_daemon_raises_its_limit_of_open_files_and_workers_keep_the_old_one() {
+async fn with_few_descriptors_the_queue_is_short_and_the_bus_is_not_lost() {
     let folder = tempfile::tempdir().unwrap();
     let Some(bus) = Bus::start(folder.path()) else {
         return;
     };
     crate::harness::workers(folder.path());
-    let own = Daemon::command(folder.path(), &bus);
+    let daemon = Daemon::from_parts(with_open_files("-n 420", &folder, &bus), folder, bus);
+    let client = daemon.client().await;
+    let file = tempfile::tempfile().unwrap();
+    // Six run with three descriptors each, and of twenty that are left for transfers two remain.
+    for n in 1..=8 {
+        client.import(&file, &format!("hold{n}")).await;
+    }
+    for _ in 0..3 {
+        let fd = zbus::Fd::from(file.as_fd());
+        let refused = client.call("ImportRaw", &(fd, "more", false, false)).await;
+        let (name, text) = refused.unwrap_err();
+        assert_eq!(name, "System.Error.E2BIG");
+        let expected = "Too many transfers: 6 are running and 2 waiting; try again later";
+        assert_eq!(text, expected);
+    }
+    client.call("ListTransfers", &()).await.unwrap();
+}
+
+/// The command of the daemon, under what `ulimit` sets.
+fn with_open_files(limit: &str, folder: &tempfile::TempDir, bus: &Bus) -> Command {
+    let own = Daemon::command(folder.path(), bus);
     let mut command = Command::new("sh");
     command
-        .args(["-c", "ulimit -Sn 200; exec \"$0\""])
+        .args(["-c", &format!("ulimit {limit}; exec \"$0\"")])
         .arg(own.get_program());
     for (name, value) in own.get_envs() {
         match value {
@@ -87,6 +108,17 @@ async fn the_daemon_raises_its_limit_of_open_files_and_workers_keep_the_old_one(
             None => command.env_remove(name),
         };
     }
+    command
+}
+
+#[tokio::test]
+async fn the_daemon_raises_its_limit_of_open_files_and_workers_keep_the_old_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let Some(bus) = Bus::start(folder.path()) else {
+        return;
+    };
+    crate::harness::workers(folder.path());
+    let command = with_open_files("-Sn 200", &folder, &bus);
     let daemon = Daemon::from_parts(command, folder, bus);
     let hard = rustix::process::getrlimit(Resource::Nofile).maximum;
     let limits = std::fs::read_to_string(format!("/proc/{}/limits", daemon.process.id())).unwrap();

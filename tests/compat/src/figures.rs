@@ -88,7 +88,11 @@ fn a_failure_says_why_in_one_line_and_one_word() {
     let outcome = import.outcome();
     let reason = last(&outcome, "X_IMPORTD_REASON");
     assert!(!reason.is_empty(), "{:?}", outcome.notes);
-    assert!(outcome.stderr.contains(reason), "{reason}: {}", outcome.stderr);
+    assert!(
+        outcome.stderr.contains(reason),
+        "{reason}: {}",
+        outcome.stderr
+    );
     assert_eq!(last(&outcome, "X_IMPORTD_KIND"), "corrupt");
     let server = Server::start();
     let pull = work.run("systemd-pull").args(["raw", "--verify=no"]);

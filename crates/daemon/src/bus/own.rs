@@ -52,6 +52,7 @@ pub const MANAGER: Interface = Interface {
     }],
     properties: &[
         property("MaxTransfers", "u", Changes::Silently),
+        property("MaxTransfersPerUser", "u", Changes::Silently),
         property("MaxQueued", "u", Changes::Silently),
         property("MaxQueuedPerUser", "u", Changes::Silently),
         property("Queued", "u", Changes::Silently),
@@ -101,6 +102,7 @@ pub fn of_manager(table: &Manager) -> Vec<Value> {
     let (limits, counts) = (table.limits(), table.counts());
     vec![
         ("MaxTransfers", number(limits.running)),
+        ("MaxTransfersPerUser", number(limits.running_of_user)),
         ("MaxQueued", number(limits.waiting)),
         ("MaxQueuedPerUser", number(limits.waiting_of_user)),
         ("Queued", number(counts.queued)),

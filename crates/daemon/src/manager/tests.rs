@@ -41,7 +41,7 @@ impl Table {
     /// Adds a transfer of a user; if there is a place, its worker is process 1000 plus its number.
     fn start_of(&mut self, owner: u32, job: Job) -> Result<u32, Refusal> {
         let id = self.manager.admit(&job, owner)?;
-        let life = if self.manager.has_place() {
+        let life = if self.manager.has_place(owner) {
             let (sender, stops) = mpsc::unbounded_channel();
             self.stops.push(stops);
             Life::Running(Worker::new(1000 + i32::try_from(id).unwrap(), sender))
@@ -68,6 +68,7 @@ impl Table {
     fn limit(&mut self, running: usize, waiting: usize, waiting_of_user: usize) {
         self.manager.set_limits(Limits {
             running,
+            running_of_user: running,
             waiting,
             waiting_of_user,
         });
@@ -258,6 +259,26 @@ async fn what_cannot_be_started_when_its_turn_comes_fails_with_the_reason() {
     let reason = Some(Reason::new(text, kind));
     assert_eq!(*end, removed(2, Outcome::Failed, reason));
     assert!(table.manager.is_empty());
+}
+
+#[test]
+fn a_user_who_has_all_that_he_may_leaves_the_rest_to_others() {
+    let mut table = Table::new();
+    table.manager.set_limits(Limits {
+        running: 3,
+        running_of_user: 2,
+        waiting: 10,
+        waiting_of_user: 10,
+    });
+    for name in ["a", "b", "c"] {
+        table.start_of(1000, import(name)).unwrap();
+    }
+    let counts = |running, queued| Counts { running, queued };
+    assert_eq!(table.manager.counts(), counts(2, 1));
+    table.start_of(1001, import("d")).unwrap();
+    assert_eq!(table.manager.counts(), counts(3, 1));
+    table.exit(4, 0);
+    assert_eq!(table.manager.counts(), counts(2, 1));
 }
 
 #[test]
