@@ -48,7 +48,6 @@ struct Program {
     features: [String; 0],
     r#abstract: Vec<String>,
     options: Vec<Described>,
-    verbs: [String; 0],
 }
 
 #[derive(Serialize)]
@@ -76,7 +75,6 @@ pub fn describe() -> Result<String, serde_json::Error> {
         features: [],
         r#abstract: about.into_iter().collect(),
         options: command.get_arguments().map(option).collect(),
-        verbs: [],
     };
     let description = Description {
         media_type: MEDIA_TYPE,

@@ -14,7 +14,7 @@ use std::ffi::OsString;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
@@ -74,8 +74,19 @@ impl Watch {
 
 /// The kernel's file of our group, if it has one: not in containers, and not in the root group.
 fn own_group() -> Option<PathBuf> {
-    let text = std::fs::read_to_string("/proc/self/cgroup").ok()?;
+    group_file(&std::fs::read_to_string("/proc/self/cgroup").ok()?)
+}
+
+/// The file of the group that `/proc/self/cgroup` names. A group outside of what we see of the tree
+/// has `..` in its path (cgroup_namespaces(7)).
+fn group_file(text: &str) -> Option<PathBuf> {
     let group = text.lines().find_map(|line| line.strip_prefix("0::/"))?;
+    if Path::new(group)
+        .components()
+        .any(|it| it == Component::ParentDir)
+    {
+        return None;
+    }
     Some(Path::new(GROUPS).join(group).join("memory.pressure"))
 }
 
@@ -181,6 +192,17 @@ mod tests {
         drop(peer);
         let end = pressure.next().await.unwrap_err();
         assert_eq!(end.kind(), io::ErrorKind::UnexpectedEof);
+    }
+
+    #[test]
+    fn the_file_of_our_group_is_found_below_the_tree_that_we_see() {
+        let found = |text| group_file(text).map(|path| path.display().to_string());
+        let text = "1:name=x:/y\n0::/system.slice/a.service\n";
+        let expected = "/sys/fs/cgroup/system.slice/a.service/memory.pressure";
+        assert_eq!(found(text).unwrap(), expected);
+        assert_eq!(found("0::/").unwrap(), "/sys/fs/cgroup/memory.pressure");
+        assert_eq!(found("0::/../../a"), None);
+        assert_eq!(found("2:memory:/a"), None);
     }
 
     #[tokio::test]

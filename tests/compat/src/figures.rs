@@ -83,7 +83,7 @@ fn imports_and_exports_tell_theirs() {
 #[test]
 fn a_failure_says_why_in_one_line_and_one_word() {
     let Some(work) = work() else { return };
-    let source = file(&work.path("t.tar.gz"), b"\x1f\x8bno archive".to_vec());
+    let source = file(&work.path("t.tar.gz"), b"\x1f\x8bno archive");
     let import = work.run("systemd-import").arg("tar").arg(&source);
     let outcome = import.outcome();
     let reason = last(&outcome, "X_IMPORTD_REASON");
