@@ -1,7 +1,8 @@
-//! Texts of callers: names, addresses, modes, progress. Never: a panic; what is accepted keeps the
+//! Texts of callers: names, addresses, modes, progress, figures. Never: a panic; what is accepted keeps the
 //! promises of its type.
 #![no_main]
 
+use importd_api::figures::{Figures, REASON_BYTES_MAX, Reason};
 use importd_api::name::{Form, ImageName};
 use importd_api::progress;
 use importd_api::url::Url;
@@ -39,5 +40,14 @@ fuzz_target!(|bytes: &[u8]| {
     }
     if let Some(Ok(percent)) = progress::from_datagram(text) {
         assert!(percent <= 100);
+    }
+    if let Some(figures) = Figures::from_datagram(text) {
+        let told = figures.to_datagram(Some(7));
+        assert_eq!(Figures::from_datagram(&told), Some(figures));
+    }
+    if let Some(reason) = Reason::from_datagram(text) {
+        assert!(reason.text.len() <= REASON_BYTES_MAX && !reason.text.contains(char::is_control));
+        let told = reason.to_datagram();
+        assert_eq!(Reason::from_datagram(&told), Some(reason));
     }
 });

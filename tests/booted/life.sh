@@ -48,6 +48,11 @@ check 'figures are told on request' until_true logged 'Transfers: 1 running of 1
 systemctl kill --kill-whom=main --signal=RTMIN+18 --kill-value=$((0x107)) systemd-importd
 check 'the log level is changed on request' until_true is debug systemctl service-log-level systemd-importd
 
+watches() { ls -l "/proc/$(main_pid)/fd" | grep -q memory.pressure; }
+if tr '\0' '\n' < "/proc/$(main_pid)/environ" | grep -q '^MEMORY_PRESSURE_WATCH=/[^d]'; then
+  check 'memory pressure is watched' watches
+fi
+
 old=$(main_pid); worker=$(pgrep -P "$old" systemd-import)
 check 'a worker is there' kill -0 "$worker"
 check 'what it makes is hidden' bash -c 'ls -A /var/lib/machines | grep -q "^.#importd.second"'
