@@ -245,9 +245,16 @@ impl Client {
         }
     }
 
-    /// The next signal.
+    /// The next signal of the original's interfaces.
     pub(crate) async fn signal(&mut self) -> Heard {
-        heard(&next(&mut self.signals).await)
+        loop {
+            let message = next(&mut self.signals).await;
+            let header = message.header();
+            let interface = header.interface().unwrap().as_str();
+            if interface.starts_with("org.freedesktop.import1.") {
+                return heard(&message);
+            }
+        }
     }
 
     /// All signals up to the end of a transfer, that one included.
