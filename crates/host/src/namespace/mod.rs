@@ -5,12 +5,15 @@
 //! is what Podman does, and what `podman unshare` and `unshare --map-auto` enter again. Without ids or
 //! programs the namespace has the caller alone, which is enough for trees that belong to root.
 //!
+//! Where a service maps a namespace and makes trees for it, those belong to [`foreign`] ids.
+//!
 //! A process enters a namespace before it starts a thread, since the kernel takes no other, and runs
 //! no program of its own after that.
 //!
 //! # Source
 //! user_namespaces(7), subuid(5), newuidmap(1), setns(2).
 
+pub mod foreign;
 mod map;
 mod ranges;
 mod seed;

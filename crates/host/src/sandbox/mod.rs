@@ -30,6 +30,7 @@ pub struct Profile {
     read: Vec<OwnedFd>,
     write: Vec<OwnedFd>,
     network: bool,
+    service: bool,
 }
 
 /// Which layers this kernel does not have.
@@ -56,6 +57,7 @@ impl Profile {
             read: Vec::new(),
             write: Vec::new(),
             network: false,
+            service: false,
         }
     }
 
@@ -87,6 +89,16 @@ impl Profile {
         self.write.extend(open_path(path));
     }
 
+    /// Lets the worker talk to a service that it is connected to, and be root of its user namespace
+    /// with some of its threads.
+    pub const fn allow_service(&mut self) {
+        self.service = true;
+        self.capabilities = self
+            .capabilities
+            .union(CapabilitySet::SETUID)
+            .union(CapabilitySet::SETGID);
+    }
+
     /// Lets the worker make connections.
     pub const fn allow_network(&mut self) {
         self.network = true;
@@ -111,7 +123,7 @@ pub fn enter(profile: &Profile) -> io::Result<Report> {
         report.missing.push(line.into());
     }
     capabilities::keep(profile.capabilities)?;
-    if !seccomp::restrict(profile.network)? {
+    if !seccomp::restrict(profile.network, profile.service)? {
         let line = "This kernel has no seccomp filters: the worker may make every system call";
         report.missing.push(line.into());
     }

@@ -16,6 +16,7 @@ pub use aside::Aside;
 pub use sweep::{abandoned, discard, sweep, sweep_files, sweep_snapshots};
 
 use crate::dir::Dir;
+use crate::namespace::foreign;
 use crate::rename::{self, Published, Replace};
 use crate::{attributes, subvolume, tree};
 use rustix::fs::{AtFlags, FlockOperation, Mode, OFlags};
@@ -80,6 +81,26 @@ impl Staging {
             }
         }
         Err(last)
+    }
+
+    /// Makes a hidden folder of foreign ids; its handle is one of our user namespace.
+    ///
+    /// # Errors
+    /// As [`foreign::open`]; what the service says of making it.
+    pub fn foreign(folder: &Dir, name: &OsStr) -> io::Result<Self> {
+        let keeper = foreign::keeper().ok_or(io::ErrorKind::Unsupported)?;
+        for _ in 0..TRIES {
+            let made = Self::try_create(folder, hidden_name(name)?, true, |hidden| {
+                let made = Dir::from(keeper.make(folder.as_fd(), hidden)?);
+                Ok(foreign::open(&made)?.into())
+            })?;
+            if let Some(staging) = made {
+                let entry = staging.entry.as_fd();
+                foreign::as_root(|| attributes::remove_access_lists(entry))??;
+                return Ok(staging);
+            }
+        }
+        Err(io::ErrorKind::AlreadyExists.into())
     }
 
     /// Makes a hidden snapshot of the subvolume that `source` is the top of, with all that lie

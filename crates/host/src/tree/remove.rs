@@ -1,6 +1,7 @@
 //! Removes a tree: immutable and unreadable folders, read-only and nested subvolumes included.
 
 use crate::dir::Dir;
+use crate::namespace::foreign;
 use crate::{attributes, subvolume};
 use rustix::fs::{AtFlags, Mode, OFlags};
 use rustix::io::Errno;
@@ -19,6 +20,29 @@ const OPEN_MAX: usize = 64;
 /// # Errors
 /// `NotFound` if it is not there; what the system says. A tree may then be half removed.
 pub fn remove(parent: &Dir, name: &OsStr) -> io::Result<()> {
+    match remove_own(parent, name) {
+        Err(error)
+            if error.kind() == io::ErrorKind::PermissionDenied && foreign::keeper().is_some() =>
+        {
+            remove_foreign(parent, name).map_err(|_| error)
+        }
+        other => other,
+    }
+}
+
+/// Removes a tree of foreign ids: all in it as the root of our user namespace, itself as we are.
+fn remove_foreign(parent: &Dir, name: &OsStr) -> io::Result<()> {
+    let top = foreign::open(&parent.open_dir(name)?)?;
+    foreign::as_root(|| {
+        for entry in top.entries()? {
+            remove_own(&top, &entry)?;
+        }
+        Ok::<_, io::Error>(())
+    })??;
+    Ok(rustix::fs::unlinkat(parent, name, AtFlags::REMOVEDIR)?)
+}
+
+fn remove_own(parent: &Dir, name: &OsStr) -> io::Result<()> {
     match unlink(parent, name) {
         Err(Errno::ISDIR) => {}
         other => return Ok(other?),
