@@ -98,7 +98,7 @@ fn makes(form: Form) -> CapabilitySet {
 pub fn enter_import_tar(folder: &Dir, context: &Context) -> Result<()> {
     let mut profile = Profile::new("import", MAKE_TREES);
     profile.allow_write(folder.as_fd()).doing(failed)?;
-    enter(&profile, context)
+    enter(profile, context)
 }
 
 /// What marking a block device read-only needs.
@@ -121,7 +121,7 @@ pub fn enter_import_raw(
     if let Some(folder) = folder {
         profile.allow_write(folder.as_fd()).doing(failed)?;
     }
-    enter(&profile, context)
+    enter(profile, context)
 }
 
 /// For `systemd-import-fs run`: the copy grows in `folder`.
@@ -132,7 +132,7 @@ pub fn enter_import_fs(folder: &Dir, source: &Dir, context: &Context) -> Result<
     let mut profile = Profile::new("import-fs", MAKE_TREES);
     profile.allow_write(folder.as_fd()).doing(failed)?;
     profile.allow_read(source.as_fd()).doing(failed)?;
-    enter(&profile, context)
+    enter(profile, context)
 }
 
 /// For `systemd-export tar`: reads the tree, writes where FILE is to appear, if it is no device. What
@@ -146,7 +146,7 @@ pub fn enter_export_tree(tree: &Dir, folder: Option<&Dir>, context: &Context) ->
     if let Some(folder) = folder {
         profile.allow_write(folder.as_fd()).doing(failed)?;
     }
-    enter(&profile, context)
+    enter(profile, context)
 }
 
 /// For `systemd-export raw`: reads the image, writes where FILE is to appear, if it is no device.
@@ -159,7 +159,7 @@ pub fn enter_export(image: &Path, folder: Option<&Dir>, context: &Context) -> Re
     if let Some(folder) = folder {
         profile.allow_write(folder.as_fd()).doing(failed)?;
     }
-    enter(&profile, context)
+    enter(profile, context)
 }
 
 /// For `systemd-pull tar|raw`: what is written in place is open already; new files and trees are
@@ -179,7 +179,7 @@ pub fn enter_pull(
         profile.allow_write(folder.as_fd()).doing(failed)?;
     }
     allow_source(&mut profile, request);
-    enter(&profile, context)
+    enter(profile, context)
 }
 
 /// For `systemd-pull verify`: nothing is written. A file to compare is open already.
@@ -189,7 +189,7 @@ pub fn enter_pull(
 pub fn enter_verify(request: &Request, context: &Context) -> Result<()> {
     let mut profile = Profile::new("pull", CapabilitySet::DAC_READ_SEARCH);
     allow_source(&mut profile, request);
-    enter(&profile, context)
+    enter(profile, context)
 }
 
 /// For `systemd-pull --dry-run`: as [`enter_pull`], but nothing can be written anywhere.
@@ -200,7 +200,7 @@ pub fn enter_plan(folder: &Dir, request: &Request, context: &Context) -> Result<
     let mut profile = Profile::new("pull", makes(request.form));
     profile.allow_read(folder.as_fd()).doing(failed)?;
     allow_source(&mut profile, request);
-    enter(&profile, context)
+    enter(profile, context)
 }
 
 fn allow_source(profile: &mut Profile, request: &Request) {
@@ -232,15 +232,21 @@ pub fn enter_clean(folders: &[&Dir], context: &Context) -> Result<()> {
     for folder in folders {
         profile.allow_write(folder.as_fd()).doing(failed)?;
     }
-    enter(&profile, context)
+    enter(profile, context)
 }
 
 fn failed() -> String {
     "Failed to give up privileges before looking at the image".into()
 }
 
-fn enter(profile: &Profile, context: &Context) -> Result<()> {
-    let report = sandbox::enter(profile).doing(failed)?;
+fn enter(mut profile: Profile, context: &Context) -> Result<()> {
+    if context.owners.are_foreign() {
+        profile.allow_service();
+        for folder in context.owners.known() {
+            profile.allow_write(folder.as_fd()).doing(failed)?;
+        }
+    }
+    let report = sandbox::enter(&profile).doing(failed)?;
     // Threads inherit the cage: none may be older.
     context
         .cancel

@@ -82,7 +82,11 @@ impl Worker for Arguments {
         };
         match verb {
             "tar" => {
-                let context = context.with_owners(self.place.scope(), Need::Visit)?;
+                let need = match request.is_foreign() {
+                    true => Need::VisitForeign,
+                    false => Need::Visit,
+                };
+                let context = context.with_owners(self.place.scope(), need)?;
                 export::tar::run(&request, &context)
             }
             _ => export::raw::run(&request, context),

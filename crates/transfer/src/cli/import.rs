@@ -66,6 +66,8 @@ impl Worker for Arguments {
         };
         // An image that is replaced may be a tree, whatever the new one is.
         let need = match (form, request.target.force) {
+            // What is there already is the caller's.
+            (Form::Tar, _) if request.target.direct => Need::Copy,
             (Form::Tar, _) => Need::Make,
             (Form::Raw, true) => Need::Visit,
             (Form::Raw, false) => Need::None,

@@ -45,7 +45,7 @@ impl Worker for Arguments {
             source,
             target,
         };
-        let context = &context.with_owners(self.target.scope(), Need::Make)?;
+        let context = &context.with_owners(self.target.scope(), Need::Copy)?;
         import::fs::run(&request, context)
     }
 }

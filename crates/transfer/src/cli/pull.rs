@@ -132,7 +132,7 @@ impl Worker for Arguments {
             network: configured(environment.network.clone(), &context.report),
             ..environment.clone()
         };
-        let request = self.request(form, &environment)?;
+        let mut request = self.request(form, &environment)?;
         let output = self.plan.output()?;
         if self.plan.dry_run {
             if self.target.direct {
@@ -144,11 +144,16 @@ impl Worker for Arguments {
             return pull::plan::run(&request, limits, output, (out, context));
         }
         let need = match (form, request.target.force) {
+            // What is kept is the caller's, and so is a folder that is there.
+            (Form::Tar, _) if request.local == Local::Pristine => Need::Copy,
             (Form::Tar, _) => Need::Make,
             (Form::Raw, true) => Need::Visit,
             (Form::Raw, false) => Need::None,
         };
         let context = &context.with_owners(self.target.scope(), need)?;
+        if context.owners.are_foreign() {
+            request.keep_download = false;
+        }
         if self.target.direct {
             let place = self.place(form, &request)?;
             return match form {

@@ -20,6 +20,8 @@ use importd_api::format::Format;
 use importd_api::name::ImageName;
 use importd_formats::codec::{Codec, EncodeOptions};
 use importd_formats::disk;
+use importd_host::namespace::foreign;
+use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 
 /// What to export, as checked by the command line.
@@ -67,6 +69,12 @@ impl Request {
                 Error::new(Kind::NotFound, text)
             }),
         }
+    }
+
+    /// Whether the image is a tree of foreign ids.
+    pub(crate) fn is_foreign(&self) -> bool {
+        let top = self.path().ok().and_then(|path| path.metadata().ok());
+        top.is_some_and(|top| top.is_dir() && foreign::is_foreign(top.uid()))
     }
 
     fn announce(&self, path: &std::path::Path, context: &Context) {

@@ -14,6 +14,7 @@ use importd_api::failure::Kind;
 use importd_formats::codec;
 use importd_formats::tar::Writer;
 use importd_host::dir::Dir;
+use importd_host::namespace::foreign;
 use std::io::IsTerminal;
 use std::os::fd::AsFd;
 
@@ -27,6 +28,11 @@ pub fn run(request: &Request, context: &Context) -> Result<()> {
         let text = format!("Failed to open tree '{}' for export", path.display());
         Error::io(text, error)
     })?;
+    let tree = match context.owners.are_foreign() {
+        true => foreign::open(&tree)
+            .doing(|| format!("Failed to open tree '{}' of foreign ids", path.display()))?,
+        false => tree,
+    };
     let output = match &request.file {
         Some(file) => Output::file(file, context)?,
         None => Output::standard()?,
@@ -44,9 +50,11 @@ pub fn run(request: &Request, context: &Context) -> Result<()> {
     let encoder = codec::encoder(request.codec(), behind, request.encode_options())
         .map_err(|error| Error::caused(Kind::Unsupported, "Failed to set up packing", error))?;
     let tree = picture.tree().try_clone().doing(failed)?;
-    let mut walk = Walk::new(tree, Writer::new(encoder), context)?;
-    walk.run()?;
-    let (writer, written) = walk.finish();
+    let (writer, written) = context.owners.within(|| {
+        let mut walk = Walk::new(tree, Writer::new(encoder), context)?;
+        walk.run()?;
+        Ok(walk.finish())
+    })?;
     let encoder = writer
         .finish()
         .map_err(|error| Error::caused(Kind::Io, failed(), error))?;

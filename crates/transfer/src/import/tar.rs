@@ -33,6 +33,7 @@ fn new_tree(
     context: &Context,
 ) -> Result<()> {
     let Hidden { root, name, manner } = hidden;
+    context.owners.prepare(&root.folder, &name)?;
     cage::enter_import_tar(&root.folder, context)?;
     let sink = TreeSink::create(&root.folder, &name, request.target.tree_shape(), context)?;
     let (source, packed) = unpacked_and_counted(input, context)?;

@@ -2,17 +2,25 @@
 //!
 //! Somebody without privileges can only give files away within a user namespace. A worker that makes,
 //! reads or removes a tree for such a caller enters one first, before it opens anything and before
-//! its first thread. On the disk the caller's own files are root's of the image, and the others
-//! belong to the caller's subordinate ids; docs/user-scope.md tells operators of it.
+//! its first thread. Where systemd's services offer it, the tree belongs to foreign ids on the disk;
+//! elsewhere the caller's own files are root's of the image, and the others belong to the caller's
+//! subordinate ids. docs/user-scope.md tells operators of both.
 
-use crate::error::{Error, Result};
+mod services;
+
+use crate::error::{Doing, Error, Result};
 use crate::report::Report;
 use importd_api::class::Scope;
 use importd_api::failure::Kind;
-use importd_host::namespace::{self, Ids, Refused};
+use importd_host::dir::Dir;
+use importd_host::namespace::{self, Ids, Refused, foreign};
+use importd_host::staging::{Shape, Staging};
+use rustix::fs::{Mode, OFlags};
 use rustix::thread::CapabilitySet;
+use std::ffi::OsStr;
 use std::io;
-use std::sync::Arc;
+use std::os::fd::OwnedFd;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Which owners files can be given.
 #[derive(Clone, Debug)]
@@ -21,6 +29,16 @@ pub enum Owners {
     All,
     /// Those of a user namespace, and no devices. The text says which, as part of a sentence.
     Mapped(Arc<str>),
+    /// The foreign ones, in a folder that the services make.
+    Foreign(Arc<Grounds>),
+}
+
+/// Folders that are made or opened before the cage is closed, for trees of foreign ids: the cage must
+/// know their inodes, since it does not see above the handles that the services give.
+#[derive(Debug, Default)]
+pub struct Grounds {
+    spare: Mutex<Option<Staging>>,
+    known: Mutex<Vec<OwnedFd>>,
 }
 
 /// What a verb does with trees.
@@ -28,8 +46,12 @@ pub enum Owners {
 pub enum Need {
     /// It makes one: without owners there is no image.
     Make,
+    /// It makes one of what the caller has: such a tree stays the caller's.
+    Copy,
     /// It reads or removes one, which may belong to the caller as it is.
     Visit,
+    /// It reads or removes one of foreign ids.
+    VisitForeign,
     /// Nothing.
     None,
 }
@@ -42,6 +64,15 @@ impl Owners {
     pub fn enter(scope: Scope, need: Need, report: &Report) -> Result<Self> {
         if scope == Scope::System || need == Need::None || is_privileged() {
             return Ok(Self::All);
+        }
+        if matches!(need, Need::Make | Need::VisitForeign) {
+            match services::enter() {
+                Ok(()) => {
+                    report.debug("The worker is in a user namespace of foreign ids.");
+                    return Ok(Self::Foreign(Arc::default()));
+                }
+                Err(error) => report.debug(format!("No foreign ids: {error}.")),
+            }
         }
         match namespace::enter_own() {
             Ok(Ids::Range { users, groups }) => {
@@ -61,7 +92,7 @@ impl Owners {
                     format!("only user and group 0 are mapped here: {lack}").into(),
                 ))
             }
-            Err(error) if need == Need::Visit => {
+            Err(error) if matches!(need, Need::Visit | Need::VisitForeign) => {
                 let cause = crate::error::chain(&error);
                 report.debug(format!("The tree is taken as it is: {cause}."));
                 Ok(Self::All)
@@ -73,7 +104,80 @@ impl Owners {
     /// Whether they are those of a namespace.
     #[must_use]
     pub const fn are_mapped(&self) -> bool {
-        matches!(self, Self::Mapped(_))
+        matches!(self, Self::Mapped(_) | Self::Foreign(_))
+    }
+
+    /// Whether trees have foreign ids.
+    #[must_use]
+    pub const fn are_foreign(&self) -> bool {
+        matches!(self, Self::Foreign(_))
+    }
+
+    /// User and group that a new file has by itself.
+    #[must_use]
+    pub fn own(&self) -> (u32, u32) {
+        match self {
+            Self::Foreign(_) => (0, 0),
+            Self::All | Self::Mapped(_) => (
+                rustix::process::geteuid().as_raw(),
+                rustix::process::getegid().as_raw(),
+            ),
+        }
+    }
+
+    /// Before the cage is closed: makes the folder of the tree that is to grow below `root`, and opens
+    /// the image called `name`, which may be replaced. Nothing where owners are not foreign.
+    ///
+    /// # Errors
+    /// What the services say.
+    pub fn prepare(&self, root: &Dir, name: &OsStr) -> Result<()> {
+        let Self::Foreign(grounds) = self else {
+            return Ok(());
+        };
+        let failed = || "Failed to create a hidden image folder of foreign ids".into();
+        let spare = Staging::foreign(root, name).doing(failed)?;
+        let flags = OFlags::PATH | OFlags::DIRECTORY;
+        let old = root.open_file(name, flags, Mode::empty()).ok();
+        let known = [Some(spare.fd().try_clone_to_owned().doing(failed)?), old];
+        grounds.known().extend(known.into_iter().flatten());
+        *grounds.spare() = Some(spare);
+        Ok(())
+    }
+
+    /// A new, hidden folder below `root`: the one that was prepared, where owners are foreign.
+    ///
+    /// # Errors
+    /// What mkdirat(2) says.
+    pub fn folder(&self, root: &Dir, name: &OsStr, shape: Shape) -> io::Result<Staging> {
+        match self {
+            Self::Foreign(grounds) => match grounds.spare().take() {
+                Some(spare) => Ok(spare),
+                None => Staging::foreign(root, name),
+            },
+            Self::All | Self::Mapped(_) => Staging::create(root, name, shape),
+        }
+    }
+
+    /// What the cage must let us do anything to, beside the image root.
+    #[must_use]
+    pub fn known(&self) -> Vec<OwnedFd> {
+        match self {
+            Self::Foreign(grounds) => std::mem::take(&mut *grounds.known()),
+            Self::All | Self::Mapped(_) => Vec::new(),
+        }
+    }
+
+    /// Reaches the files of a tree as whoever they belong to.
+    ///
+    /// # Errors
+    /// As the work; when no thread can be started for it.
+    pub fn within<T: Send>(&self, work: impl FnOnce() -> Result<T> + Send) -> Result<T> {
+        match self {
+            Self::Foreign(_) => {
+                foreign::as_root(work).doing(|| "Failed to become the root of the tree".into())?
+            }
+            Self::All | Self::Mapped(_) => work(),
+        }
     }
 
     /// What to add to a sentence about an owner that could not be given; nothing if the error has
@@ -84,8 +188,22 @@ impl Owners {
             Self::Mapped(which) if error.kind() == io::ErrorKind::InvalidInput => {
                 format!(", an owner beyond those of this user: {which}")
             }
-            Self::All | Self::Mapped(_) => String::new(),
+            Self::Foreign(_) if error.kind() == io::ErrorKind::InvalidInput => {
+                let count = foreign::COUNT;
+                format!(", an owner beyond the {count} that containers of users have")
+            }
+            Self::All | Self::Mapped(_) | Self::Foreign(_) => String::new(),
         }
+    }
+}
+
+impl Grounds {
+    fn spare(&self) -> MutexGuard<'_, Option<Staging>> {
+        self.spare.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn known(&self) -> MutexGuard<'_, Vec<OwnedFd>> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -49,6 +49,7 @@ use importd_formats::codec::Codec;
 use importd_host::dir::Dir;
 use importd_host::partial::Store;
 use importd_host::sandbox::CapabilitySet;
+use std::ffi::OsStr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -134,6 +135,11 @@ impl Request {
     /// Opens the image root and closes the cage; from here on only the network is left.
     fn enter(&self, context: &Context) -> Result<(Root, Fetcher, Option<Store>)> {
         let root = self.target.open_root(context)?;
+        if let (Form::Tar, Local::Named(name)) = (self.form, &self.local) {
+            context
+                .owners
+                .prepare(&root.folder, OsStr::new(name.as_str()))?;
+        }
         let store = self.open_store(context);
         let folders = [Some(&root.folder), store.as_ref().map(Store::folder)];
         let fetcher = self.confined(folders, CapabilitySet::empty(), context)?;

@@ -3,6 +3,7 @@
 //! Run on ours only: the original's user scope needs services that a test cannot start.
 
 mod cut;
+mod foreign;
 mod person;
 mod service;
 mod trees;

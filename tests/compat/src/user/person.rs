@@ -17,6 +17,8 @@ pub(super) const USUAL: &str = "tester:700000:65536\n";
 /// its own; then all privileges go.
 const ENTER: &str = r#"work=$1 programs=$2; shift 2
 mount --bind "$programs" "$work/bin" && mount --bind "$work/etc" /etc || exit 99
+mount -t tmpfs tmpfs /run && mkdir /run/systemd || exit 99
+mount --bind "$work/services" /run/systemd || exit 99
 cd "$work/home" && exec setpriv --reuid=54321 --regid=54321 --clear-groups --inh-caps=-all "$@""#;
 
 /// The same below a root that is no root of a mount namespace, where the kernel makes no user
@@ -49,7 +51,7 @@ impl Person {
         let work = Work::new()?;
         let top = work.path("");
         std::fs::set_permissions(&top, std::fs::Permissions::from_mode(0o755)).unwrap();
-        for folder in ["bin", "etc", "home"] {
+        for folder in ["bin", "etc", "home", "services"] {
             std::fs::create_dir_all(work.path(folder)).unwrap();
         }
         chown(work.path("home"), Some(UID), Some(UID)).unwrap();

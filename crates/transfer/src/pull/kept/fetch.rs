@@ -83,8 +83,10 @@ pub(in crate::pull) fn fetch(
     (asker, root): (Asker<'_>, &Root),
     context: &Context,
 ) -> Result<Taken> {
+    // What is kept is the caller's own, and no copy of it can be given to others.
+    let place = Some(root).filter(|_| !context.owners.are_foreign());
     for _ in 0..TRIES {
-        match look(request, need, (asker, Some(root)), context)? {
+        match look(request, need, (asker, place), context)? {
             Found::Bytes(fresh) => return Ok(Taken::Bytes(fresh)),
             Found::Kept(object) => {
                 context.report.info(format!(

@@ -55,7 +55,8 @@ pub(in crate::pull) fn install(
     match &kept.local {
         Some(local) if !request.keep_download => {
             // What an archive brought under the name of a record means nothing, and goes.
-            record::clear(proven.0.fd())?;
+            let fd = proven.0.fd();
+            context.owners.within(|| record::clear(fd))?;
             install_local(proven, local, request, root, context)?;
         }
         local => {

@@ -58,10 +58,7 @@ impl Wardrobe {
             told: Arc::new(AtomicBool::new(false)),
             lost: Arc::new(AtomicU64::new(0)),
             has_selinux: std::path::Path::new("/sys/fs/selinux/enforce").exists(),
-            own: (
-                rustix::process::geteuid().as_raw(),
-                rustix::process::getegid().as_raw(),
-            ),
+            own: context.owners.own(),
         }
     }
 
@@ -216,7 +213,9 @@ impl Wardrobe {
         if !self.told.swap(true, Ordering::Relaxed) {
             let why = match self.owners {
                 Owners::All => "The file system cannot hold",
-                Owners::Mapped(_) => "The file system cannot hold, or only root may set,",
+                Owners::Mapped(_) | Owners::Foreign(_) => {
+                    "The file system cannot hold, or only root may set,"
+                }
             };
             self.report.warning(format!(
                 "{why} all attributes, flags or access lists of this archive; they are left out"

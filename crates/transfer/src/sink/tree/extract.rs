@@ -56,11 +56,16 @@ impl TreeSink {
     /// # Errors
     /// What mkdirat(2) says.
     pub fn create(folder: &Dir, name: &OsStr, shape: Shape, context: &Context) -> Result<Self> {
-        let staging = Staging::create(folder, name, shape)
+        let staging = context
+            .owners
+            .folder(folder, name, shape)
             .doing(|| "Failed to create a hidden image folder".into())?;
         // Without set-group-id from the image root: new inodes get our group.
-        rustix::fs::fchmod(staging.fd(), Mode::RWXU)
-            .doing(|| "Failed to set the mode of the hidden image folder".into())?;
+        let fd = staging.fd();
+        if !context.owners.are_foreign() {
+            rustix::fs::fchmod(fd, Mode::RWXU)
+                .doing(|| "Failed to set the mode of the hidden image folder".into())?;
+        }
         Ok(Self {
             staging,
             context: context.clone(),
@@ -74,7 +79,7 @@ impl TreeSink {
     /// [`Kind::Archive`] for what is no archive, is damaged, or must not be unpacked;
     /// [`Kind::SizeLimit`] for one that is too large; what the source and the file system say. The
     /// tree is removed then.
-    pub fn fill<R: Read>(
+    pub fn fill<R: Read + Send>(
         self,
         source: R,
         limits: Limits,
@@ -90,7 +95,8 @@ impl TreeSink {
             top_mode: Some(TOP_MODE & !self.context.umask),
             context: &self.context,
         };
-        let done = unpack.run(top, source)?;
+        let owners = &self.context.owners;
+        let done = owners.within(|| unpack.run(top, source))?;
         Ok((Staged(self.staging), done))
     }
 }
