@@ -6,7 +6,7 @@
 set -euo pipefail
 suite=${SUITE:-trixie}
 # The last four are there for their size and number of files.
-packages=systemd,systemd-sysv,systemd-container,libpam-systemd,libfdisk1,dbus,polkitd,gnupg,zstd,xz-utils,acl,attr,ca-certificates,procps,e2fsprogs,python3,git,vim,locales-all
+packages=systemd,systemd-sysv,systemd-container,libpam-systemd,libfdisk1,dbus,dbus-user-session,polkitd,uidmap,gnupg,zstd,xz-utils,acl,attr,ca-certificates,procps,e2fsprogs,python3,git,vim,locales-all
 # A base that was made of other packages is not mistaken for this one.
 base=/var/tmp/importd-base-$suite-$(sha256sum <<<"$packages" | cut -c -8)
 

@@ -40,16 +40,19 @@ boot() { # arguments of the first process; $credentials, if set, are given to it
     mount --rbind /dev "$root/dev"
     mount -t tmpfs -o mode=755 tmpfs "$root/run"
     mount -t tmpfs tmpfs "$root/tmp"
-    # As in other containers: what a service mounts for the system is seen by the system.
-    mount --make-rshared "$root"
     cd "$root"
+    # No chroot: below one the kernel makes no user namespaces.
+    pivot_root . .
+    umount -l .
+    # As in other containers: what a service mounts for the system is seen by the system.
+    mount --make-rshared /
     exec env -i container=other ${credentials:+CREDENTIALS_DIRECTORY="$credentials"} PATH=/usr/sbin:/usr/bin:/sbin:/bin \
-      chroot . /usr/lib/systemd/systemd --system systemd.unit=multi-user.target "$@"
+      /usr/lib/systemd/systemd --system systemd.unit=multi-user.target "$@"
   ' _ "$root" "${credentials:-}" "$@" </dev/null >"$base.console" 2>&1 &
   local outer=$!
   for _ in $(seq 200); do
     pid=$(pgrep -P "$outer" | head -n 1 || true)
-    if [ -n "$pid" ] && [ "$(readlink "/proc/$pid/root")" = "$root" ] &&
+    if [ -n "$pid" ] && [ "$(cat "/proc/$pid/comm")" = systemd ] &&
        { inside systemctl is-system-running 2>/dev/null || true; } | grep -qE 'running|degraded'; then return; fi
     # Waiting for a boot to finish: there is nothing to be notified by before PID 1 is up.
     read -rt 0.3 <> <(:) || true
@@ -83,6 +86,7 @@ part among_clients bash /tests/inside.sh
 part inside bash /tests/life.sh
 part among_clients bash /tests/sysupdate.sh
 part among_clients bash /tests/package.sh
+part among_clients bash /tests/user.sh
 halt
 # Without a socket in the package nobody would answer the wishes, and the boot would wait for them.
 if ! dpkg --root="$root" --listfiles importd | grep -q 'system/systemd-importd.socket$'; then
