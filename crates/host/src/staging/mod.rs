@@ -265,6 +265,12 @@ impl Installed {
     }
 }
 
+/// Whether a name is one of ours for something that is not complete, or no longer wanted.
+#[must_use]
+pub fn is_hidden(name: &OsStr) -> bool {
+    is_ours(name)
+}
+
 fn is_ours(name: &OsStr) -> bool {
     let Some(rest) = name.as_bytes().strip_prefix(PREFIX) else {
         return false;

@@ -69,7 +69,7 @@ impl Worker for Arguments {
             // What is there already is the caller's.
             (Form::Tar, _) if request.target.direct => Need::Copy,
             (Form::Tar, _) => Need::Make,
-            (Form::Raw, true) => Need::Visit,
+            (Form::Raw, true) => request.need_to_replace(),
             (Form::Raw, false) => Need::None,
         };
         let context = &context.with_owners(scope, need)?;

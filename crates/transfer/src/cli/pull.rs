@@ -27,6 +27,7 @@ use importd_api::job::Local;
 use importd_api::name::{Form, ImageName};
 use importd_api::url::Url;
 use importd_api::verify::Verify;
+use importd_host::staging;
 use std::ffi::{OsStr, OsString};
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -115,7 +116,8 @@ impl Worker for Arguments {
             let words = self.words.get(1..).unwrap_or_default();
             let folders = (root, self.cache(environment));
             let request = self.clean.request(words, &self.plan, folders)?;
-            let context = &context.with_owners(self.target.scope(), Need::Visit)?;
+            let need = Need::to_remove(&request.root, staging::is_hidden);
+            let context = &context.with_owners(self.target.scope(), need)?;
             return pull::clean::run(&request, context, &mut std::io::stdout());
         }
         self.clean.refuse()?;
@@ -147,11 +149,17 @@ impl Worker for Arguments {
             // What is kept is the caller's, and so is a folder that is there.
             (Form::Tar, _) if request.local == Local::Pristine => Need::Copy,
             (Form::Tar, _) => Need::Make,
-            (Form::Raw, true) => Need::Visit,
+            (Form::Raw, true) => match &request.local {
+                Local::Named(name) => {
+                    let root = &request.target.places.root;
+                    Need::to_remove(root, |old| old == name.as_str())
+                }
+                Local::Derived | Local::Pristine => Need::Visit,
+            },
             (Form::Raw, false) => Need::None,
         };
         let context = &context.with_owners(self.target.scope(), need)?;
-        if context.owners.are_foreign() {
+        if form == Form::Tar && context.owners.are_foreign() {
             request.keep_download = false;
         }
         if self.target.direct {

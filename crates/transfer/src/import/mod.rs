@@ -10,6 +10,7 @@ use crate::context::Context;
 use crate::destination::Destination;
 use crate::error::Result;
 use crate::install::{Manner, Root};
+use crate::owners::Need;
 use crate::proof::Proven;
 use crate::report::size;
 use crate::source::file::Input;
@@ -37,6 +38,17 @@ pub struct Request {
 }
 
 impl Request {
+    /// What it takes to remove a tree that a disk image replaces.
+    #[must_use]
+    pub fn need_to_replace(&self) -> Need {
+        match &self.destination {
+            Destination::Image(name) => {
+                Need::to_remove(&self.target.places.root, |old| old == name.as_str())
+            }
+            Destination::Path(_) => Need::Visit,
+        }
+    }
+
     /// Opens the source; `offset` is that in the target, in bytes.
     fn open(&self, offset: Option<u64>, context: &Context) -> Result<Input> {
         let input = match &self.source {

@@ -3,7 +3,7 @@
 use super::{Request, report_success};
 use crate::cage;
 use crate::context::Context;
-use crate::destination::{FileSite, Hidden};
+use crate::destination::{Destination, FileSite, Hidden};
 use crate::error::{Doing, Result};
 use crate::report;
 use crate::sink::raw::{Bounds, Dress, Finish, InPlace, Pour, Range, RawSink, carry};
@@ -49,6 +49,12 @@ fn new_file(
     context: &Context,
 ) -> Result<()> {
     let Hidden { root, name, manner } = hidden;
+    if let Destination::Image(image) = &request.destination {
+        let known = context
+            .owners
+            .know(&root.folder, |old| old == image.as_str());
+        known.doing(|| "Failed to look at the old image".into())?;
+    }
     let extra = if dress.has_owner() {
         cage::GIVE_AWAY
     } else {

@@ -20,6 +20,8 @@ use rustix::thread::CapabilitySet;
 use std::ffi::OsStr;
 use std::io;
 use std::os::fd::OwnedFd;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Which owners files can be given.
@@ -41,6 +43,10 @@ pub struct Grounds {
     known: Mutex<Vec<OwnedFd>>,
 }
 
+/// Most folders that the cage is told of: each takes a descriptor until it is closed. What is left over
+/// is found by the next run.
+const KNOWN_MAX: usize = 256;
+
 /// What a verb does with trees.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Need {
@@ -54,6 +60,23 @@ pub enum Need {
     VisitForeign,
     /// Nothing.
     None,
+}
+
+impl Need {
+    /// What it takes to remove folders of these names below `root`, seen from outside a namespace.
+    #[must_use]
+    pub fn to_remove(root: &Path, is_meant: impl Fn(&OsStr) -> bool) -> Self {
+        let entries = std::fs::read_dir(root).into_iter().flatten().flatten();
+        let mut meant = entries.filter(|entry| is_meant(&entry.file_name()));
+        let is_foreign = meant.any(|entry| {
+            let meta = entry.metadata();
+            meta.is_ok_and(|meta| meta.is_dir() && foreign::is_foreign(meta.uid()))
+        });
+        match is_foreign {
+            true => Self::VisitForeign,
+            false => Self::Visit,
+        }
+    }
 }
 
 impl Owners {
@@ -141,6 +164,23 @@ impl Owners {
         let known = [Some(spare.fd().try_clone_to_owned().doing(failed)?), old];
         grounds.known().extend(known.into_iter().flatten());
         *grounds.spare() = Some(spare);
+        Ok(())
+    }
+
+    /// Before the cage is closed: opens folders below `root` that may have to be removed. Nothing where
+    /// owners are not foreign.
+    ///
+    /// # Errors
+    /// When the folder cannot be read.
+    pub fn know(&self, root: &Dir, is_meant: impl Fn(&OsStr) -> bool) -> io::Result<()> {
+        let Self::Foreign(grounds) = self else {
+            return Ok(());
+        };
+        let names = root.entries()?;
+        let meant = names.iter().filter(|name| is_meant(name));
+        let flags = OFlags::PATH | OFlags::DIRECTORY;
+        let opened = meant.filter_map(|name| root.open_file(name, flags, Mode::empty()).ok());
+        grounds.known().extend(opened.take(KNOWN_MAX));
         Ok(())
     }
 

@@ -101,6 +101,10 @@ impl Folders {
 
     fn confine(&self, context: &Context) -> Result<()> {
         let root = self.root.as_ref().map(|root| &root.folder);
+        if let Some(root) = root {
+            let known = context.owners.know(root, staging::is_hidden);
+            known.doing(|| "Failed to look for what killed transfers left".into())?;
+        }
         let store = self.store.as_ref().map(Store::folder);
         let folders: Vec<&Dir> = root.into_iter().chain(store).collect();
         cage::enter_clean(&folders, context)

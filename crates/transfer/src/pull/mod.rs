@@ -135,10 +135,14 @@ impl Request {
     /// Opens the image root and closes the cage; from here on only the network is left.
     fn enter(&self, context: &Context) -> Result<(Root, Fetcher, Option<Store>)> {
         let root = self.target.open_root(context)?;
-        if let (Form::Tar, Local::Named(name)) = (self.form, &self.local) {
-            context
-                .owners
-                .prepare(&root.folder, OsStr::new(name.as_str()))?;
+        if let Local::Named(name) = &self.local {
+            let (owners, name) = (&context.owners, OsStr::new(name.as_str()));
+            match self.form {
+                Form::Tar => owners.prepare(&root.folder, name)?,
+                Form::Raw => owners
+                    .know(&root.folder, |old| old == name)
+                    .doing(|| "Failed to look at the old image".into())?,
+            }
         }
         let store = self.open_store(context);
         let folders = [Some(&root.folder), store.as_ref().map(Store::folder)];
@@ -173,6 +177,11 @@ impl Request {
     ) -> Result<Fetcher> {
         crate::cage::enter_pull(folders, extra, self, context)?;
         Fetcher::new(&self.url, USER_AGENT, &self.network, context)
+    }
+
+    /// Whether the image is a tree that belongs to foreign ids.
+    fn has_foreign_ids(&self, context: &Context) -> bool {
+        self.form == Form::Tar && context.owners.are_foreign()
     }
 
     /// Fetches and judges what the files must turn out to be.

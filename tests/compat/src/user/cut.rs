@@ -14,7 +14,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 const HELD_BYTES: usize = 2 << 20;
 
 /// Starts an import that has unpacked all of an archive but its end.
-fn unfinished(person: &Person) -> (Child, ChildStdin) {
+pub(super) fn unfinished(person: &Person) -> (Child, ChildStdin) {
     let (_, archive) = person.tree();
     let bytes = std::fs::read(archive).unwrap();
     let mut child = person.start("systemd-import", &["--user", "tar", "-", "x"]);

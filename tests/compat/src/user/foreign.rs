@@ -1,8 +1,10 @@
 //! Trees of foreign ids, with stand-ins for the two services of systemd that make them.
 
+use super::cut::unfinished;
 use super::person::{Person, UID, USUAL};
 use crate::make::{file, has};
 use crate::tree::assert_same;
+use rustix::process::{Pid, Signal, kill_process};
 use std::io::{BufRead, BufReader};
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
@@ -156,4 +158,51 @@ fn a_folder_of_the_user_stays_the_users() {
     person.succeed("systemd-import-fs", &["--user", "run", "mine", "mine"]);
     assert_eq!(owner(&person.machine("mine")), (UID, UID));
     assert!(!services.were_asked("AllocateUserRange"));
+}
+
+#[test]
+fn a_disk_image_replaces_a_tree_of_foreign_ids() {
+    let Some((person, _services)) = prepared() else {
+        return;
+    };
+    let (_, archive) = person.tree();
+    let disk = file(&person.home("disk.raw"), vec![7; 1 << 20]);
+    let disk = disk.to_str().unwrap();
+    let url = format!("file://{disk}");
+    for (program, raw) in [
+        ("systemd-import", &["raw", disk][..]),
+        ("systemd-pull", &["raw", "--verify=no", &url]),
+    ] {
+        let tree = ["--user", "--force", "tar", &archive, "x"];
+        person.succeed("systemd-import", &tree);
+        let arguments = [&["--user", "--force"][..], raw, &["x"]].concat();
+        let (_, said) = person.succeed(program, &arguments);
+        let machines = person.machines();
+        let left = machines.iter().filter(|name| !name.starts_with(".raw-"));
+        assert!(left.eq(["x.raw"]), "{machines:?}: {said}");
+    }
+}
+
+#[test]
+fn a_killed_import_is_swept_or_cleaned() {
+    let Some((person, _services)) = prepared() else {
+        return;
+    };
+    for next in [&["--user", "clean"][..], &["--user", "tar"]] {
+        let (mut child, pipe) = unfinished(&person);
+        kill_process(Pid::from_child(&child), Signal::KILL).unwrap();
+        child.wait().unwrap();
+        drop(pipe);
+        assert_eq!(person.machines().len(), 1);
+        if next.contains(&"clean") {
+            person.succeed("systemd-pull", next);
+            assert_eq!(person.machines(), [""; 0]);
+        } else {
+            let archive = person.home("tree.tar");
+            let archive = archive.to_str().unwrap();
+            let (_, said) = person.succeed("systemd-import", &[next, &[archive, "y"]].concat());
+            assert!(said.contains("Removed 1 leftovers"), "{said}");
+            assert_eq!(person.machines(), ["y"]);
+        }
+    }
 }

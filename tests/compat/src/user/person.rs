@@ -159,7 +159,7 @@ impl Person {
     pub(super) fn tree(&self) -> (PathBuf, String) {
         let tree = self.work.path("tree");
         std::fs::create_dir_all(&tree).unwrap();
-        let script = "mkdir -p etc/closed usr/lib bin
+        let script = "rm -rf ./*; mkdir -p etc/closed usr/lib bin
             echo ID=test > usr/lib/os-release; echo secret > etc/shadow; chown 0:42 etc/shadow
             chmod 640 etc/shadow; echo web > etc/web; chown 33:33 etc/web; ln -s ../etc/web bin/web
             ln etc/web etc/again; echo in > etc/closed/in; chown 65534:65534 etc/closed/in

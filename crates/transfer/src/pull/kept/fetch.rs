@@ -84,7 +84,7 @@ pub(in crate::pull) fn fetch(
     context: &Context,
 ) -> Result<Taken> {
     // What is kept is the caller's own, and no copy of it can be given to others.
-    let place = Some(root).filter(|_| !context.owners.are_foreign());
+    let place = Some(root).filter(|_| !request.has_foreign_ids(context));
     for _ in 0..TRIES {
         match look(request, need, (asker, place), context)? {
             Found::Bytes(fresh) => return Ok(Taken::Bytes(fresh)),

@@ -56,7 +56,10 @@ pub(in crate::pull) fn install(
         Some(local) if !request.keep_download => {
             // What an archive brought under the name of a record means nothing, and goes.
             let fd = proven.0.fd();
-            context.owners.within(|| record::clear(fd))?;
+            match request.has_foreign_ids(context) {
+                true => context.owners.within(|| record::clear(fd))?,
+                false => record::clear(fd)?,
+            }
             install_local(proven, local, request, root, context)?;
         }
         local => {
