@@ -15,6 +15,10 @@
 //! program, mount, trace, load code into the kernel or gain a privilege. A kernel without Landlock
 //! or seccomp is told of once, and the transfer goes on.
 //!
+//! In a user namespace ([`crate::owners`]) the capabilities are over its ids only. Where those are foreign
+//! ones, the worker may also hear from the service that makes their folders, and become the root of
+//! the namespace; the folders are allowed one by one, since above them the cage sees nothing.
+//!
 //! # Source
 //! capabilities(7), landlock(7), seccomp(2).
 
