@@ -11,6 +11,8 @@
 //! | [`attributes`], [`project`] | extended attributes, inode flags, time of birth, project numbers |
 //! | [`subvolume`], [`quota`] | btrfs: subvolumes, snapshots, quota groups |
 //! | [`child`] | worker processes |
+//! | [`activation`] | descriptors that the service manager passes |
+//! | [`peer`] | the process at the other end of a connection |
 //! | [`notify`] | the notify socket, both ends |
 //! | [`config`] | configuration files, as systemd reads its own |
 //! | [`cancel`] | the end by SIGTERM and SIGINT, noticed everywhere |
@@ -22,6 +24,7 @@
 //! The only crate of the project where `unsafe` is allowed: in modules that say so, one operation a
 //! block. It promises never to interpret a byte of an image.
 
+pub mod activation;
 pub mod attributes;
 pub mod cancel;
 pub mod canvas;
@@ -35,6 +38,7 @@ pub mod memory;
 pub mod namespace;
 pub mod notify;
 pub mod partial;
+pub mod peer;
 pub mod project;
 pub mod quota;
 pub mod rename;
