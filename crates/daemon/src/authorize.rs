@@ -6,8 +6,9 @@
 //! The bus answers whose connection a message came from: nothing the caller says is believed.
 //! Lists and properties are open to everyone and never come here.
 
-use crate::polkit::{Details, Question};
+use crate::polkit::{self, Details, Question};
 use crate::refusal::Refusal;
+use crate::varlink::peer::Peer;
 use importd_api::class::Scope;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
@@ -15,6 +16,7 @@ use std::time::Duration;
 use zbus::message::Flags;
 use zbus::names::UniqueName;
 use zbus::{Connection, Message};
+use zbus_polkit::policykit1::Subject;
 
 /// What a caller wants to do; the unit that privileges are granted in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -82,6 +84,19 @@ pub struct Request<'a> {
     pub details: Details,
 }
 
+/// What is to be decided about the process at the other end of a socket.
+#[derive(Debug)]
+pub struct PeerRequest<'a> {
+    /// The process.
+    pub peer: &'a Peer,
+    /// What it wants to do.
+    pub action: Action,
+    /// The same more exactly.
+    pub details: &'a Details,
+    /// Whether it allows a person to be asked.
+    pub is_interactive: bool,
+}
+
 impl Authority {
     /// The rules of a daemon of `scope` that runs as this process does.
     #[must_use]
@@ -117,13 +132,58 @@ impl Authority {
         };
         let _place = Place::take(&self.open, uid)?;
         let flags = request.call.primary_header().flags();
+        let failed = |error: String| Refusal::NoPolkit(request.action, error);
+        let subject = Subject::new_for_message_header(&header);
         let question = Question {
-            header: &header,
+            subject: subject.map_err(|error| failed(error.to_string()))?,
             action: request.action,
             details: &request.details,
             is_interactive: flags.contains(Flags::ALLOW_INTERACTIVE_AUTH),
         };
-        question.ask(connection).await.map(|()| uid)
+        let Some(caller) = header.sender() else {
+            return Err(Refusal::Denied(request.action));
+        };
+        let gone = polkit::gone(connection, caller).await;
+        let gone = gone.map_err(|error| failed(error.to_string()))?;
+        question.ask(connection, gone).await.map(|()| uid)
+    }
+
+    /// Decides whether the process at the other end of a socket may do something; polkit is asked
+    /// on `bus`, and the question is withdrawn when `gone` ends.
+    ///
+    /// # Errors
+    /// [`Refusal::Denied`]; what polkit says, [`Refusal::NoPolkit`] while there is no bus;
+    /// [`Refusal::TooManyQuestions`].
+    pub async fn ask_peer(
+        &self,
+        bus: Option<&Connection>,
+        request: &PeerRequest<'_>,
+        gone: impl Future<Output = ()>,
+    ) -> Result<(), Refusal> {
+        let uid = request.peer.uid;
+        if self.grants(uid) {
+            return Ok(());
+        }
+        if self.scope == Scope::User || request.action.polkit_id().is_none() {
+            return Err(Refusal::Denied(request.action));
+        }
+        let failed = |error: String| Refusal::NoPolkit(request.action, error);
+        let bus = bus.ok_or_else(|| failed("the system bus is not there yet".into()))?;
+        let _place = Place::take(&self.open, uid)?;
+        let subject = request.peer.subject();
+        let question = Question {
+            subject: subject.map_err(|error| failed(error.to_string()))?,
+            action: request.action,
+            details: request.details,
+            is_interactive: request.is_interactive,
+        };
+        question.ask(bus, gone).await
+    }
+
+    /// Whether that user may do everything, without being asked about.
+    #[must_use]
+    pub fn grants(&self, uid: u32) -> bool {
+        self.is_granted(Some(uid))
     }
 
     /// Whether a user may do everything.

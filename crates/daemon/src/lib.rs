@@ -8,6 +8,7 @@
 //! | [`control`], [`pressure`] | what it is asked for by signals, and when memory is short |
 //! | [`lifetime`] | from the first connection to the last worker: the one loop |
 //! | [`bus`] | D-Bus: objects, methods, signals; translates, decides nothing |
+//! | [`varlink`] | Varlink: the socket, connections, calls; translates, decides nothing |
 //! | [`authorize`] | who may start and cancel |
 //! | [`polkit`] | whether somebody without privileges may |
 //! | [`request`] | what a caller asked for, checked into a job |
@@ -58,4 +59,5 @@ pub mod refusal;
 pub mod request;
 pub mod settings;
 pub mod transfer;
+pub mod varlink;
 pub mod worker;

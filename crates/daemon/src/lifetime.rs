@@ -1,13 +1,15 @@
 //! From the first connection to the last worker: the one loop that everything happens in.
 //!
-//! Ready means that the name is owned: whoever waits for the unit can call. Stopping, by SIGTERM,
-//! SIGINT or the loss of the bus, asks all workers to end, serves the bus until they have, gives the
+//! Ready means that the name is owned: whoever waits for the unit can call; and that the Varlink
+//! socket listens. Where there is no system bus yet, as early at boot, that alone has to do. Stopping,
+//! by SIGTERM, SIGINT or the loss of the bus, asks all workers to end, serves the bus until they have, gives the
 //! name back, and serves what was sent to it until then. A second signal kills the workers at once.
 //!
 //! With nothing to do for a while it leaves the same way. Who calls just then is still served: the
 //! name is taken once more, and the service manager asked for patience.
 
-use crate::bus::service::{Input, Service, ServiceError};
+use crate::bus::link::{Link, News, Target};
+use crate::bus::service::{Input, ServiceError};
 use crate::configuration;
 use crate::control::{self, Request, Requests};
 use crate::ids::Ids;
@@ -17,8 +19,12 @@ use crate::open_files;
 use crate::queue::Limits;
 use crate::readiness::watch;
 use crate::settings::Settings;
+use crate::varlink::limits::Kept;
+use crate::varlink::listener::{Address, Listener};
+use crate::varlink::server::{Left, Server};
 use crate::worker::{Event, Launcher};
 use importd_api::failure::Kind;
+use importd_host::activation::Passed;
 use importd_host::child::ExitOutcome;
 use importd_host::notify::{Datagram, Receiver};
 use sd_notify::NotifyState;
@@ -46,6 +52,11 @@ const LAST_CALLS_MAX: usize = 1024;
 /// patience is asked for: more than that, so that one late message does no harm.
 const PATIENCE_INTERVAL: Duration = Duration::from_secs(20);
 const PATIENCE: Duration = Duration::from_secs(60);
+
+/// How long a bus that is there may take until we own the name, before the service manager hears that
+/// we are ready all the same. It ends a service that starts for longer than 90 s, and a bus that is
+/// started on demand may need what waits for us.
+const BUS_PATIENCE: Duration = Duration::from_secs(10);
 
 /// Why the daemon failed.
 #[derive(Debug, thiserror::Error)]
@@ -100,7 +111,7 @@ fn set_up(what: &'static str) -> impl FnOnce(io::Error) -> Error {
 ///
 /// # Cancellation
 /// Workers are left to their parent-death signal.
-pub async fn run(settings: Settings) -> Result<(), Error> {
+pub async fn run(settings: Settings, passed: Vec<Passed>) -> Result<(), Error> {
     let mut requests = Requests::new(&settings.pressure).map_err(set_up("signal handlers"))?;
     let (receiver, notify_socket) = Receiver::bind_abstract().map_err(set_up("notify socket"))?;
     let notify_ready = receiver.as_fd().try_clone_to_owned().and_then(watch);
@@ -118,14 +129,21 @@ pub async fn run(settings: Settings) -> Result<(), Error> {
     let mut table =
         Manager::new(settings.scope, ids, launcher).with_roots(settings.image_roots.clone());
     table.set_limits(limits(&settings.configuration));
-    let address = settings.bus_address.as_deref();
-    let service = Service::connect(settings.scope, address, settings.places).await?;
-    service.claim_name().await?;
-    settings.image_roots.sweep_all();
-    leftovers::sweep_downloads(settings.downloads);
+    let mut varlink = Server::new(settings.scope, settings.places.clone());
+    if let Some(listener) = Listener::passed(passed).map_err(set_up("the passed socket"))? {
+        varlink.listen(listener);
+    }
+    let link = Link::new(Target {
+        scope: settings.scope,
+        address: settings.bus_address,
+        places: settings.places,
+    });
     let mut daemon = Daemon {
         table,
-        service,
+        link,
+        varlink,
+        address: settings.varlink,
+        downloads: settings.downloads,
         image_roots: settings.image_roots,
         configuration: settings.configuration,
         receiver,
@@ -135,14 +153,15 @@ pub async fn run(settings: Settings) -> Result<(), Error> {
         rest: settings.rest,
         quiet_since: Instant::now(),
         overtime: None,
+        ready_by: Some(Instant::now() + BUS_PATIENCE),
         is_stopping: false,
-        bus_is_lost: false,
+        failure: None,
     };
-    notify(&READY);
     loop {
         daemon.until_done(&mut requests).await;
-        if daemon.bus_is_lost {
-            return Err(Error::BusLost);
+        daemon.varlink.finish().await;
+        if let Some(failure) = daemon.failure {
+            return Err(failure);
         }
         daemon.leave().await;
         if daemon.is_stopping || daemon.table.is_empty() {
@@ -163,7 +182,12 @@ enum Turn {
 
 struct Daemon {
     table: Manager,
-    service: Service,
+    link: Link,
+    varlink: Server,
+    /// Where the Varlink socket is if none is passed.
+    address: Option<Address>,
+    /// Where workers keep unfinished downloads.
+    downloads: Option<PathBuf>,
     image_roots: ImageRoots,
     /// Folders of the configuration.
     configuration: Vec<PathBuf>,
@@ -178,8 +202,11 @@ struct Daemon {
     quiet_since: Instant,
     /// Asks for patience, once the service manager believes that we are about to end.
     overtime: Option<Interval>,
+    /// When the service manager hears that we are ready; `None`: it has.
+    ready_by: Option<Instant>,
     is_stopping: bool,
-    bus_is_lost: bool,
+    /// Why we stop, if not because we are told to.
+    failure: Option<Error>,
 }
 
 impl Daemon {
@@ -196,11 +223,10 @@ impl Daemon {
 
     /// Waits for one thing to happen and handles it.
     async fn turn(&mut self, requests: &mut Requests) -> Turn {
-        let is_at_rest = self.table.is_empty() && self.service.is_at_rest();
-        let end = self.rest.map(|rest| self.quiet_since + rest);
+        let end = self.rests_until();
         tokio::select! {
             // Neither is something to do.
-            () = tick(self.watchdog.as_mut()) => {
+            () = tick(self.watchdog.as_mut()), if self.ready_by.is_none() => {
                 notify(&[NotifyState::Watchdog]);
                 return Turn::Done;
             }
@@ -208,30 +234,104 @@ impl Daemon {
                 ask_for_patience();
                 return Turn::Done;
             }
-            () = at(self.service.changes_due()) => {
-                self.service.tell_changes(&self.table).await;
+            () = at(self.link.changes_due()) => {
+                self.link.tell_changes(&self.table).await;
                 return Turn::Done;
             }
-            () = at(end), if is_at_rest => return Turn::Rested,
+            () = at(self.ready_by) => {
+                self.be_ready();
+                return Turn::Done;
+            }
+            () = at(end) => return Turn::Rested,
             request = requests.next() => self.obey(request),
             Some(event) = self.events.recv() => self.handle(event),
             datagram = next_datagram(&self.receiver, &self.notify_ready) => self.take(datagram),
-            input = self.service.next(), if !self.bus_is_lost => match input {
-                Input::Closed => {
-                    self.bus_is_lost = true;
-                    self.stop();
+            input = self.varlink.next() => {
+                if self.varlink.serve(input, &mut self.table) == Left::Reload {
+                    self.reload();
                 }
-                input => self.service.serve(input, &mut self.table).await,
+            }
+            news = self.link.next(), if self.failure.is_none() => match news {
+                News::Absent => {
+                    self.be_ready();
+                    return Turn::Done;
+                }
+                News::Joined => self.join(),
+                News::Failed(error) => self.fail(error.into()),
+                News::Input(Input::Closed) => self.fail(Error::BusLost),
+                News::Input(input) => self.link.serve(input, &mut self.table).await,
             },
         }
-        self.service.announce(&mut self.table).await;
+        self.announce().await;
         self.quiet_since = Instant::now();
         Turn::Done
     }
 
+    /// When there has been nothing to do for long enough; `None` while there is.
+    fn rests_until(&self) -> Option<Instant> {
+        if !(self.table.is_empty() && self.link.is_at_rest()) {
+            return None;
+        }
+        let end = self.quiet_since + self.rest?;
+        match self.varlink.kept() {
+            Kept::Open => None,
+            Kept::Until(kept) => Some(end.max(kept)),
+            Kept::Not => Some(end),
+        }
+    }
+
+    /// Tells everyone what has happened.
+    async fn announce(&mut self) {
+        self.link.announce(&mut self.table).await;
+        for notice in self.link.take_told() {
+            self.varlink.announce(&notice, &self.table);
+        }
+    }
+
+    /// We are on the bus and own the name.
+    fn join(&mut self) {
+        if let Some(bus) = self.link.connection() {
+            self.varlink.ask_on(bus.clone());
+        }
+        self.be_ready();
+    }
+
+    /// Nobody else is the import service: takes its socket, cleans up, and tells the service manager
+    /// that we can be called.
+    fn be_ready(&mut self) {
+        if self.ready_by.take().is_none() {
+            return;
+        }
+        if self.link.connection().is_none() {
+            tracing::info!("There is no bus yet, serving Varlink meanwhile.");
+        }
+        if let Some(address) = self.address.take().filter(|_| !self.varlink.is_listening()) {
+            self.bind(&address);
+        }
+        self.image_roots.sweep_all();
+        leftovers::sweep_downloads(self.downloads.take());
+        notify(&READY);
+    }
+
+    fn bind(&mut self, address: &Address) {
+        let path = address.path.display();
+        match Listener::bind(address) {
+            Ok(Some(listener)) => self.varlink.listen(listener),
+            Ok(None) => tracing::info!("The socket {path} is somebody else's, it is left alone."),
+            Err(error) => tracing::warn!("The socket {path} cannot be bound: {error}"),
+        }
+    }
+
+    fn fail(&mut self, failure: Error) {
+        self.failure.get_or_insert(failure);
+        self.stop();
+    }
+
     /// Takes the name again for somebody who called at the last moment.
     async fn stay(&mut self) -> Result<(), Error> {
-        self.service.claim_name().await?;
+        if let Some(service) = self.link.service_mut() {
+            service.claim_name().await?;
+        }
         let mut overtime = tokio::time::interval(PATIENCE_INTERVAL);
         overtime.set_missed_tick_behavior(MissedTickBehavior::Delay);
         self.overtime = Some(overtime);
@@ -257,20 +357,23 @@ impl Daemon {
 
     /// Gives the name back, and serves what was sent to it until then.
     async fn leave(&mut self) {
-        let mut released = pin!(self.service.release_name());
+        let Some(service) = self.link.service_mut() else {
+            return;
+        };
+        let mut released = pin!(service.release_name());
         loop {
             tokio::select! {
                 () = &mut released => break,
-                input = self.service.next() => match input {
+                input = service.next() => match input {
                     Input::Closed => return,
-                    input => self.service.serve(input, &mut self.table).await,
+                    input => service.serve(input, &mut self.table).await,
                 },
             }
         }
         for _ in 0..LAST_CALLS_MAX {
-            match self.service.next_accepted().await {
+            match service.next_accepted().await {
                 None | Some(Input::Closed) => return,
-                Some(input) => self.service.serve(input, &mut self.table).await,
+                Some(input) => service.serve(input, &mut self.table).await,
             }
         }
     }
@@ -309,7 +412,10 @@ impl Daemon {
             return;
         }
         self.is_stopping = true;
-        notify(&STOPPING);
+        if self.ready_by.is_none() {
+            notify(&STOPPING);
+        }
+        self.varlink.close();
         self.table.stop_all();
     }
 

@@ -10,6 +10,7 @@ use importd_daemon::lifetime::{self, Error};
 use importd_daemon::log;
 use importd_daemon::open_files;
 use importd_daemon::settings::Settings;
+use importd_host::activation::{self, Passed};
 use rustix::fs::Mode;
 use std::env;
 use std::io::{self, Write};
@@ -27,6 +28,8 @@ const BLOCKING_THREADS: usize = 2;
 const BLOCKING_PATIENCE: Duration = Duration::from_secs(2);
 
 fn main() -> ExitCode {
+    // Before anything is opened.
+    let passed = activation::take(|name| env::var(name).ok());
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
         Err(error) => return explain(&error),
@@ -52,7 +55,7 @@ fn main() -> ExitCode {
         tracing::warn!("The limit of open files could not be raised: {error}");
         None
     });
-    let result = serve(settings);
+    let result = serve(settings, passed);
     lifetime::say_farewell(&result);
     match result {
         Ok(()) => ExitCode::SUCCESS,
@@ -63,7 +66,7 @@ fn main() -> ExitCode {
     }
 }
 
-fn serve(settings: Settings) -> Result<(), Error> {
+fn serve(settings: Settings, passed: Vec<Passed>) -> Result<(), Error> {
     let runtime = Builder::new_current_thread()
         .enable_all()
         .max_blocking_threads(BLOCKING_THREADS)
@@ -72,7 +75,7 @@ fn serve(settings: Settings) -> Result<(), Error> {
         what: "the event loop",
         source,
     })?;
-    complete(runtime, lifetime::run(settings))
+    complete(runtime, lifetime::run(settings, passed))
 }
 
 /// Runs to the end, and leaves work that blocks for longer than [`BLOCKING_PATIENCE`] alone.

@@ -313,6 +313,19 @@ impl Manager {
         if self.is_stopping {
             return Err(Refusal::Stopping);
         }
+        self.admits(job)?;
+        if !self.has_place(owner) {
+            self.check_queue(owner)?;
+        }
+        let transfers = &self.transfers;
+        Ok(self.ids.next(|id| transfers.contains_key(&id)))
+    }
+
+    /// Whether a job would be in the way of another.
+    ///
+    /// # Errors
+    /// [`Refusal::AddressInProgress`] or [`Refusal::ImageInProgress`].
+    pub fn admits(&self, job: &Job) -> Result<(), Refusal> {
         for (_, other) in self.transfers() {
             if pulls_the_same(other.job(), job) {
                 return Err(Refusal::AddressInProgress(job.remote()));
@@ -324,11 +337,7 @@ impl Manager {
                 name: product_name(job),
             });
         }
-        if !self.has_place(owner) {
-            self.check_queue(owner)?;
-        }
-        let transfers = &self.transfers;
-        Ok(self.ids.next(|id| transfers.contains_key(&id)))
+        Ok(())
     }
 
     /// Whether one more of a user may wait.

@@ -12,7 +12,6 @@ use futures_core::Stream;
 use std::collections::HashMap;
 use std::pin::pin;
 use std::sync::atomic::{AtomicU64, Ordering};
-use zbus::message::Header;
 use zbus::names::UniqueName;
 use zbus::{Connection, fdo};
 use zbus_polkit::policykit1::{AuthorityProxy, CheckAuthorizationFlags, Subject};
@@ -20,11 +19,11 @@ use zbus_polkit::policykit1::{AuthorityProxy, CheckAuthorizationFlags, Subject};
 /// What a caller wants, by names that rules can look at.
 pub type Details = Vec<(&'static str, String)>;
 
-/// A question about the caller behind a message.
+/// A question about a caller.
 #[derive(Debug)]
 pub struct Question<'a> {
-    /// The message's header.
-    pub header: &'a Header<'a>,
+    /// The caller.
+    pub subject: Subject,
     /// What the caller wants to do.
     pub action: Action,
     /// The same more exactly.
@@ -34,23 +33,22 @@ pub struct Question<'a> {
 }
 
 impl Question<'_> {
-    /// Asks, and waits for the answer.
+    /// Asks, and waits for the answer until `gone` says that the caller has gone.
     ///
     /// # Errors
     /// [`Refusal::NotGranted`], [`Refusal::NeedsInteraction`] if a person could grant it;
     /// [`Refusal::NoPolkit`] if nobody answers, or the caller has gone.
-    pub async fn ask(&self, connection: &Connection) -> Result<(), Refusal> {
+    pub async fn ask(
+        &self,
+        connection: &Connection,
+        gone: impl Future<Output = ()>,
+    ) -> Result<(), Refusal> {
         let failed = |error: String| Refusal::NoPolkit(self.action, error);
         let Some(action_id) = self.action.polkit_id() else {
             return Err(Refusal::Denied(self.action));
         };
-        let Some(caller) = self.header.sender() else {
-            return Err(Refusal::Denied(self.action));
-        };
         let polkit = AuthorityProxy::new(connection).await;
         let polkit = polkit.map_err(|error| failed(error.to_string()))?;
-        let subject = Subject::new_for_message_header(self.header);
-        let subject = subject.map_err(|error| failed(error.to_string()))?;
         let details: HashMap<&str, &str> = self
             .details
             .iter()
@@ -61,10 +59,8 @@ impl Question<'_> {
             false => CheckAuthorizationFlags::empty(),
         };
         let id = cancellation_id();
-        let gone = gone(connection, caller).await;
-        let gone = gone.map_err(|error| failed(error.to_string()))?;
         let answer = tokio::select! {
-            answer = polkit.check_authorization(&subject, action_id, &details, flags, &id) => answer,
+            answer = polkit.check_authorization(&self.subject, action_id, &details, flags, &id) => answer,
             () = gone => {
                 polkit.cancel_check_authorization(&id).await.unwrap_or(());
                 return Err(failed("the caller has gone".into()));
@@ -87,7 +83,10 @@ fn cancellation_id() -> String {
 }
 
 /// Ends when a connection has left the bus.
-async fn gone(
+///
+/// # Errors
+/// When the bus cannot be asked to tell.
+pub async fn gone(
     connection: &Connection,
     caller: &UniqueName<'_>,
 ) -> zbus::Result<impl Future<Output = ()> + use<>> {

@@ -6,6 +6,7 @@ use crate::images::Places;
 use crate::leftovers::ImageRoots;
 use crate::log::control::{Control, Level, Target};
 use crate::pressure::Watch;
+use crate::varlink::listener::Address;
 use importd_api::cache;
 use importd_api::class::{Class, Scope, UserBases};
 use importd_api::worker::{WORKER_DIRECTORY, WORKER_DIRECTORY_VARIABLE};
@@ -30,6 +31,10 @@ const REST_VARIABLE: &str = "IMPORTD_IDLE_EXIT_SEC";
 /// those of the system. For those who start it themselves, and for tests.
 const CONFIGURATION_VARIABLE: &str = "IMPORTD_CONFIG_DIRECTORY";
 
+/// Environment variable with the path of another Varlink socket, or nothing for none. For those who
+/// start it themselves, and for tests.
+const VARLINK_VARIABLE: &str = "IMPORTD_VARLINK_SOCKET";
+
 /// Runtime directory of the system scope, the one the unit asks for.
 const RUNTIME_DIRECTORY: &str = "/run/systemd/importd";
 
@@ -40,6 +45,8 @@ pub struct Settings {
     pub scope: Scope,
     /// Address of the bus; `None`: where the bus of the scope usually is.
     pub bus_address: Option<String>,
+    /// Where the Varlink socket is if none is passed; `None`: nowhere.
+    pub varlink: Option<Address>,
     /// Folder of the worker programs.
     pub worker_directory: PathBuf,
     /// How much the daemon and its workers log, and where to.
@@ -68,7 +75,8 @@ impl Settings {
     /// Settings of a daemon of `scope`, from the environment variables that `variable` returns.
     ///
     /// `DBUS_SYSTEM_BUS_ADDRESS` or `DBUS_SESSION_BUS_ADDRESS`, `IMPORTD_CACHE_DIRECTORY`,
-    /// `IMPORTD_CONFIG_DIRECTORY`, `IMPORTD_IDLE_EXIT_SEC`, `IMPORTD_WORKER_DIRECTORY`,
+    /// `IMPORTD_CONFIG_DIRECTORY`, `IMPORTD_IDLE_EXIT_SEC`, `IMPORTD_VARLINK_SOCKET`,
+    /// `IMPORTD_WORKER_DIRECTORY`,
     /// `MEMORY_PRESSURE_WATCH`, `MEMORY_PRESSURE_WRITE`, `RUNTIME_DIRECTORY`,
     /// `SYSTEMD_LOG_LEVEL`, `SYSTEMD_LOG_TARGET`, and in the user scope `HOME`, `XDG_CACHE_HOME`,
     /// `XDG_RUNTIME_DIR`, `XDG_STATE_HOME`. Paths that are not absolute are ignored.
@@ -90,9 +98,11 @@ impl Settings {
         let cache_home =
             path("XDG_CACHE_HOME").or_else(|| path("HOME").map(|home| home.join(".cache")));
         let cache_home = cache_home.as_deref();
+        let runtime = path("XDG_RUNTIME_DIR");
         Self {
             scope,
             bus_address: variable(address).and_then(|address| address.into_string().ok()),
+            varlink: varlink(scope, variable(VARLINK_VARIABLE), runtime.as_deref()),
             worker_directory: path(WORKER_DIRECTORY_VARIABLE)
                 .unwrap_or_else(|| PathBuf::from(WORKER_DIRECTORY)),
             log: Control::new(level.unwrap_or_default(), target.unwrap_or_default()),
@@ -112,6 +122,21 @@ impl Settings {
             grace: GRACE,
             rest: Some(rest).filter(|rest| !rest.is_zero()),
         }
+    }
+}
+
+/// The Varlink socket: the usual one of the scope, `asked` if it is a path, none if it is empty.
+fn varlink(scope: Scope, asked: Option<OsString>, runtime: Option<&Path>) -> Option<Address> {
+    if asked.as_ref().is_some_and(|asked| asked.is_empty()) {
+        return None;
+    }
+    let usual = Address::usual(scope, runtime);
+    match absolute(asked) {
+        None => usual,
+        Some(path) => Some(Address {
+            path,
+            mode: Address::mode(scope),
+        }),
     }
 }
 

@@ -16,6 +16,7 @@ use std::time::Duration;
 /// Settings of a daemon on that bus, with stand-in workers, that looks at no folder.
 pub(crate) fn settings(folder: &Path, bus: &Bus) -> Settings {
     Settings {
+        varlink: None,
         scope: Scope::System,
         bus_address: Some(bus.address.clone()),
         worker_directory: workers(folder),
@@ -41,7 +42,7 @@ pub(crate) async fn start(settings: Settings, bus: &Bus) -> Client {
         .receive_name_owner_changed_with_args(&[(0, NAME)])
         .await
         .unwrap();
-    tokio::spawn(lifetime::run(settings));
+    tokio::spawn(lifetime::run(settings, Vec::new()));
     let next = std::future::poll_fn(|context| Stream::poll_next(Pin::new(&mut owned), context));
     tokio::time::timeout(PATIENCE, next).await.unwrap().unwrap();
     client

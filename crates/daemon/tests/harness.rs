@@ -53,12 +53,16 @@ impl Bus {
         if !has("dbus-daemon") {
             return None;
         }
+        Self::start_at(folder, &format!("unix:abstract={}/bus", folder.display()))
+    }
+
+    /// Starts one at that address.
+    pub(crate) fn start_at(folder: &Path, address: &str) -> Option<Self> {
         let config = folder.join("bus.conf");
         let text = format!(
-            "<busconfig><listen>unix:abstract={}/bus</listen><auth>EXTERNAL</auth>\
+            "<busconfig><listen>{address}</listen><auth>EXTERNAL</auth>\
              <policy context=\"default\"><allow user=\"*\"/><allow own=\"*\"/>\
-             <allow send_destination=\"*\"/><allow receive_sender=\"*\"/></policy></busconfig>",
-            folder.display()
+             <allow send_destination=\"*\"/><allow receive_sender=\"*\"/></policy></busconfig>"
         );
         write(&config, &text);
         let mut process = Command::new("dbus-daemon")
@@ -191,6 +195,7 @@ impl Daemon {
             .env("RUNTIME_DIRECTORY", folder.join("run"))
             .env("NOTIFY_SOCKET", folder.join("notify"))
             .env("SYSTEMD_LOG_TARGET", "console-prefixed")
+            .env("IMPORTD_VARLINK_SOCKET", folder.join("varlink"))
             .env("LISTEN_FDS", "0")
             .env_remove("SYSTEMD_LOG_LEVEL")
             .stderr(log);

@@ -41,24 +41,36 @@ fn help_and_version_succeed_and_nonsense_fails_with_one() {
 }
 
 #[test]
-fn without_a_bus_it_fails_and_says_which() {
-    for (option, bus, variable) in [
-        ("--system", "system", "DBUS_SYSTEM_BUS_ADDRESS"),
-        ("--user", "session", "DBUS_SESSION_BUS_ADDRESS"),
-    ] {
-        let output = Command::new(env!("CARGO_BIN_EXE_systemd-importd"))
-            .arg(option)
-            .env(variable, "unix:path=/nonexistent/bus")
-            .output()
-            .unwrap();
-        assert_eq!(output.status.code(), Some(1));
-        let message = format!("Failed to connect to the {bus} bus: ");
-        assert!(
-            text(&output.stderr).contains(&message),
-            "{}",
-            text(&output.stderr)
-        );
-    }
+fn without_its_bus_a_users_daemon_fails_and_says_which() {
+    let output = Command::new(env!("CARGO_BIN_EXE_systemd-importd"))
+        .arg("--user")
+        .env("DBUS_SESSION_BUS_ADDRESS", "unix:path=/nonexistent/bus")
+        .env("IMPORTD_VARLINK_SOCKET", "")
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    let message = "Failed to connect to the session bus: ";
+    assert!(
+        text(&output.stderr).contains(message),
+        "{}",
+        text(&output.stderr)
+    );
+}
+
+#[test]
+fn an_address_of_a_bus_that_is_none_is_a_failure() {
+    let output = Command::new(env!("CARGO_BIN_EXE_systemd-importd"))
+        .env("DBUS_SYSTEM_BUS_ADDRESS", "nonsense")
+        .env("IMPORTD_VARLINK_SOCKET", "")
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    let message = "Failed to connect to the system bus: ";
+    assert!(
+        text(&output.stderr).contains(message),
+        "{}",
+        text(&output.stderr)
+    );
 }
 
 #[tokio::test]

@@ -43,3 +43,5 @@ mod real_workers;
 mod stress;
 #[cfg(test)]
 mod transfers;
+#[cfg(test)]
+mod varlink;

@@ -1,7 +1,7 @@
 //! Callers without privileges, and a polkit that says what the test wants.
 
 use crate::access::call_as_nobody;
-use crate::harness::{Client, Daemon, MANAGER, has, transfer};
+use crate::harness::{Client, Daemon, MANAGER, PATIENCE, has, transfer};
 use importd_daemon::authorize::Action;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
@@ -32,11 +32,13 @@ fn the_installed_actions_are_those_that_are_asked_for() {
 
 /// What the service asked.
 #[derive(Clone, Debug)]
-struct Asked {
-    subject: String,
-    action: String,
-    details: HashMap<String, String>,
-    flags: u32,
+pub(crate) struct Asked {
+    pub(crate) subject: String,
+    /// The user, if the subject is a process.
+    pub(crate) uid: Option<i32>,
+    pub(crate) action: String,
+    pub(crate) details: HashMap<String, String>,
+    pub(crate) flags: u32,
 }
 
 type Reply = (bool, bool, HashMap<String, String>);
@@ -60,7 +62,9 @@ impl Authority {
         flags: u32,
         _cancellation: String,
     ) -> Reply {
+        let uid = subject.1.get("uid");
         let asked = Asked {
+            uid: uid.and_then(|uid| i32::try_from(&**uid).ok()),
             subject: subject.0,
             action,
             details,
@@ -81,7 +85,7 @@ impl Authority {
 
 pub(crate) struct Polkit {
     asked: mpsc::UnboundedReceiver<Asked>,
-    cancelled: mpsc::UnboundedReceiver<String>,
+    pub(crate) cancelled: mpsc::UnboundedReceiver<String>,
     answers: Arc<Mutex<Vec<(bool, bool)>>>,
     _client: Client,
 }
@@ -118,8 +122,9 @@ impl Polkit {
         *self.answers.lock().unwrap() = answers.to_vec();
     }
 
-    async fn question(&mut self) -> Asked {
-        self.asked.recv().await.unwrap()
+    pub(crate) async fn question(&mut self) -> Asked {
+        let asked = tokio::time::timeout(PATIENCE, self.asked.recv()).await;
+        asked.expect("polkit is not asked").unwrap()
     }
 }
 

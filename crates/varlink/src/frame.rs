@@ -7,6 +7,7 @@
 //!
 //! Does no I/O: bytes are pushed in as they come, whole messages are taken out.
 
+use std::ffi::CStr;
 use std::mem;
 
 /// Most bytes of one message, its end not counted; as the reference's Varlink library.
@@ -22,6 +23,14 @@ const KEPT_MAX: usize = 4096;
 pub struct TooLong {
     /// The most bytes a message may have.
     pub limit: usize,
+}
+
+/// Where the first message in these bytes ends.
+pub(crate) fn end(bytes: &[u8]) -> Option<usize> {
+    // The fastest search for a byte 0 that the standard library has.
+    CStr::from_bytes_until_nul(bytes)
+        .ok()
+        .map(CStr::count_bytes)
 }
 
 /// Cuts a stream into messages.
@@ -69,8 +78,7 @@ impl Splitter {
     /// [`TooLong`], also for a message that is not complete yet; from then on for ever.
     pub fn next_message(&mut self) -> Result<Option<Vec<u8>>, TooLong> {
         let fresh = self.buffer.get(self.scanned..).unwrap_or_default();
-        let end = fresh.iter().position(|byte| *byte == 0);
-        let end = end.map(|offset| self.scanned.saturating_add(offset));
+        let end = end(fresh).map(|offset| self.scanned.saturating_add(offset));
         let until = end.unwrap_or(self.buffer.len());
         if until.saturating_sub(self.start) > self.limit {
             return Err(TooLong { limit: self.limit });

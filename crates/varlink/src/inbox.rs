@@ -3,7 +3,7 @@
 //! The kernel hands descriptors over with the last bytes of the piece they were sent with, and ends
 //! a read there. So they belong to the message that the last byte of the read is part of.
 
-use crate::frame::{Splitter, TooLong};
+use crate::frame::{self, Splitter, TooLong};
 use std::collections::VecDeque;
 use std::os::fd::OwnedFd;
 
@@ -78,9 +78,11 @@ impl Inbox {
         let Some(last) = bytes.last() else {
             return Ok(());
         };
-        let ends = bytes.iter().filter(|byte| **byte == 0).count();
-        let ends = u64::try_from(ends).unwrap_or(u64::MAX);
-        self.arriving = self.arriving.saturating_add(ends);
+        let mut rest = bytes;
+        while let Some(end) = frame::end(rest) {
+            self.arriving = self.arriving.saturating_add(1);
+            rest = rest.get(end.saturating_add(1)..).unwrap_or_default();
+        }
         self.splitter.push(bytes);
         let owner = match last {
             0 => self.arriving.saturating_sub(1),

@@ -14,6 +14,7 @@
 //! | [`fault`] | errors as they stand in a reply |
 //! | [`lists`] | lists of images, made on another thread |
 //! | [`reply`] | whether and how a call is answered |
+//! | [`link`] | the way to the bus, also before there is one |
 //! | [`service`] | the connection: a call in, an answer out |
 //!
 //! Objects are not registered anywhere: a call is looked up in the manager's table when it arrives,
@@ -24,6 +25,7 @@ pub mod changes;
 pub mod details;
 pub mod fault;
 pub mod interface;
+pub mod link;
 pub mod lists;
 pub mod log_control;
 pub mod manager;

@@ -96,6 +96,8 @@ pub struct Service {
     verdicts: mpsc::Receiver<(Message, Result<u32, Refusal>)>,
     decided: mpsc::Sender<(Message, Result<u32, Refusal>)>,
     unsaid: Unsaid,
+    /// What was told, for those who tell others.
+    told: Vec<Notice>,
 }
 
 impl Service {
@@ -130,7 +132,13 @@ impl Service {
             verdicts,
             decided,
             unsaid: Unsaid::default(),
+            told: Vec::new(),
         })
+    }
+
+    /// The connection to the bus.
+    pub const fn connection(&self) -> &Connection {
+        &self.connection
     }
 
     /// Takes the service's name; callers reach us from then on.
@@ -279,8 +287,14 @@ impl Service {
     /// Tells everyone what has happened to the transfers.
     pub async fn announce(&mut self, table: &mut Manager) {
         for notice in table.take_notices() {
+            self.told.push(notice.clone());
             self.tell(notice, table).await;
         }
+    }
+
+    /// What was told since this was asked last.
+    pub fn take_told(&mut self) -> Vec<Notice> {
+        std::mem::take(&mut self.told)
     }
 
     async fn tell(&mut self, notice: Notice, table: &Manager) {
