@@ -85,6 +85,7 @@ part inside dpkg --install /tests/importd.deb
 part among_clients bash /tests/inside.sh
 part inside bash /tests/life.sh
 part among_clients bash /tests/sysupdate.sh
+part among_clients bash /tests/varlink.sh
 part among_clients bash /tests/package.sh
 part among_clients bash /tests/user.sh
 halt
