@@ -31,6 +31,10 @@ pub(crate) enum Names {
     File,
     /// A folder.
     Folder,
+    /// An image.
+    Image,
+    /// A running transfer.
+    Transfer,
     /// Something that no shell can list.
     Other,
 }
@@ -90,7 +94,7 @@ const NAME: Operand = optional("NAME", Names::Other);
 const PULL: &[Operand] = &[required("URL", Names::Other), NAME];
 const IMPORT: &[Operand] = &[required("FILE", Names::File), NAME];
 const EXPORT: &[Operand] = &[
-    required("NAME", Names::Other),
+    required("NAME", Names::Image),
     optional("FILE", Names::File),
 ];
 
@@ -132,7 +136,7 @@ pub(crate) const ROWS: [Row; 14] = [
         name: "cancel-transfer",
         operands: &[Operand {
             name: "ID",
-            names: Names::Other,
+            names: Names::Transfer,
             required: true,
             many: true,
         }],

@@ -13,6 +13,43 @@ fn done(method: &str) -> Vec<Step> {
     }
 }
 
+/// Options, the verb with its arguments, the method that they become, and its arguments. `FILE` and
+/// `FOLDER` stand for a file and a folder.
+const VERBS: [(&str, &str, &str, &str); 7] = [
+    (
+        "",
+        "pull-tar http://h/a.tar.xz",
+        "PullTarEx",
+        "http://h/a.tar.xz a machine signature 4",
+    ),
+    (
+        "--force --quiet",
+        "pull-raw http://h/a.raw b",
+        "PullRawEx",
+        "http://h/a.raw b machine signature 5",
+    ),
+    ("", "import-tar FILE", "ImportTarEx", "r:FILE a machine 0"),
+    (
+        "--read-only --force",
+        "import-raw FILE c",
+        "ImportRawEx",
+        "r:FILE c machine 3",
+    ),
+    (
+        "--no-ask-password",
+        "import-fs FOLDER d",
+        "ImportFileSystemEx",
+        "d:FOLDER d machine 0",
+    ),
+    ("", "cancel-transfer 7", "CancelTransfer", "7"),
+    (
+        "--no-pager --no-legend",
+        "list-transfers",
+        "ListTransfersEx",
+        "machine 0",
+    ),
+];
+
 #[test]
 fn every_old_verb_reaches_the_service() {
     let Some(bus) = Bus::start() else { return };
@@ -20,76 +57,39 @@ fn every_old_verb_reaches_the_service() {
     let folder = bus.folder.path().to_str().unwrap();
     let file = format!("{folder}/a.tar");
     File::create(&file).unwrap();
-    let [read, tree] = [format!("r:{file}"), format!("d:{folder}")];
-    let url = "http://h/a.tar.xz";
-    for (options, verb, method, arguments) in [
-        (
-            "",
-            vec!["pull-tar", url],
-            "PullTarEx",
-            vec![url, "a", "machine", "signature", "4"],
-        ),
-        (
-            "--force --quiet",
-            vec!["pull-raw", url, "b"],
-            "PullRawEx",
-            vec![url, "b", "machine", "signature", "5"],
-        ),
-        (
-            "",
-            vec!["import-tar", &file],
-            "ImportTarEx",
-            vec![&read, "a", "machine", "0"],
-        ),
-        (
-            "--read-only --force",
-            vec!["import-raw", &file, "c"],
-            "ImportRawEx",
-            vec![&read, "c", "machine", "3"],
-        ),
-        (
-            "--no-ask-password",
-            vec!["import-fs", folder, "d"],
-            "ImportFileSystemEx",
-            vec![&tree, "d", "machine", "0"],
-        ),
-        (
-            "",
-            vec!["cancel-transfer", "7"],
-            "CancelTransfer",
-            vec!["7"],
-        ),
-        (
-            "--no-pager --no-legend",
-            vec!["list-transfers"],
-            "ListTransfersEx",
-            vec!["machine", "0"],
-        ),
-    ] {
-        let mut words = vec!["--class=machine"];
-        words.extend(options.split_whitespace());
-        words.extend(["--verify", "signature"]);
-        words.extend(&verb);
+    for (options, verb, method, arguments) in VERBS {
+        let named = |text: &str| text.replace("FILE", &file).replace("FOLDER", folder);
+        let line = named(&format!(
+            "--class=machine {options} --verify signature {verb}"
+        ));
+        let words: Vec<&str> = line.split_whitespace().collect();
         let ran = run(&mut importctl(&bus.address, &words));
         assert_eq!(
             (ran.code, ran.stdout.as_str()),
             (Some(0), ""),
-            "{words:?}: {ran:?}"
+            "{line}: {ran:?}"
         );
         let asked = service.asked();
         assert_eq!(
             (asked[0].method.as_str(), asked.len()),
             (method, 1),
-            "{words:?}"
+            "{line}"
         );
-        assert_eq!(asked[0].arguments, arguments, "{words:?}");
-        assert_eq!(asked[0].interactive, !words.contains(&"--no-ask-password"));
+        assert_eq!(asked[0].arguments.join(" "), named(arguments), "{line}");
+        assert_eq!(asked[0].interactive, !options.contains("--no-ask-password"));
         assert!(
-            !words.contains(&"--quiet") || ran.stderr.is_empty(),
+            !options.contains("--quiet") || ran.stderr.is_empty(),
             "{ran:?}"
         );
     }
-    let out = format!("{folder}/out");
+}
+
+#[test]
+fn exports_are_packed_as_machinectl_was_told() {
+    let Some(bus) = Bus::start() else { return };
+    let service = Service::start(&bus.address, done);
+    let out = bus.folder.path().join("out");
+    let out = out.to_str().unwrap();
     for (verb, method, format) in [
         ("export-tar", "ExportTarEx", "zstd"),
         ("export-raw", "ExportRawEx", "bzip2"),
@@ -102,12 +102,12 @@ fn every_old_verb_reaches_the_service() {
             format,
             verb,
             "a",
-            &out,
+            out,
         ];
         assert_eq!(run(&mut importctl(&bus.address, &words)).code, Some(0));
         let asked = service.asked();
         assert_eq!(asked[0].method, method);
-        let arguments: Vec<&String> = asked[0].arguments.iter().collect();
+        let arguments = &asked[0].arguments;
         assert_eq!(
             (arguments[0].as_str(), arguments[3].as_str()),
             ("a", format)
