@@ -207,7 +207,10 @@ impl Client {
             path: &transfer.path,
             interface: event::PROPERTIES,
         };
-        match self.call(&peer, "GetAll", &event::OWN_INTERFACE).await {
+        match self
+            .call(&peer, "GetAll", &bus::OWN_TRANSFER_INTERFACE)
+            .await
+        {
             Ok(reply) => Ok(event::all_news(&reply)),
             Err(CallError::Refused { .. }) => Ok(Vec::new()),
             Err(lost) => Err(lost),

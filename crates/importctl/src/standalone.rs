@@ -10,6 +10,7 @@ use crate::signals::{Request, Resizes, Signals};
 use crate::standing::News;
 use crate::system::{self, Signal};
 use crate::target;
+use importd_api::figures::{Figures, Reason};
 use importd_api::job::Job;
 use importd_api::{progress, worker};
 use std::ffi::OsString;
@@ -67,6 +68,8 @@ struct Run {
     lines: Lines,
     screen: Screen,
     errno: Option<i32>,
+    /// Why it fails, if it has said so.
+    reason: Option<Reason>,
     /// When the first signal came.
     interrupted: Option<Instant>,
 }
@@ -171,6 +174,7 @@ impl Run {
             lines: Lines::default(),
             screen,
             errno: None,
+            reason: None,
             interrupted: None,
         })
     }
@@ -197,12 +201,15 @@ impl Run {
     /// Takes a report: how far the worker is, or why it ends.
     fn notified(&mut self, datagram: &[u8]) {
         let text = String::from_utf8_lossy(datagram);
-        let mut news = figures(&text);
+        let mut news = news(&text);
         if let Some(Ok(percent)) = progress::from_datagram(&text) {
             news.push(News::Percent(percent));
         }
         if !news.is_empty() {
             self.screen.learn(news);
+        }
+        if let Some(reason) = Reason::from_datagram(&text) {
+            self.reason = Some(reason);
         }
         let errno = text.lines().find_map(|line| line.strip_prefix("ERRNO="));
         if let Some(errno) = errno.and_then(|number| number.parse().ok()) {
@@ -259,10 +266,12 @@ impl Run {
         if status.success() {
             return Ok(ExitCode::SUCCESS);
         }
-        let code = match self.errno {
+        let kind = self.reason.as_ref().and_then(|reason| reason.kind);
+        let code = match (kind, self.errno) {
             _ if self.interrupted.is_some() => report::INTERRUPTED,
-            Some(errno) => report::errno_code(errno),
-            None => report::TRANSFER_FAILED,
+            (Some(kind), _) => kind.code(),
+            (None, Some(errno)) => report::errno_code(errno),
+            (None, None) => report::TRANSFER_FAILED,
         };
         if let Some(line) = self.screen.last_error() {
             return Err(Failure::told(code, line, hints::for_line(line)));
@@ -277,6 +286,8 @@ impl Run {
             (None, Some(signal)) => format!("was killed by signal {signal}"),
             (None, None) => "ended".to_owned(),
         };
+        // A reason that stands in no line, as where the log is not read to its end.
+        let how = self.reason.map_or(how, |reason| reason.text);
         Err(Failure::coded(
             code,
             format!("Failed to transfer image: {program} {how}"),
@@ -285,30 +296,19 @@ impl Run {
 }
 
 /// What a report says beside the percentage.
-fn figures(datagram: &str) -> Vec<News> {
-    let mut news = Vec::new();
-    let mut has_bytes = false;
-    let mut total = None;
-    for line in datagram.lines() {
-        let Some((key, value)) = line.split_once('=') else {
-            continue;
-        };
-        match key {
-            "X_IMPORTD_BYTES" => {
-                let bytes = value.parse().ok().map(News::Bytes);
-                has_bytes |= bytes.is_some();
-                news.extend(bytes);
-            }
-            "X_IMPORTD_TOTAL" => total = value.parse().ok(),
-            "X_IMPORTD_PHASE" => news.push(News::Phase(value.to_owned())),
-            "X_IMPORTD_RETRIES" => news.extend(value.parse().ok().map(News::Retries)),
-            _ => {}
-        }
-    }
-    if has_bytes {
-        // Absent means unknown, also where it was known before.
-        news.insert(0, News::Total(total));
-    }
+fn news(datagram: &str) -> Vec<News> {
+    let Some(figures) = Figures::from_datagram(datagram) else {
+        return Vec::new();
+    };
+    let phase = figures
+        .phase
+        .map(|phase| News::Phase(phase.as_str().to_owned()));
+    let mut news = vec![
+        News::Total(figures.total),
+        News::Bytes(figures.bytes),
+        News::Retries(figures.retries),
+    ];
+    news.extend(phase);
     news
 }
 

@@ -3,6 +3,7 @@
 use crate::bus::Bus;
 use crate::program::{Ran, importctl, run};
 use crate::service::{Service, Step, Value};
+use crate::standalone::{alone, has, workers};
 use crate::terminal::{Terminal, on_terminal_with};
 
 const PULL: [&str; 4] = ["-mN", "--verify=no", "pull-tar", "http://h/a.tar"];
@@ -184,4 +185,33 @@ fn the_bar_heeds_the_terminal() {
         return;
     };
     assert!(!text.contains("Total"), "{text:?}");
+}
+
+#[test]
+fn without_the_service_the_worker_tells_the_same() {
+    if !has("python3") {
+        println!("skipped: no python3 to send datagrams");
+        return;
+    }
+    let workers = workers(
+        "python3 - <<'END'\nimport os, socket\ns = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)\n\
+         def tell(text): s.sendto(text.encode(), '\\0' + os.environ['NOTIFY_SOCKET'][1:])\n\
+         tell('X_IMPORT_PROGRESS=7%\\nX_IMPORTD_BYTES=70\\nX_IMPORTD_TOTAL=1000\\n\
+         X_IMPORTD_PHASE=downloading\\nX_IMPORTD_RETRIES=1'.replace('\\n ', '\\n'))\n\
+         tell('X_IMPORTD_BYTES=80\\nX_IMPORTD_RETRIES=1')\n\
+         tell('X_IMPORTD_REASON=It is damaged\\nX_IMPORTD_KIND=corrupt')\nEND\nexit 1\n",
+    );
+    let words = ["-m", "--progress=json", "pull-raw", "http://h/a"];
+    let ran = run(&mut alone(&workers, &words));
+    assert_eq!(ran.code, Some(1));
+    let lines: Vec<&str> = ran.stderr.lines().collect();
+    let begins = "{\"type\":\"progress\",\"id\":null,\"state\":\"running\",\"phase\":";
+    let ends = "\"rate\":null,\"timeLeft\":null,\"retries\":1}";
+    let known = format!("{begins}\"downloading\",\"percent\":7,\"bytes\":");
+    assert_eq!(lines[1], format!("{known}70,\"total\":1000,{ends}"));
+    // What is not told any more is not known any more.
+    assert_eq!(lines[2], format!("{known}80,\"total\":null,{ends}"));
+    let end = "{\"type\":\"result\",\"id\":null,\"result\":\"failed\",\"kind\":\"corrupt\",";
+    assert!(lines[3].starts_with(end), "{lines:?}");
+    assert!(lines[3].contains("It is damaged"), "{lines:?}");
 }

@@ -11,7 +11,7 @@ use tempfile::TempDir;
 const NO_BUS: &str = "unix:path=/nonexistent/bus";
 
 /// A folder in which every worker is this script. It starts with its arguments in `$ARGUMENTS`.
-fn workers(script: &str) -> TempDir {
+pub(crate) fn workers(script: &str) -> TempDir {
     let folder = tempfile::tempdir().unwrap();
     let here = folder.path().display();
     let text =
@@ -32,7 +32,7 @@ fn workers(script: &str) -> TempDir {
     folder
 }
 
-fn alone(workers: &TempDir, words: &[&str]) -> Command {
+pub(crate) fn alone(workers: &TempDir, words: &[&str]) -> Command {
     let mut command = importctl(NO_BUS, &[["--standalone"].as_slice(), words].concat());
     command.env("IMPORTD_WORKER_DIRECTORY", workers.path());
     command
@@ -370,7 +370,7 @@ fn the_errno_that_a_worker_reports_becomes_the_code() {
     assert_eq!(ran.stderr, format!("It is there already\n{object}"));
 }
 
-fn has(program: &str) -> bool {
+pub(crate) fn has(program: &str) -> bool {
     let ran = Command::new(program).arg("--version").output();
     ran.is_ok_and(|output| output.status.success())
 }

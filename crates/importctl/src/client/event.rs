@@ -8,12 +8,8 @@ use std::collections::HashMap;
 use zbus::message::{Header, Type};
 use zbus::{Message, ObjectPath, Variant};
 
-/// Our own interface beside the original's on each transfer, docs/bus.md.
-pub(super) const OWN_INTERFACE: &str = "io.importd.Transfer1";
 /// The interface that tells changes of properties, D-Bus specification.
 pub(super) const PROPERTIES: &str = "org.freedesktop.DBus.Properties";
-/// Value of sizes and times that are not known.
-const UNKNOWN: u64 = u64::MAX;
 
 /// What becomes of a transfer.
 #[derive(Debug, PartialEq)]
@@ -74,7 +70,7 @@ pub(super) fn read(message: &Message, transfer: &Transfer) -> Option<Event> {
             let percent = units::percent(body.deserialize().ok()?)?;
             Some(Event::News(vec![News::Percent(percent)]))
         }
-        (OWN_INTERFACE, "Finished") => {
+        (bus::OWN_TRANSFER_INTERFACE, "Finished") => {
             let (_outcome, kind, reason): (&str, &str, &str) = body.deserialize().ok()?;
             Some(Event::Reason {
                 kind: kind.to_owned(),
@@ -85,7 +81,8 @@ pub(super) fn read(message: &Message, transfer: &Transfer) -> Option<Event> {
             let (interface, changed, _): (&str, HashMap<&str, Variant<'_>>, Vec<&str>) =
                 body.deserialize().ok()?;
             let news = changed.iter().filter_map(|(name, value)| news(name, value));
-            (interface == OWN_INTERFACE).then(|| Event::News(in_order(news.collect())))
+            (interface == bus::OWN_TRANSFER_INTERFACE)
+                .then(|| Event::News(in_order(news.collect())))
         }
         _ => None,
     }
@@ -103,7 +100,7 @@ pub(super) fn all_news(reply: &Message) -> Vec<News> {
 }
 
 fn news(name: &str, value: &Variant<'_>) -> Option<News> {
-    let known = |number: u64| (number != UNKNOWN).then_some(number);
+    let known = |number: u64| (number != bus::FIGURE_UNKNOWN).then_some(number);
     match (name, value) {
         ("State", Variant::Str(word)) => Some(News::State(word.to_string())),
         ("Phase", Variant::Str(word)) => Some(News::Phase(word.to_string())),
