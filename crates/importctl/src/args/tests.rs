@@ -236,7 +236,9 @@ fn a_missing_class_names_the_folder_of_each() {
          machine (downloads to /var/lib/machines/), portable (downloads to /var/lib/portables/), \
          sysext (downloads to /var/lib/extensions/), confext (downloads to /var/lib/confexts/)."
     );
-    assert!(error("--user pull-tar x").contains("sysext (downloads to /h/.local/state/extensions/)"));
+    assert!(
+        error("--user pull-tar x").contains("sysext (downloads to /h/.local/state/extensions/)")
+    );
 }
 
 #[test]

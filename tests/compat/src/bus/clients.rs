@@ -2,9 +2,10 @@
 
 use super::service::Service;
 use crate::make::{archive, checksum_line, disk, has, packed, plain_tree};
-use crate::server::{Answer, Server};
+use crate::server::{Answer, Fault, Server};
 use crate::subject::{Run, Work, is_ours};
 use crate::tree::assert_same;
+use std::io::{BufRead, BufReader};
 use std::process::Command;
 
 /// Runs a client to success; what it printed.
@@ -44,8 +45,16 @@ fn stock_machinectl_drives_it() {
     let image = disk(&work, "disk.img");
     machinectl(&["import-raw", image.to_str().unwrap(), "d"]);
     assert!(std::fs::read(work.image("d.raw")).unwrap() == std::fs::read(&image).unwrap());
+    machinectl(&["--verify=no", "pull-raw", &server.url("/SHA256SUMS"), "p"]);
+    machinectl(&["import-fs", tree.to_str().unwrap(), "f"]);
+    assert_same(&tree, &work.image("f"));
+    let out = work.path("out.raw");
+    machinectl(&["export-raw", "d", out.to_str().unwrap()]);
+    assert!(std::fs::read(&out).unwrap() == std::fs::read(&image).unwrap());
     let out = work.path("out.tar.gz");
     machinectl(&["export-tar", "t", out.to_str().unwrap()]);
+    machinectl(&["import-tar", out.to_str().unwrap(), "i"]);
+    assert_same(&tree, &work.image("i"));
     let again = work.run("systemd-import").arg("tar").arg(&out).arg("again");
     again.succeed();
     assert_same(&tree, &work.image("again"));
@@ -58,6 +67,121 @@ fn stock_machinectl_drives_it() {
     let text = String::from_utf8_lossy(&error.stderr);
     assert!(text.contains("404"), "{text}");
     assert!(machinectl(&["list-transfers"]).contains("No transfers"));
+}
+
+#[test]
+fn stock_machinectl_cancels_what_it_started() {
+    let Some(work) = Work::new() else { return };
+    if !has("machinectl") {
+        return;
+    }
+    let Some(service) = Service::start(&work) else {
+        return;
+    };
+    let machinectl = || {
+        let mut command = service.tool("machinectl");
+        command.arg("--no-ask-password");
+        command
+    };
+    let (input, output) = std::io::pipe().unwrap();
+    let mut import = machinectl()
+        .args(["import-tar", "-", "slow"])
+        .stdin(input)
+        .stdout(std::process::Stdio::null())
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut said = BufReader::new(import.stderr.take().unwrap()).lines();
+    let enqueued = said
+        .by_ref()
+        .map(Result::unwrap)
+        .find(|line| line.starts_with("Enqueued transfer job "))
+        .unwrap();
+    let id = enqueued.split(['.', ' ']).nth(3).unwrap();
+    succeed(machinectl().args(["cancel-transfer", id]));
+    said.for_each(drop);
+    assert!(!import.wait().unwrap().success());
+    drop(output);
+    assert!(!work.images().contains(&"slow".to_owned()));
+    let gone = machinectl().args(["cancel-transfer", id]).output().unwrap();
+    let error = String::from_utf8_lossy(&gone.stderr);
+    assert!(
+        !gone.status.success() && error.contains("No transfer by id"),
+        "{error}"
+    );
+}
+
+#[test]
+fn importctl_tells_programs_how_a_download_goes() {
+    let Some(work) = Work::new().filter(|_| is_ours()) else {
+        return;
+    };
+    let Some(service) = Service::start(&work) else {
+        return;
+    };
+    let server = Server::start();
+    let body = vec![7; 3 << 20];
+    let length = body.len();
+    // Slow enough to be told of on the way.
+    server.put("/d.raw", Answer::ok(body).fault(Fault::Rate(3 << 20)));
+    for (place, id) in [
+        ("", serde_json::json!(1)),
+        ("--standalone", serde_json::Value::Null),
+    ] {
+        let mut run = work.importctl(&service.address).arg("--no-ask-password");
+        if !place.is_empty() {
+            run = run.arg(place).arg("--image-root").arg(work.path("alone"));
+        }
+        let url = server.url("/d.raw");
+        let words = [
+            "-mN",
+            "--verify=no",
+            "--progress=json",
+            "pull-raw",
+            &url,
+            "d",
+        ];
+        let outcome = run.args(words).succeed();
+        let lines: Vec<serde_json::Value> = outcome
+            .stderr
+            .lines()
+            .map(|line| serde_json::from_str(line).unwrap())
+            .collect();
+        let of = |kind: &'static str| lines.iter().filter(move |line| line["type"] == kind);
+        assert!(of("log").count() > 0, "{place}: {lines:?}");
+        assert!(
+            of("progress").any(|line| line["total"] == length),
+            "{place}: {lines:?}"
+        );
+        let moved = |line: &serde_json::Value| line["bytes"].as_u64().is_some_and(|n| n > 0);
+        assert!(of("progress").any(moved), "{place}: {lines:?}");
+        assert!(
+            of("progress").any(|line| line["phase"].is_string()),
+            "{place}: {lines:?}"
+        );
+        let last = lines.last().unwrap();
+        assert_eq!(
+            (&last["type"], &last["result"]),
+            (&"result".into(), &"done".into())
+        );
+        assert_eq!(last["id"], id, "{place}");
+    }
+    let missing = server.url("/missing.raw");
+    let words = [
+        "-mN",
+        "--verify=no",
+        "--progress=json",
+        "pull-raw",
+        &missing,
+    ];
+    let outcome = work.importctl(&service.address).args(words).outcome();
+    let last: serde_json::Value =
+        serde_json::from_str(outcome.stderr.lines().last().unwrap()).unwrap();
+    assert_eq!(
+        (&last["result"], &last["kind"]),
+        (&"failed".into(), &"http-not-found".into())
+    );
+    assert!(last["reason"].as_str().unwrap().contains("404"), "{last}");
 }
 
 #[test]
