@@ -75,13 +75,14 @@ impl<'a> Follower<'a> {
         self.screen.message(&format!(
             "Enqueued transfer job {id}. Press C-c to continue download in background."
         ));
+        // Before the first bar, which may be drawn on a terminal that is about to change.
+        let mut resizes = Resizes::new();
         let news = match self.screen.shows_standing() {
             true => self.client.figures(&self.transfer).await,
             false => Ok(Vec::new()),
         };
         // A bus that is gone is noticed below.
         self.screen.start(Some(id), news.unwrap_or_default());
-        let mut resizes = Resizes::new();
         loop {
             let event = tokio::select! {
                 biased;

@@ -107,10 +107,10 @@ pub(crate) async fn run_task(
     let mut signals = Signals::new()?;
     let has_progress = task.has_progress;
     let mut run = Run::start(task, screen, environment)?;
+    let mut resizes = Resizes::new();
     if has_progress {
         run.screen.start(None, Vec::new());
     }
-    let mut resizes = Resizes::new();
     let mut buffer = [0; DATAGRAM_MAX];
     let mut log_open = true;
     let status = loop {

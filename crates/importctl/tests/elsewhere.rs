@@ -250,4 +250,17 @@ fn a_lost_connection_is_told_and_a_signal_to_all_is_none() {
     let ran = run_and_signal(&mut elsewhere(&programs, &pull), "begun\n", "INT");
     assert_eq!(ran.code, Some(1));
     assert!(ran.stderr.contains("Continuing download"), "{}", ran.stderr);
+    // C-c at a terminal reaches ssh too, which ends at once.
+    let both = |child: &std::process::Child| {
+        let bridge = log(&programs, "bridge.pid");
+        let signalled = Command::new("sh")
+            .args(["-c", "kill \"$0\"; kill -s INT \"$1\"", bridge.trim()])
+            .arg(child.id().to_string())
+            .status()
+            .unwrap();
+        assert!(signalled.success());
+    };
+    let ran = crate::program::run_and(&mut elsewhere(&programs, &pull), &[("begun\n", &both)]);
+    assert_eq!(ran.code, Some(1));
+    assert!(ran.stderr.contains("Continuing download"), "{}", ran.stderr);
 }

@@ -117,3 +117,61 @@ fn headers_are_underlined_and_states_coloured() {
     assert!(text.starts_with("\x1b[4mCLASS "), "{text:?}");
     assert!(text.contains("\x1b[31m ro \x1b[0m"), "{text:?}");
 }
+
+/// Gives a program a terminal of 100 columns, and one of 50 once the bar is drawn; it ends by C-c
+/// once the bar has been drawn again. What it wrote goes to standard output.
+const RESIZE: &str = "import fcntl, os, pty, signal, struct, sys, termios\n\
+    def size(columns): fcntl.ioctl(fd, termios.TIOCSWINSZ, struct.pack('4H', 25, columns, 0, 0))\n\
+    child, fd = pty.fork()\n\
+    signal.alarm(60 if child else 0)\n\
+    if child == 0:\n\
+    \x20   os.read(0, 1)\n\
+    \x20   os.execv(sys.argv[1], sys.argv[1:])\n\
+    size(100)\n\
+    os.write(fd, b'\\n')\n\
+    text = b''\n\
+    steps = [(b'Total: ', lambda: size(50)), (b'Total: ', lambda: os.write(fd, b'\\x03'))]\n\
+    seen = 0\n\
+    while True:\n\
+    \x20   try: more = os.read(fd, 4096)\n\
+    \x20   except OSError: break\n\
+    \x20   if not more: break\n\
+    \x20   text += more\n\
+    \x20   while steps and steps[0][0] in text[seen:] and text.endswith(b'\\x1b[K\\r'):\n\
+    \x20       seen = len(text)\n\
+    \x20       steps.pop(0)[1]()\n\
+    sys.stdout.buffer.write(text)\n\
+    sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))\n";
+
+#[test]
+fn a_window_that_changes_its_size_gets_another_bar() {
+    if Command::new("python3").arg("--version").output().is_err() {
+        println!("skipped: no python3 to change the size of a terminal");
+        return;
+    }
+    let Some(bus) = Bus::start() else { return };
+    let _service = Service::start(&bus.address, |_| vec![Step::Started]);
+    let mut command = Command::new("python3");
+    command
+        .args(["-c", RESIZE, env!("CARGO_BIN_EXE_importctl")])
+        .args(["-m", "--no-ask-password", "pull-tar", "http://h/a"])
+        .env("DBUS_SYSTEM_BUS_ADDRESS", &bus.address)
+        .env("TERM", "xterm")
+        .env("NO_COLOR", "1")
+        .env_remove("COLUMNS")
+        .stdin(Stdio::null());
+    let ran = run(&mut command);
+    assert_eq!(ran.code, Some(1), "{ran:?}");
+    let bars: Vec<usize> = ran
+        .stdout
+        .split("Total: ")
+        .skip(1)
+        .map(|bar| bar.chars().filter(|cell| *cell == '┄').count())
+        .collect();
+    assert_eq!(bars, [100 - 13, 50 - 13], "{:?}", ran.stdout);
+    assert!(
+        ran.stdout.contains("Continuing download"),
+        "{:?}",
+        ran.stdout
+    );
+}
