@@ -111,6 +111,15 @@ fn stock_machinectl_cancels_what_it_started() {
     );
 }
 
+/// The objects that importctl writes with `--progress=json` for a download of an address.
+fn objects(run: Run, url: &str) -> (i32, Vec<serde_json::Value>) {
+    let words = ["-mN", "--verify=no", "--progress=json", "pull-raw", url];
+    let outcome = run.arg("--no-ask-password").args(words).outcome();
+    let lines = outcome.stderr.lines();
+    let objects = lines.map(|line| serde_json::from_str(line).unwrap());
+    (outcome.status, objects.collect())
+}
+
 #[test]
 fn importctl_tells_programs_how_a_download_goes() {
     let Some(work) = Work::new().filter(|_| is_ours()) else {
@@ -120,66 +129,38 @@ fn importctl_tells_programs_how_a_download_goes() {
         return;
     };
     let server = Server::start();
-    let body = vec![7; 3 << 20];
-    let length = body.len();
+    let length = 3 << 20;
+    let body = vec![7; length];
     // Slow enough to be told of on the way.
     server.put("/d.raw", Answer::ok(body).fault(Fault::Rate(3 << 20)));
-    for (place, id) in [
-        ("", serde_json::json!(1)),
-        ("--standalone", serde_json::Value::Null),
-    ] {
-        let mut run = work.importctl(&service.address).arg("--no-ask-password");
-        if !place.is_empty() {
-            run = run.arg(place).arg("--image-root").arg(work.path("alone"));
+    for is_alone in [false, true] {
+        let mut run = work.importctl(&service.address);
+        if is_alone {
+            let root = work.path("alone");
+            run = run.arg("--standalone").arg("--image-root").arg(root);
         }
-        let url = server.url("/d.raw");
-        let words = [
-            "-mN",
-            "--verify=no",
-            "--progress=json",
-            "pull-raw",
-            &url,
-            "d",
-        ];
-        let outcome = run.args(words).succeed();
-        let lines: Vec<serde_json::Value> = outcome
-            .stderr
-            .lines()
-            .map(|line| serde_json::from_str(line).unwrap())
-            .collect();
+        let (status, lines) = objects(run, &server.url("/d.raw"));
+        assert_eq!(status, 0, "{lines:?}");
         let of = |kind: &'static str| lines.iter().filter(move |line| line["type"] == kind);
-        assert!(of("log").count() > 0, "{place}: {lines:?}");
-        assert!(
-            of("progress").any(|line| line["total"] == length),
-            "{place}: {lines:?}"
-        );
-        let moved = |line: &serde_json::Value| line["bytes"].as_u64().is_some_and(|n| n > 0);
-        assert!(of("progress").any(moved), "{place}: {lines:?}");
-        assert!(
-            of("progress").any(|line| line["phase"].is_string()),
-            "{place}: {lines:?}"
-        );
+        let has = |is: &dyn Fn(&serde_json::Value) -> bool| of("progress").any(is);
+        assert!(of("log").count() > 0, "{lines:?}");
+        assert!(has(&|line| line["total"] == length), "{lines:?}");
+        assert!(has(&|line| line["bytes"].as_u64() > Some(0)), "{lines:?}");
+        assert!(has(&|line| line["phase"] == "downloading"), "{lines:?}");
         let last = lines.last().unwrap();
-        assert_eq!(
-            (&last["type"], &last["result"]),
-            (&"result".into(), &"done".into())
-        );
-        assert_eq!(last["id"], id, "{place}");
+        let id = (!is_alone).then_some(1);
+        let end = serde_json::json!({
+            "type": "result", "id": id, "result": "done", "kind": null, "reason": null
+        });
+        assert_eq!(last, &end);
     }
-    let missing = server.url("/missing.raw");
-    let words = [
-        "-mN",
-        "--verify=no",
-        "--progress=json",
-        "pull-raw",
-        &missing,
-    ];
-    let outcome = work.importctl(&service.address).args(words).outcome();
-    let last: serde_json::Value =
-        serde_json::from_str(outcome.stderr.lines().last().unwrap()).unwrap();
+    let run = work.importctl(&service.address);
+    let (status, lines) = objects(run, &server.url("/missing.raw"));
+    let last = lines.last().unwrap();
+    let expected = (&"failed".into(), &"http-not-found".into());
     assert_eq!(
-        (&last["result"], &last["kind"]),
-        (&"failed".into(), &"http-not-found".into())
+        (status, &last["result"], &last["kind"]),
+        (1, expected.0, expected.1)
     );
     assert!(last["reason"].as_str().unwrap().contains("404"), "{last}");
 }
