@@ -62,7 +62,18 @@ for client in importctl-ours importctl; do
   refused "$client tells of a refusal" 'xists' "$client" -q -m --verify=checksum pull-tar "$url/box.tar.zst" "$n"
 done
 check 'nodes of all kinds are made' bash -c '[ "$(stat -c %F:%t:%T /var/lib/machines/importctlours/dev/loop250)" = "block special file:7:fa" ] && [ "$(stat -c %F:%t:%T /var/lib/machines/importctlours/dev/odd)" = "character special file:f0:1" ]'
+check 'machinectl pulls a disk image' machinectl -q --verify=checksum pull-raw "$url/disk.raw.xz" bymachinectl
+check 'and lists no transfer, as none runs' bash -c '[ "$(machinectl --no-legend list-transfers 2>/dev/null | grep -c "[a-z]-raw")" = 0 ]'
 check 'machinectl shows and removes an image' bash -c 'machinectl -q image-status importctlours-it | grep -q "importctlours-it" && machinectl remove importctlours-it && [ ! -e /var/lib/machines/importctlours-it ]'
+
+if [ -e "$here/btrfs.img" ] && mkdir -p /var/lib/portables && import1 ListTransfers >/dev/null && mount -o loop "$here/btrfs.img" /var/lib/portables; then
+  # The service runs already: what is mounted since must be where it looks.
+  check 'on btrfs an archive becomes a subvolume' bash -c 'importctl-ours -q -P import-tar www/box.tar.zst volume && [ "$(stat -c %i /var/lib/portables/volume)" = 256 ]'
+  check 'a folder import a snapshot, read-only if wanted' bash -c 'importctl-ours -q -P --read-only import-fs /var/lib/portables/volume snapshot && [ "$(stat -c %i /var/lib/portables/snapshot)" = 256 ] && ! touch /var/lib/portables/snapshot/x'
+  check 'it is exported' bash -c 'importctl-ours -q -P export-tar snapshot - | tar -t | grep -q usr/lib/os-release'
+  check 'and replaced' importctl-ours -q -P --force import-tar www/box.tar.zst snapshot
+  umount /var/lib/portables
+else echo "btrfs: skipped, there is none"; fi
 
 echo "-- polkit"
 if systemctl cat polkit.service >/dev/null 2>&1; then
