@@ -118,6 +118,8 @@ extension sysext usr/lib; extension confext etc
 # What was pulled above is none, and merging takes all that is there.
 rm -rf /var/lib/extensions/* /var/lib/confexts/*
 check 'a system extension is merged' bash -c 'importctl-ours -q -S import-tar sysext.tar importd-sysext && systemd-sysext merge && [ "$(cat /usr/importd-sysext)" = sysext ] && systemd-sysext unmerge'
-check 'a configuration extension is merged' bash -c 'importctl-ours -q -C import-tar confext.tar importd-confext && systemd-confext merge && [ "$(cat /etc/importd-confext)" = confext ] && systemd-confext unmerge'
+if command -v systemd-confext >/dev/null; then
+  check 'a configuration extension is merged' bash -c 'importctl-ours -q -C import-tar confext.tar importd-confext && systemd-confext merge && [ "$(cat /etc/importd-confext)" = confext ] && systemd-confext unmerge'
+else echo "configuration extensions: skipped, this system has none"; fi
 rm -rf /var/lib/extensions/* /var/lib/confexts/*
 result package
