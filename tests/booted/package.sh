@@ -97,6 +97,7 @@ echo "-- life"
 if [ "$(systemctl --version | awk 'NR == 1 {print $2}' | cut -d. -f1)" -ge 253 ]; then
   check 'a reload reads the settings again' bash -c 'mkdir -p /etc/systemd/importd.conf.d && printf "[Service]\nMaxTransfers=7\n" > /etc/systemd/importd.conf.d/test.conf && systemctl reload systemd-importd && busctl get-property org.freedesktop.import1 /org/freedesktop/import1 io.importd.Manager1 MaxTransfers | grep -qx "u 7" && rm /etc/systemd/importd.conf.d/test.conf'
 else echo "reload: skipped, this systemd is too old"; fi
+check 'an upgrade leaves a transfer alone that runs' bash "$here/upgrade.sh" www/box.tar.zst upgraded
 check 'systemctl sets the log level' bash -c 'systemctl service-log-level systemd-importd debug && [ "$(systemctl service-log-level systemd-importd)" = debug ]'
 check 'and the log target' bash -c 'systemctl service-log-target systemd-importd kmsg && [ "$(systemctl service-log-target systemd-importd)" = kmsg ]'
 check 'the journal has the lines of workers' bash -c 'journalctl -u systemd-importd --no-pager | grep -q "systemd-importd\[.*transfer"'
