@@ -90,6 +90,64 @@ fn every_setting_is_in_the_manual_page() {
     }
 }
 
+/// Each method with its arguments in order as the page writes them, each signal and property by name,
+/// of one interface in a text of introspection.
+fn members(xml: &str, interface: &str) -> Vec<String> {
+    let attribute = |line: &str, name: &str| {
+        let (_, rest) = line.split_once(&format!(" {name}=\""))?;
+        rest.split_once('"').map(|(value, _)| value.to_owned())
+    };
+    let start = format!("<interface name=\"{interface}\">");
+    let lines = xml.lines().map(str::trim).skip_while(|line| *line != start);
+    let mut members: Vec<String> = Vec::new();
+    for line in lines.take_while(|line| *line != "</interface>") {
+        let name = attribute(line, "name").unwrap_or_default();
+        if line.starts_with("<method") {
+            members.push(format!("{name}("));
+        } else if line.starts_with("<signal") || line.starts_with("<property") {
+            members.push(name);
+        } else if line.starts_with("<arg") && attribute(line, "direction").as_deref() == Some("in")
+        {
+            let signature = attribute(line, "type").unwrap();
+            let method = members.last_mut().unwrap();
+            let comma = if method.ends_with('(') { "" } else { ", " };
+            *method += &format!("{comma}{signature} {name}");
+        }
+    }
+    members
+}
+
+#[test]
+fn every_member_on_the_bus_is_in_the_manual_page() {
+    let Some(work) = Work::new().filter(|_| is_ours()) else {
+        return;
+    };
+    let page = page("man5/org.freedesktop.import1.5");
+    let mut count = 0;
+    for (object, interface) in [
+        (
+            "/org/freedesktop/import1",
+            "org.freedesktop.import1.Manager",
+        ),
+        (
+            "/org/freedesktop/import1/transfer",
+            "org.freedesktop.import1.Transfer",
+        ),
+    ] {
+        let run = work.bare("systemd-importd");
+        let run = run.arg(format!("--bus-introspect={object}")).succeed();
+        let xml = String::from_utf8(run.stdout).unwrap();
+        for member in members(&xml, interface) {
+            assert!(page.contains(&member), "{interface}: {member}");
+            count += 1;
+        }
+    }
+    assert_eq!(
+        count, 30,
+        "19 methods and 2 signals; 1 method, 2 signals, 6 properties"
+    );
+}
+
 #[test]
 fn pages_are_formatted_without_a_warning() {
     if Command::new("man").arg("--version").output().is_err() {
