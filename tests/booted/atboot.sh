@@ -10,12 +10,13 @@ if [ "${1:-}" = make ]; then
   mkdir -p "$2/atboot/tree/usr/lib/extension-release.d" "$2/atboot/credentials"; cd "$2/atboot"
   echo 'ID=_any' > tree/usr/lib/extension-release.d/extension-release.bycredential
   echo 'at boot' > tree/usr/atboot
-  tar -C tree -cf tree.tar .
+  # One archive for each: two transfers of one address at once are refused.
+  for name in byline byrun bycredential; do tar -C tree -cf $name.tar .; done
   truncate -s 8M disk.raw
-  sha256sum tree.tar disk.raw > SHA256SUMS
+  sha256sum ./*.tar disk.raw > SHA256SUMS
   cat > credentials/import.pull <<'WISHES'
 # what the fleet needs
-tar,sysext,verify=checksum:bycredential:file:///tests/atboot/tree.tar
+tar,sysext,verify=checksum:bycredential:file:///tests/atboot/bycredential.tar
 
 this is no wish
 raw,portable,ro,verify=checksum:bycredential:file:///tests/atboot/disk.raw

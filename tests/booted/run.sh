@@ -94,9 +94,9 @@ if ! dpkg --root="$root" --listfiles importd | grep -q 'system/systemd-importd.s
   boot
 else
   credentials=/tests/atboot/credentials boot \
-    systemd.pull=tar,machine,verify=checksum:byline:file:///tests/atboot/tree.tar \
+    systemd.pull=tar,machine,verify=checksum:byline:file:///tests/atboot/byline.tar \
     systemd.pull=oci,machine:never:example.org/never \
-    systemd.pull=tar,machine,runtime=yes,verify=checksum:byrun:file:///tests/atboot/tree.tar
+    systemd.pull=tar,machine,runtime=yes,verify=checksum:byrun:file:///tests/atboot/byrun.tar
 fi
 part inside bash /tests/atboot.sh
 part inside bash /tests/removed.sh
