@@ -6,6 +6,7 @@
 //! | [`settings`] | what the daemon was told by its command line and environment |
 //! | [`configuration`] | what its section of `importd.conf` says |
 //! | [`control`], [`pressure`] | what it is asked for by signals, and when memory is short |
+//! | [`service_manager`] | what the service manager hears of it |
 //! | [`lifetime`] | from the first connection to the last worker: the one loop |
 //! | [`bus`] | D-Bus: objects, methods, signals; translates, decides nothing |
 //! | [`varlink`] | Varlink: the socket, connections, calls; translates, decides nothing |
@@ -14,6 +15,7 @@
 //! | [`request`] | what a caller asked for, checked into a job |
 //! | [`descriptor`] | which descriptors of callers are taken |
 //! | [`manager`] | the table of transfers; knows no bus type |
+//! | [`notice`] | what happens to transfers, as everyone is told |
 //! | [`queue`] | which transfers wait for a place, and whose turn it is |
 //! | [`transfer`] | one transfer's states and edges |
 //! | [`pace`] | how fast bytes come |
@@ -49,6 +51,7 @@ pub mod lifetime;
 pub mod lines;
 pub mod log;
 pub mod manager;
+pub mod notice;
 pub mod open_files;
 pub mod pace;
 pub mod polkit;
@@ -57,6 +60,7 @@ pub mod queue;
 pub mod readiness;
 pub mod refusal;
 pub mod request;
+pub mod service_manager;
 pub mod settings;
 pub mod transfer;
 pub mod varlink;

@@ -18,6 +18,7 @@ use crate::manager::Manager;
 use crate::open_files;
 use crate::queue::Limits;
 use crate::readiness::watch;
+use crate::service_manager::{self, READY, STOPPING, notify};
 use crate::settings::Settings;
 use crate::varlink::limits::Kept;
 use crate::varlink::listener::{Address, Listener};
@@ -27,7 +28,6 @@ use importd_api::failure::Kind;
 use importd_host::activation::Passed;
 use importd_host::child::ExitOutcome;
 use importd_host::notify::{Datagram, Receiver};
-use sd_notify::NotifyState;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::PathBuf;
@@ -35,7 +35,7 @@ use std::pin::pin;
 use std::time::Duration;
 use tokio::io::unix::AsyncFd;
 use tokio::sync::mpsc;
-use tokio::time::{Instant, Interval, MissedTickBehavior};
+use tokio::time::{Instant, Interval};
 
 /// Events of workers that are not yet handled; workers wait when there are more.
 const EVENTS_QUEUED: usize = 256;
@@ -47,11 +47,6 @@ const DATAGRAMS_AT_ONCE: usize = 256;
 /// Most things still done for callers when the name has been given back. The queue and the open
 /// questions hold fewer; more come only from somebody who calls us by our number and does not stop.
 const LAST_CALLS_MAX: usize = 1024;
-
-/// How often the service manager is asked for patience while it waits for us to stop, and how long a
-/// patience is asked for: more than that, so that one late message does no harm.
-const PATIENCE_INTERVAL: Duration = Duration::from_secs(20);
-const PATIENCE: Duration = Duration::from_secs(60);
 
 /// How long a bus that is there may take until we own the name, before the service manager hears that
 /// we are ready all the same. It ends a service that starts for longer than 90 s, and a bus that is
@@ -86,17 +81,6 @@ impl Error {
             Error::Service(ServiceError::NameTaken) => Kind::Exists.errno(),
             Error::Service(_) | Error::BusLost => Kind::Io.errno(),
         }
-    }
-}
-
-/// Tells the service manager how it ends.
-pub fn say_farewell(result: &Result<(), Error>) {
-    match result {
-        Ok(()) => notify(&[NotifyState::Custom("EXIT_STATUS=0")]),
-        Err(error) => notify(&[
-            NotifyState::Errno(error.errno().unsigned_abs()),
-            NotifyState::Custom("EXIT_STATUS=1"),
-        ]),
     }
 }
 
@@ -149,7 +133,7 @@ pub async fn run(settings: Settings, passed: Vec<Passed>) -> Result<(), Error> {
         receiver,
         notify_ready,
         events,
-        watchdog: watchdog(),
+        watchdog: service_manager::watchdog(),
         rest: settings.rest,
         quiet_since: Instant::now(),
         overtime: None,
@@ -227,11 +211,11 @@ impl Daemon {
         tokio::select! {
             // Neither is something to do.
             () = tick(self.watchdog.as_mut()), if self.ready_by.is_none() => {
-                notify(&[NotifyState::Watchdog]);
+                service_manager::say_alive();
                 return Turn::Done;
             }
             () = tick(self.overtime.as_mut()) => {
-                ask_for_patience();
+                service_manager::ask_for_patience();
                 return Turn::Done;
             }
             () = at(self.link.changes_due()) => {
@@ -332,9 +316,7 @@ impl Daemon {
         if let Some(service) = self.link.service_mut() {
             service.claim_name().await?;
         }
-        let mut overtime = tokio::time::interval(PATIENCE_INTERVAL);
-        overtime.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        self.overtime = Some(overtime);
+        self.overtime = Some(service_manager::overtime());
         self.quiet_since = Instant::now();
         Ok(())
     }
@@ -392,18 +374,20 @@ impl Daemon {
         if self.is_stopping {
             return;
         }
-        let mut reloading = vec![NotifyState::Reloading];
-        // Without the time the service manager could mistake an older answer for this one.
-        reloading.extend(NotifyState::monotonic_usec_now().ok());
-        reloading.push(NotifyState::Status("Reloading configuration..."));
-        notify(&reloading);
+        // Before the first READY=1 another one would be mistaken for it.
+        let is_ready = self.ready_by.is_none();
+        if is_ready {
+            service_manager::announce_reload();
+        }
         let limits = limits(&self.configuration);
         self.table.set_limits(limits);
         tracing::info!(
             "Read the configuration again: at most {} transfers run at once.",
             self.table.limits().running
         );
-        notify(&READY);
+        if is_ready {
+            notify(&READY);
+        }
     }
 
     fn stop(&mut self) {
@@ -455,14 +439,6 @@ async fn next_datagram(receiver: &Receiver, ready: &AsyncFd<OwnedFd>) -> io::Res
     }
 }
 
-/// Twice as often as the service manager wants to hear from us, if it does (sd_watchdog_enabled(3)).
-fn watchdog() -> Option<Interval> {
-    let period = sd_notify::watchdog_enabled()? / 2;
-    let mut interval = tokio::time::interval(period.max(Duration::from_millis(1)));
-    interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    Some(interval)
-}
-
 async fn tick(watchdog: Option<&mut Interval>) {
     match watchdog {
         Some(interval) => {
@@ -482,27 +458,4 @@ async fn at(end: Option<Instant>) {
 /// The limits that the configuration sets, as far as the descriptors allow.
 fn limits(configuration: &[PathBuf]) -> Limits {
     configuration::limits(configuration).within(open_files::most())
-}
-
-/// What the service manager hears when we can be called.
-const READY: [NotifyState<'static>; 2] = [
-    NotifyState::Ready,
-    NotifyState::Status("Processing requests..."),
-];
-
-/// What the service manager hears when we are about to end.
-const STOPPING: [NotifyState<'static>; 2] = [
-    NotifyState::Stopping,
-    NotifyState::Status("Shutting down..."),
-];
-
-fn ask_for_patience() {
-    let micros = u32::try_from(PATIENCE.as_micros()).unwrap_or(u32::MAX);
-    notify(&[NotifyState::ExtendTimeoutUsec(micros)]);
-}
-
-fn notify(state: &[NotifyState<'_>]) {
-    if let Err(error) = sd_notify::notify(state) {
-        tracing::debug!("The service manager could not be notified: {error}");
-    }
 }

@@ -9,6 +9,7 @@ use importd_daemon::command_line::{self, Arguments};
 use importd_daemon::lifetime::{self, Error};
 use importd_daemon::log;
 use importd_daemon::open_files;
+use importd_daemon::service_manager;
 use importd_daemon::settings::Settings;
 use importd_host::activation::{self, Passed};
 use rustix::fs::Mode;
@@ -56,7 +57,7 @@ fn main() -> ExitCode {
         None
     });
     let result = serve(settings, passed);
-    lifetime::say_farewell(&result);
+    service_manager::say_farewell(&result);
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

@@ -6,6 +6,7 @@
 use crate::ids::Ids;
 use crate::leftovers::ImageRoots;
 use crate::log;
+use crate::notice::{self, Notice, cancelled, end_of};
 use crate::queue::{Limits, Queue};
 use crate::refusal::Refusal;
 use crate::transfer::{Stop, Transfer, product_name};
@@ -28,46 +29,6 @@ const PRIORITY_LEVEL: u32 = 7;
 const PRIORITY_OWN_INFO: u32 = 30;
 /// The same with level error.
 const PRIORITY_OWN_ERROR: u32 = 27;
-
-/// Something that happened to a transfer.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Notice {
-    /// It has been accepted; it runs already, or waits.
-    Added {
-        /// The transfer.
-        id: u32,
-    },
-    /// Its worker wrote a line.
-    Line {
-        /// The transfer.
-        id: u32,
-        /// Level and facility, as syslog(3).
-        priority: u32,
-        /// The line.
-        text: String,
-    },
-    /// More of it is done.
-    Progress {
-        /// The transfer.
-        id: u32,
-        /// How much, 0 to 1.
-        fraction: f64,
-    },
-    /// Its state or its figures are others.
-    Changed {
-        /// The transfer.
-        id: u32,
-    },
-    /// It has ended and is no longer in the table.
-    Removed {
-        /// The transfer.
-        id: u32,
-        /// How.
-        outcome: Outcome,
-        /// Why, if it is not done.
-        reason: Option<Reason>,
-    },
-}
 
 /// A request, checked and authorised.
 #[derive(Debug)]
@@ -444,7 +405,7 @@ impl Manager {
                 }
             }
             Event::Exited { id, exit } => {
-                log_exit(id, exit);
+                notice::log_exit(id, exit);
                 if let Some(transfer) = self.remove(id) {
                     self.ended(id, &transfer, exit);
                 }
@@ -511,38 +472,12 @@ impl Manager {
     }
 }
 
-fn cancelled() -> Reason {
-    let kind = importd_api::failure::Kind::Cancelled;
-    Reason::new("Transfer aborted", Some(kind))
-}
-
-/// The reason of a worker that gives none.
-fn end_of(exit: ExitOutcome) -> Reason {
-    let text = match exit {
-        ExitOutcome::Exited(code) => format!("The worker ended with exit status {code}"),
-        ExitOutcome::Signaled(signal) => format!("The worker was terminated by signal {signal}"),
-    };
-    Reason::new(&text, None)
-}
-
 fn pulls_the_same(one: &Job, other: &Job) -> bool {
     match (&one.work, &other.work) {
         (Work::Pull { url, .. }, Work::Pull { url: second, .. }) => {
             one.kind() == other.kind() && url == second
         }
         _ => false,
-    }
-}
-
-fn log_exit(id: u32, exit: ExitOutcome) {
-    match exit {
-        ExitOutcome::Exited(0) => tracing::debug!("(transfer{id}) Transfer process succeeded."),
-        ExitOutcome::Exited(code) => {
-            tracing::error!("(transfer{id}) Transfer process failed with exit code {code}.");
-        }
-        ExitOutcome::Signaled(signal) => {
-            tracing::error!("(transfer{id}) Transfer process terminated by signal {signal}.");
-        }
     }
 }
 

@@ -6,7 +6,8 @@
 
 use crate::bus::service::{Input, Service, ServiceError};
 use crate::images::Places;
-use crate::manager::{Manager, Notice};
+use crate::manager::Manager;
+use crate::notice::Notice;
 use importd_api::class::Scope;
 use std::fmt;
 use std::io;

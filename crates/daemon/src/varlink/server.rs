@@ -5,7 +5,8 @@
 
 use crate::authorize::{Action, Authority, PeerRequest};
 use crate::images::Places;
-use crate::manager::{Manager, Notice, Order};
+use crate::manager::{Manager, Order};
+use crate::notice::Notice;
 use crate::refusal::Refusal;
 use crate::varlink::connection::{Arrived, Connection, Event};
 use crate::varlink::fault::Fault;
