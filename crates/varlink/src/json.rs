@@ -9,9 +9,13 @@ use serde_json::{Map, Number, Value};
 use std::cell::Cell;
 use std::fmt;
 
-/// Most values (numbers, texts, lists, objects …) in a message. Those of the services we know have
+/// Most values (numbers, texts, lists, objects …) in a reply. Those of the services we know have
 /// some dozens; a list with a field for each of a machine's images would fit many times.
 pub const VALUES_MAX: usize = 1 << 16;
+
+/// Most values in a call. Those of our methods have a dozen; who may call us can be anybody, and may
+/// not keep us busy with reading.
+pub const CALL_VALUES_MAX: usize = 1 << 10;
 
 /// Objects with their fields.
 pub type Object = Map<String, Value>;
@@ -20,9 +24,9 @@ pub type Object = Map<String, Value>;
 ///
 /// # Errors
 /// For anything that is no JSON (RFC 8259), nested more than 127 deep, has a number beyond what a
-/// double holds, a name twice in an object, or more than [`VALUES_MAX`] values.
-pub fn parse(text: &[u8]) -> Result<Value, serde_json::Error> {
-    let left = Cell::new(VALUES_MAX);
+/// double holds, a name twice in an object, or more than `values_max` values.
+pub fn parse(text: &[u8], values_max: usize) -> Result<Value, serde_json::Error> {
+    let left = Cell::new(values_max);
     let mut deserializer = serde_json::Deserializer::from_slice(text);
     let value = Seed { left: &left }.deserialize(&mut deserializer)?;
     deserializer.end()?;
@@ -110,6 +114,10 @@ impl<'de> Visitor<'de> for Seed<'_> {
 mod tests {
     use super::*;
     use serde_json::json;
+
+    fn parse(text: &[u8]) -> Result<Value, serde_json::Error> {
+        super::parse(text, VALUES_MAX)
+    }
 
     #[test]
     fn values_of_all_kinds_are_read() {

@@ -6,7 +6,7 @@
 //! {"error":"a.b.E","parameters":{…}}                    or an error
 //! ```
 
-use crate::json::{self, Object};
+use crate::json::{self, CALL_VALUES_MAX, Object, VALUES_MAX};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -22,6 +22,9 @@ pub enum Malformed {
     /// A field has a value of another kind than it must have.
     #[error("A message has the wrong kind of value in {0:?}")]
     Field(&'static str),
+    /// It has a field that is not known.
+    #[error("A message has a field that is not known")]
+    Unknown,
     /// It asks for several replies and for none.
     #[error("A message asks for several replies and for none")]
     MoreAndOneway,
@@ -92,15 +95,17 @@ impl Call {
         self
     }
 
-    /// Reads a message. Fields that are not known are ignored; `parameters` and the flags may be
-    /// null, which is as if they were not there.
+    /// Reads a message, as strictly as the reference: a field that is not known may change what the
+    /// call means. `parameters` may be null, which is as if they were not there; whether the
+    /// connection is to be used for something else afterwards (`upgrade`) is ignored.
     ///
     /// # Errors
     /// [`Malformed`].
     pub fn parse(message: &[u8]) -> Result<Self, Malformed> {
-        let mut fields = fields(message)?;
-        let more = flag(&mut fields, "more")?;
-        let oneway = flag(&mut fields, "oneway")?;
+        let mut fields = fields(message, CALL_VALUES_MAX)?;
+        let more = strict_flag(&mut fields, "more")?;
+        let oneway = strict_flag(&mut fields, "oneway")?;
+        strict_flag(&mut fields, "upgrade")?;
         let wanted = match (more, oneway) {
             (true, true) => return Err(Malformed::MoreAndOneway),
             (true, false) => Wanted::More,
@@ -108,7 +113,11 @@ impl Call {
             (false, false) => Wanted::One,
         };
         let parameters = object(&mut fields, "parameters")?;
-        match fields.remove("method") {
+        let method = fields.remove("method");
+        if !fields.is_empty() {
+            return Err(Malformed::Unknown);
+        }
+        match method {
             Some(Value::String(method)) => Ok(Self {
                 method,
                 parameters,
@@ -144,12 +153,12 @@ pub struct Reply {
 }
 
 impl Reply {
-    /// Reads a message.
+    /// Reads a message. Fields that are not known are ignored.
     ///
     /// # Errors
     /// [`Malformed`].
     pub fn parse(message: &[u8]) -> Result<Self, Malformed> {
-        let mut fields = fields(message)?;
+        let mut fields = fields(message, VALUES_MAX)?;
         let error = match fields.remove("error") {
             None | Some(Value::Null) => None,
             Some(Value::String(name)) => Some(name),
@@ -194,10 +203,18 @@ fn encode(message: &impl Serialize) -> Result<Vec<u8>, serde_json::Error> {
     Ok(bytes)
 }
 
-fn fields(message: &[u8]) -> Result<Object, Malformed> {
-    match json::parse(message).map_err(Malformed::Json)? {
+fn fields(message: &[u8], values_max: usize) -> Result<Object, Malformed> {
+    match json::parse(message, values_max).map_err(Malformed::Json)? {
         Value::Object(fields) => Ok(fields),
         _ => Err(Malformed::NoObject),
+    }
+}
+
+/// The same of a call, where null is no flag.
+fn strict_flag(fields: &mut Object, name: &'static str) -> Result<bool, Malformed> {
+    match fields.get(name) {
+        Some(Value::Null) => Err(Malformed::Field(name)),
+        _ => flag(fields, name),
     }
 }
 
@@ -243,8 +260,8 @@ mod tests {
     }
 
     #[test]
-    fn nulls_and_unknown_fields_of_a_call_mean_nothing() {
-        let text = br#"{"x":1,"method":"a.B","parameters":null,"more":null,"oneway":false}"#;
+    fn null_parameters_and_upgrades_of_a_call_mean_nothing() {
+        let text = br#"{"method":"a.B","parameters":null,"upgrade":true,"oneway":false}"#;
         assert_eq!(Call::parse(text).unwrap(), Call::new("a.B"));
     }
 
@@ -264,6 +281,14 @@ mod tests {
             (
                 r#"{"method":"a.B","more":1}"#,
                 "A message has the wrong kind of value in \"more\"",
+            ),
+            (
+                r#"{"method":"a.B","oneway":null}"#,
+                "A message has the wrong kind of value in \"oneway\"",
+            ),
+            (
+                r#"{"method":"a.B","x":1}"#,
+                "A message has a field that is not known",
             ),
             (
                 r#"{"method":"a.B","more":true,"oneway":true}"#,

@@ -5,11 +5,11 @@ use crate::varlink::socket::{Socket, pull};
 use serde_json::{Value, json};
 use std::io::Write;
 
-fn call(method: &str, parameters: Value) -> Value {
+fn call(method: &str, parameters: &Value) -> Value {
     json!({"method": method, "parameters": parameters})
 }
 
-fn error(name: &str, parameters: Value) -> Value {
+fn error(name: &str, parameters: &Value) -> Value {
     json!({"error": name, "parameters": parameters})
 }
 
@@ -33,16 +33,16 @@ async fn the_service_says_what_it_is() {
     }
     let describe = "org.varlink.service.GetInterfaceDescription";
     for interface in interfaces {
-        let reply = socket.ask(call(describe, json!({"interface": interface})));
+        let reply = socket.ask(call(describe, &json!({"interface": interface})));
         let text = reply["parameters"]["description"].as_str().unwrap();
         assert!(
             text.contains(&format!("\ninterface {interface}\n")),
             "{text}"
         );
     }
-    let reply = socket.ask(call(describe, json!({"interface": "a.b"})));
+    let reply = socket.ask(call(describe, &json!({"interface": "a.b"})));
     let name = "org.varlink.service.InterfaceNotFound";
-    assert_eq!(reply, error(name, json!({"interface": "a.b"})));
+    assert_eq!(reply, error(name, &json!({"interface": "a.b"})));
 }
 
 #[tokio::test]
@@ -59,14 +59,14 @@ async fn what_is_not_there_is_said_by_name() {
         "",
     ] {
         let name = "org.varlink.service.MethodNotFound";
-        let expected = error(name, json!({"method": method}));
+        let expected = error(name, &json!({"method": method}));
         assert_eq!(socket.ask(json!({"method": method})), expected);
     }
     let invalid = "org.varlink.service.InvalidParameter";
-    let reply = socket.ask(call("io.systemd.service.Ping", json!({"x": 1})));
-    assert_eq!(reply, error(invalid, json!({"parameter": "x"})));
-    let reply = socket.ask(call("io.systemd.Import.Pull", json!({})));
-    assert_eq!(reply, error(invalid, json!({"parameter": "remote"})));
+    let reply = socket.ask(call("io.systemd.service.Ping", &json!({"x": 1})));
+    assert_eq!(reply, error(invalid, &json!({"parameter": "x"})));
+    let reply = socket.ask(call("io.systemd.Import.Pull", &json!({})));
+    assert_eq!(reply, error(invalid, &json!({"parameter": "remote"})));
 }
 
 #[tokio::test]
@@ -76,7 +76,7 @@ async fn the_log_level_is_told_and_changed() {
     };
     let mut socket = Socket::open(&daemon);
     let level = || json!({"method": "io.systemd.service.GetLogLevel"});
-    let set = |value: Value| call("io.systemd.service.SetLogLevel", value);
+    let set = |value: Value| call("io.systemd.service.SetLogLevel", &value);
     assert_eq!(socket.ask(level()), json!({"parameters": {"level": 6}}));
     assert_eq!(socket.ask(set(json!({"level": "7"}))), json!({}));
     assert_eq!(socket.ask(level()), json!({"parameters": {"level": 7}}));
@@ -84,7 +84,7 @@ async fn the_log_level_is_told_and_changed() {
     assert_eq!(socket.ask(level()), json!({"parameters": {"level": 6}}));
     let invalid = "org.varlink.service.InvalidParameter";
     for parameters in [json!({}), json!({"level": 8}), json!({"level": "debug"})] {
-        let expected = error(invalid, json!({"parameter": "level"}));
+        let expected = error(invalid, &json!({"parameter": "level"}));
         assert_eq!(socket.ask(set(parameters)), expected);
     }
 }
@@ -111,18 +111,15 @@ async fn calls_that_come_at_once_are_answered_in_order() {
         return;
     };
     let mut socket = Socket::open(&daemon);
-    let ping = |more: Value| {
-        let mut call = json!({"method": "io.systemd.service.Ping", "parameters": null});
-        call["more"] = more;
-        call
-    };
+    let ping =
+        |more: bool| json!({"method": "io.systemd.service.Ping", "parameters": null, "more": more});
     let oneway = json!({"method": "io.systemd.service.GetLogLevel", "oneway": true});
     let calls = [
-        ping(Value::Null),
+        ping(false),
         oneway,
         json!({"method": "a.b.C"}),
-        ping(true.into()),
-        json!({"method": "io.systemd.service.GetLogLevel", "oneway": null}),
+        ping(true),
+        json!({"method": "io.systemd.service.GetLogLevel", "upgrade": true}),
     ];
     socket.send(&calls);
     assert_eq!(socket.text().unwrap(), "{}");
@@ -157,6 +154,8 @@ async fn what_is_no_call_ends_the_connection_without_a_word() {
         "{\"method\":\"io.systemd.service.Ping\",\"parameters\":[]}",
         "{\"method\":\"io.systemd.service.Ping\",\"more\":true,\"oneway\":true}",
         "{\"method\":\"io.systemd.service.Ping\"} {}",
+        "{\"method\":\"io.systemd.service.Ping\",\"x\":1}",
+        "{\"method\":\"io.systemd.service.Ping\",\"more\":null}",
         "{\"method\":\"io.systemd.service.Ping\",\"method\":\"io.systemd.service.Ping\"}",
     ] {
         let mut socket = Socket::open(&daemon);

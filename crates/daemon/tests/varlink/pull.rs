@@ -167,7 +167,10 @@ async fn transfers_are_listed_one_a_reply() {
     let expected_more = json!({"error": "org.varlink.service.ExpectedMore"});
     assert_eq!(socket.ask(json!({"method": LIST})), expected_more);
     let none = json!({"error": "io.systemd.Import.NoTransfers"});
-    assert_eq!(socket.all(json!({"method": LIST})), [none.clone()]);
+    assert_eq!(
+        socket.all(json!({"method": LIST})),
+        std::slice::from_ref(&none)
+    );
     let first = client.pull("hold").await;
     let null = std::fs::File::open(daemon.folder.path().join("log")).unwrap();
     let second = client.import(&null, "hold-import").await;
