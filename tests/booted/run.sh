@@ -85,9 +85,10 @@ part inside dpkg --install /tests/importd.deb
 part among_clients bash /tests/inside.sh
 part inside bash /tests/life.sh
 part among_clients bash /tests/sysupdate.sh
-part among_clients bash /tests/varlink.sh
 part among_clients bash /tests/package.sh
 part among_clients bash /tests/user.sh
+# Last: it takes the bus away, and not everything survives that.
+part among_clients bash /tests/varlink.sh
 halt
 # Without a socket in the package nobody would answer the wishes, and the boot would wait for them.
 if ! dpkg --root="$root" --listfiles importd | grep -q 'system/systemd-importd.socket$'; then
