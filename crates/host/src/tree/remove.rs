@@ -24,7 +24,7 @@ pub fn remove(parent: &Dir, name: &OsStr) -> io::Result<()> {
         Err(error)
             if error.kind() == io::ErrorKind::PermissionDenied && foreign::keeper().is_some() =>
         {
-            remove_foreign(parent, name).map_err(|_| error)
+            remove_foreign(parent, name).map_err(|_not_foreign| error)
         }
         other => other,
     }

@@ -112,13 +112,7 @@ impl Worker for Arguments {
             return self.explain(environment, context);
         }
         if verb == "clean" {
-            let root = self.target.target(environment)?.places.root;
-            let words = self.words.get(1..).unwrap_or_default();
-            let folders = (root, self.cache(environment));
-            let request = self.clean.request(words, &self.plan, folders)?;
-            let need = Need::to_remove(&request.root, staging::is_hidden);
-            let context = &context.with_owners(self.target.scope(), need)?;
-            return pull::clean::run(&request, context, &mut std::io::stdout());
+            return self.run_clean(environment, context);
         }
         self.clean.refuse()?;
         let form = if verb == "tar" { Form::Tar } else { Form::Raw };
@@ -145,19 +139,7 @@ impl Worker for Arguments {
             let out: &mut dyn Write = &mut std::io::stdout();
             return pull::plan::run(&request, limits, output, (out, context));
         }
-        let need = match (form, request.target.force) {
-            // What is kept is the caller's, and so is a folder that is there.
-            (Form::Tar, _) if request.local == Local::Pristine => Need::Copy,
-            (Form::Tar, _) => Need::Make,
-            (Form::Raw, true) => match &request.local {
-                Local::Named(name) => {
-                    let root = &request.target.places.root;
-                    Need::to_remove(root, |old| old == name.as_str())
-                }
-                Local::Derived | Local::Pristine => Need::Visit,
-            },
-            (Form::Raw, false) => Need::None,
-        };
+        let need = need(&request);
         let context = &context.with_owners(self.target.scope(), need)?;
         if form == Form::Tar && context.owners.are_foreign() {
             request.keep_download = false;
@@ -177,6 +159,16 @@ impl Worker for Arguments {
 }
 
 impl Arguments {
+    fn run_clean(&self, environment: &Environment, context: &Context) -> Result<()> {
+        let root = self.target.target(environment)?.places.root;
+        let words = self.words.get(1..).unwrap_or_default();
+        let folders = (root, self.cache(environment));
+        let request = self.clean.request(words, &self.plan, folders)?;
+        let need = Need::to_remove(&request.root, staging::is_hidden);
+        let context = &context.with_owners(self.target.scope(), need)?;
+        pull::clean::run(&request, context, &mut std::io::stdout())
+    }
+
     /// Where a download goes with `--direct`: the name is a path, or `-` for standard output;
     /// without one it is the address's own name, in the image root.
     fn place(&self, form: Form, request: &Request) -> Result<Place> {
@@ -273,6 +265,23 @@ impl Arguments {
             cache,
             target: self.target.target(environment)?,
         })
+    }
+}
+
+/// What a download does with trees.
+fn need(request: &Request) -> Need {
+    match (request.form, request.target.force) {
+        // What is kept is the caller's, and so is a folder that is there.
+        (Form::Tar, _) if request.local == Local::Pristine => Need::Copy,
+        (Form::Tar, _) => Need::Make,
+        (Form::Raw, true) => match &request.local {
+            Local::Named(name) => {
+                let root = &request.target.places.root;
+                Need::to_remove(root, |old| old == name.as_str())
+            }
+            Local::Derived | Local::Pristine => Need::Visit,
+        },
+        (Form::Raw, false) => Need::None,
     }
 }
 
