@@ -83,6 +83,9 @@ impl Target {
             "Operating on image directory '{}'.",
             path.display()
         ));
+        if let Some(warning) = context.owners.warn_of(&folder) {
+            context.report.warning(warning);
+        }
         if !self.sync {
             context
                 .report

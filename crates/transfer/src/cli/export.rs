@@ -6,7 +6,6 @@ use super::{Environment, Verb, Worker};
 use crate::context::Context;
 use crate::error::{Error, Result};
 use crate::export::{self, ExportSource, Request};
-use crate::owners::Need;
 use importd_api::failure::Kind;
 use importd_api::format::Format;
 use importd_api::name::{ImageName, NameError};
@@ -82,10 +81,7 @@ impl Worker for Arguments {
         };
         match verb {
             "tar" => {
-                let need = match request.is_foreign() {
-                    true => Need::VisitForeign,
-                    false => Need::Visit,
-                };
+                let need = request.need();
                 let context = context.with_owners(self.place.scope(), need)?;
                 export::tar::run(&request, &context)
             }

@@ -14,6 +14,7 @@ mod walk;
 use crate::context::Context;
 use crate::error::{Error, Result};
 use crate::images::Places;
+use crate::owners::Need;
 use importd_api::failure::Kind;
 use importd_api::figures::Phase;
 use importd_api::format::Format;
@@ -71,10 +72,16 @@ impl Request {
         }
     }
 
-    /// Whether the image is a tree of foreign ids.
-    pub(crate) fn is_foreign(&self) -> bool {
+    /// What it takes to read the tree.
+    #[must_use]
+    pub fn need(&self) -> Need {
         let top = self.path().ok().and_then(|path| path.metadata().ok());
-        top.is_some_and(|top| top.is_dir() && foreign::is_foreign(top.uid()))
+        match top.map(|top| top.uid()) {
+            Some(uid) if foreign::is_foreign(uid) => Need::VisitForeign,
+            // Not the caller's: in a namespace all in it would be nobody's.
+            Some(0) => Need::None,
+            Some(_) | None => Need::Visit,
+        }
     }
 
     fn announce(&self, path: &std::path::Path, context: &Context) {

@@ -39,6 +39,7 @@ pub fn run(request: &Request, context: &Context) -> Result<()> {
         "Importing '{label}', saving as '{}'.",
         request.destination
     ));
+    tell_strangers(&source, context);
     let hidden = match request.destination.open_tree(&request.target, context)? {
         TreeSite::Hidden(hidden) => hidden,
         TreeSite::Folder(folder) => return into_folder(&source, folder, request, context),
@@ -53,6 +54,20 @@ pub fn run(request: &Request, context: &Context) -> Result<()> {
     request.install(proven, (&root, &name), manner, context)?;
     report_installed(&root.path.join(&name).display().to_string(), context);
     Ok(())
+}
+
+/// What stands for ids that a user namespace does not have, unless the system's settings say otherwise
+/// (user_namespaces(7), "overflow" ids).
+const NOBODY: u32 = 65534;
+
+/// Warns of a folder that is not the caller's, and of which a user namespace hides whose it is.
+fn tell_strangers(source: &Dir, context: &Context) {
+    let is_strange = source.stat_self().is_ok_and(|stat| stat.st_uid == NOBODY);
+    if context.owners.are_mapped() && is_strange {
+        context.report.warning(format!(
+            "The folder is not yours: its files belong to nobody ({NOBODY}) in the image."
+        ));
+    }
 }
 
 /// Copies into a folder that is there, if nothing is in it.

@@ -148,6 +148,21 @@ impl Owners {
         }
     }
 
+    /// What is dangerous about an image root: root's programs with the set-user-ID bit are the caller's
+    /// on the disk, and so would let those who get at them act as the caller.
+    #[must_use]
+    pub fn warn_of(&self, root: &Dir) -> Option<String> {
+        let others = Mode::XGRP.union(Mode::XOTH).as_raw_mode();
+        let is_open = root
+            .stat_self()
+            .is_ok_and(|stat| stat.st_mode & others != 0);
+        (matches!(self, Self::Mapped(_)) && is_open).then(|| {
+            "Other users may enter the image directory: set-user-ID programs in images would give them \
+             your rights; chmod 700 keeps them out."
+                .to_owned()
+        })
+    }
+
     /// Before the cage is closed: makes the folder of the tree that is to grow below `root`, and opens
     /// the image called `name`, which may be replaced. Nothing where owners are not foreign.
     ///
@@ -272,5 +287,33 @@ mod tests {
         assert!(mapped.explain(&invalid).ends_with(": only 0"));
         assert_eq!(mapped.explain(&io::Error::from_raw_os_error(1)), "");
         assert_eq!(Owners::All.explain(&invalid), "");
+    }
+
+    #[test]
+    fn only_a_folder_of_foreign_ids_needs_the_services_to_be_removed() {
+        let place = tempfile::tempdir().unwrap();
+        for name in ["own", "foreign"] {
+            Dir::create_all(&place.path().join(name), 0o700).unwrap();
+        }
+        let need = |name: &str| Need::to_remove(place.path(), |other| other == name);
+        assert_eq!(need("own"), Need::Visit);
+        assert_eq!(need("absent"), Need::Visit);
+        let first = Some(foreign::FIRST);
+        if std::os::unix::fs::chown(place.path().join("foreign"), first, first).is_ok() {
+            assert_eq!(need("foreign"), Need::VisitForeign);
+        }
+    }
+
+    #[test]
+    fn without_foreign_ids_nothing_is_prepared_and_work_is_done_as_it_is() {
+        let place = tempfile::tempdir().unwrap();
+        let root = Dir::open(place.path()).unwrap();
+        let owners = Owners::Mapped("some".into());
+        owners.prepare(&root, "x".as_ref()).unwrap();
+        owners.know(&root, |_| true).unwrap();
+        assert!(root.entries().unwrap().is_empty() && owners.known().is_empty());
+        let here = std::thread::current().id();
+        let there = owners.within(|| Ok(std::thread::current().id())).unwrap();
+        assert_eq!(here, there);
     }
 }

@@ -157,3 +157,24 @@ fn each_class_has_its_folder_and_all_are_listed() {
     classes.retain(|image| image["name"] == "same");
     assert_eq!(classes.len(), 4);
 }
+
+#[test]
+fn what_is_dangerous_or_lost_is_told() {
+    let Some(person) = Person::new(USUAL) else {
+        return;
+    };
+    let (tree, archive) = person.tree();
+    let (_, said) = person.succeed("systemd-import", &["--user", "tar", &archive, "one"]);
+    assert!(!said.contains("chmod 700"), "{said}");
+    let folder = person.machine("");
+    run("chmod", &["711", folder.to_str().unwrap()], Path::new("/"));
+    let (_, said) = person.succeed("systemd-import", &["--user", "tar", &archive, "two"]);
+    assert!(said.contains("chmod 700"), "{said}");
+    let usr = tree.join("usr");
+    let usr = usr.to_str().unwrap();
+    let (_, said) = person.succeed("systemd-import-fs", &["--user", "run", usr, "theirs"]);
+    assert!(said.contains("The folder is not yours"), "{said}");
+    // An export of what is root's tells whose it is.
+    let (exported, _) = person.succeed("systemd-export", &["--user", "tar", usr]);
+    assert_eq!(owner(&person.unpacked(&exported).join("lib")), (0, 0));
+}
