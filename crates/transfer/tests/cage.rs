@@ -12,18 +12,22 @@ mod tests {
     use importd_api::verify::Verify;
     use importd_host::cancel::Cancel;
     use importd_host::dir::Dir;
+    use importd_host::namespace::foreign;
     use importd_host::notify::Notifier;
     use importd_host::sandbox::CapabilitySet;
     use importd_transfer::cage;
     use importd_transfer::context::{Context, Target};
     use importd_transfer::images::Places;
     use importd_transfer::install::Root;
+    use importd_transfer::owners::Owners;
     use importd_transfer::pull::Request;
     use importd_transfer::report::{LogSettings, Report};
     use importd_transfer::source::settings::Settings;
+    use rustix::net::{RecvAncillaryBuffer, RecvFlags};
     use std::fs::File;
     use std::io::Write;
     use std::net::{TcpListener, TcpStream};
+    use std::os::unix::net::UnixStream;
     use std::path::Path;
 
     /// Folders and files around the cage.
@@ -52,7 +56,7 @@ mod tests {
                 report,
                 cancel: Cancel::new().unwrap(),
                 umask: 0o022,
-                owners: importd_transfer::owners::Owners::All,
+                owners: Owners::All,
             };
             let root = Root {
                 folder: Dir::open(&path).unwrap(),
@@ -130,6 +134,26 @@ mod tests {
             Ok(_stream) => true,
             Err(error) => error.kind() == std::io::ErrorKind::ConnectionRefused,
         }
+    }
+
+    /// With foreign ids the worker hears from a service it is connected to, and is root with a thread.
+    #[test]
+    fn an_import_of_foreign_ids_hears_from_its_service_and_nothing_else_is_let_through() {
+        let Some(mut place) = Place::new() else {
+            return;
+        };
+        place.context.owners = Owners::Foreign(std::sync::Arc::default());
+        let (ours, mut theirs) = UnixStream::pair().unwrap();
+        theirs.write_all(b"reply").unwrap();
+        cage::enter_import_tar(&place.root.folder, &place.context).unwrap();
+        let mut buffer = [0; 8];
+        let mut room = [std::io::IoSliceMut::new(&mut buffer)];
+        let mut control = RecvAncillaryBuffer::default();
+        let got = rustix::net::recvmsg(&ours, &mut room, &mut control, RecvFlags::empty());
+        assert_eq!(got.unwrap().bytes, 5);
+        foreign::as_root(|| place.writes_images()).unwrap();
+        assert!(!is_connected());
+        place.nothing_else_works();
     }
 
     #[test]
