@@ -77,8 +77,12 @@ fn main() -> ExitCode {
         Ok(code) => (code, report::tell_success(form, &mut errors)),
         Err(error) => (ExitCode::FAILURE, report::tell(&error, form, &mut errors)),
     };
-    // The exit status still tells if standard error is closed.
-    told.map_or(code, |()| code)
+    #[expect(
+        clippy::let_underscore_must_use,
+        reason = "the exit status still tells if standard error is closed"
+    )]
+    let _ = told;
+    code
 }
 
 /// Does what is asked; also, how its end is to be told.

@@ -5,7 +5,7 @@
 //! may have fewer rights than we have (sudo and its kin), only a pager that can be told to do
 //! neither is started, and is told so.
 
-use crate::signals::Signals;
+use crate::signals::Spared;
 use crate::system;
 use std::env;
 use std::io::{self, IsTerminal, Write};
@@ -113,7 +113,7 @@ impl Variables {
 }
 
 /// Shows a text on standard output: through a pager if that is a terminal and `wanted` is set. The
-/// pager's end is waited for, and so long signals leave us alone: C-c is the pager's.
+/// pager's end is waited for, and so long C-c is the pager's.
 ///
 /// # Errors
 /// Those of writing where there is no pager. That somebody has read enough is none.
@@ -124,7 +124,7 @@ pub(crate) fn show(
     variables: &Variables,
 ) -> anyhow::Result<()> {
     if wanted && !dumb && io::stdout().is_terminal() {
-        let signals = Signals::new()?;
+        let spared = Spared::new()?;
         for line in variables.candidates() {
             let started = variables.command(&line).map(|mut command| command.spawn());
             let Some(Ok(mut child)) = started else {
@@ -142,7 +142,7 @@ pub(crate) fn show(
                 reason = "what a pager makes of it is between it and its reader"
             )]
             let _ = child.wait();
-            drop(signals);
+            drop(spared);
             return Ok(());
         }
     }

@@ -57,6 +57,28 @@ impl Signals {
     }
 }
 
+/// While this value lives, SIGINT and SIGQUIT do not end us: they are meant for a child at the same
+/// terminal.
+#[derive(Debug)]
+pub(crate) struct Spared {
+    _interrupt: Signal,
+    _quit: Signal,
+}
+
+impl Spared {
+    /// Takes over the two signals.
+    ///
+    /// # Errors
+    /// A failure if the handlers cannot be installed.
+    pub(crate) fn new() -> anyhow::Result<Self> {
+        let fail = |error| Failure::io("Failed to install a signal handler", &error);
+        Ok(Self {
+            _interrupt: signal(SignalKind::interrupt()).map_err(fail)?,
+            _quit: signal(SignalKind::quit()).map_err(fail)?,
+        })
+    }
+}
+
 /// SIGWINCH: the terminal has another size now.
 #[derive(Debug)]
 pub(crate) struct Resizes(Option<Signal>);

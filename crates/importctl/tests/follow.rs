@@ -147,6 +147,43 @@ fn a_refusal_is_one_line_with_the_services_words() {
 }
 
 #[test]
+fn a_refusal_that_people_meet_says_what_to_do_next() {
+    for (name, code, hint) in [
+        (
+            "org.freedesktop.DBus.Error.AccessDenied",
+            "denied",
+            "root may do it",
+        ),
+        (
+            "org.freedesktop.DBus.Error.InteractiveAuthorizationRequired",
+            "authorization-required",
+            "nobody can be asked here",
+        ),
+        (
+            "System.Error.E2BIG",
+            "too-many-transfers",
+            "cancel-transfer",
+        ),
+        ("org.freedesktop.DBus.Error.FileNotFound", "not-found", ""),
+    ] {
+        let steps = [Step::Refuse(name, "It may not be")];
+        let Some(ran) = pull(&[], &steps) else { return };
+        let message = "Failed to transfer image: It may not be";
+        let rest = ran.stderr.strip_prefix(message).unwrap();
+        assert_eq!(ran.stderr.lines().count(), 1, "{name}: {}", ran.stderr);
+        assert_eq!(rest.contains(" ("), !hint.is_empty(), "{name}: {rest}");
+        assert!(rest.contains(hint), "{name}: {rest}");
+        let Some(ran) = pull(&["--json=short"], &steps) else {
+            return;
+        };
+        let object: serde_json::Value = serde_json::from_str(&ran.stderr).unwrap();
+        assert_eq!(object["error"]["code"], code);
+        assert_eq!(object["error"]["message"], message);
+        assert_eq!(object["error"]["hint"].is_string(), !hint.is_empty());
+    }
+}
+
+#[test]
 fn signals_of_an_impostor_do_not_count() {
     let steps = [
         Step::Started,
