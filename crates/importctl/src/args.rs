@@ -4,26 +4,25 @@
 //! follow after `=` or as the next argument, options may stand after the verb, `--` ends them.
 
 mod additions;
+mod mistakes;
 mod values;
 
 use self::additions::long_options;
+use self::mistakes::explain;
 use self::values::{
-    ValueError, parse_class, parse_format, parse_host, parse_json, parse_keep, parse_machine,
-    parse_progress, parse_verify,
+    parse_class, parse_format, parse_host, parse_json, parse_keep, parse_machine, parse_progress,
+    parse_verify,
 };
 use crate::network::NetworkOptions;
 use crate::report::Failure;
-use crate::spelling;
 use crate::transport::{Host, Machine, Transport};
 use crate::verb;
-use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Arg, ArgAction, Args, Command, FromArgMatches};
 use importd_api::abbreviation::write_out;
 use importd_api::class::{Class, Scope};
 use importd_api::flags::Flags;
 use importd_api::format::Format;
 use importd_api::verify::Verify;
-use std::error::Error as _;
 use std::ffi::OsString;
 use std::path::PathBuf;
 
@@ -37,9 +36,6 @@ const JSON: [&str; 2] = ["json", "json_auto"];
 const PLACE: [&str; 2] = ["host", "machine_name"];
 /// The options that select a scope.
 const SCOPE: [&str; 2] = ["system", "user"];
-
-/// Most wrong letters in an option for which another one is suggested.
-const SLIPS_MAX: usize = 2;
 
 /// Options as typed. Help texts appear in `--help`, completions and `--introspect-cli`.
 #[derive(Args, Debug)]
@@ -271,10 +267,10 @@ pub(crate) fn parse(arguments: impl Iterator<Item = OsString>) -> anyhow::Result
     let arguments = write_out(arguments, &long_options(&command));
     // What shows the help ends the parsing there and then.
     let no_pager = arguments.iter().any(is_no_pager);
-    let matches = match command.clone().try_get_matches_from(arguments) {
+    let matches = match command.clone().try_get_matches_from(&arguments) {
         Ok(matches) => matches,
         Err(error) => {
-            return match explain(&error, &command)? {
+            return match explain(&error, &command, arguments.last())? {
                 Asked::Help { .. } => Ok(Asked::Help { pager: !no_pager }),
                 asked => Ok(asked),
             };
@@ -282,7 +278,7 @@ pub(crate) fn parse(arguments: impl Iterator<Item = OsString>) -> anyhow::Result
     };
     let typed = match Typed::from_arg_matches(&matches) {
         Ok(typed) => typed,
-        Err(error) => return explain(&error, &command),
+        Err(error) => return explain(&error, &command, None),
     };
     if typed.introspect_cli {
         return Ok(Asked::Introspection);
@@ -374,80 +370,6 @@ impl Typed {
         let flag = by_flag.iter().find(|(given, _)| *given);
         flag.map(|(_, class)| *class).or(self.class)
     }
-}
-
-/// Turns what clap found into what was asked for, or a failure in getopt's wording.
-fn explain(error: &clap::Error, command: &Command) -> anyhow::Result<Asked> {
-    let context = |kind| match error.get(kind) {
-        Some(ContextValue::String(text)) => text.as_str(),
-        _ => "",
-    };
-    let typed = context(ContextKind::InvalidArg);
-    // "--class <CLASS>" names the option with its value.
-    let option = typed.split([' ', '=']).next().unwrap_or(typed);
-    let message = match error.kind() {
-        ErrorKind::DisplayHelp => return Ok(Asked::Help { pager: true }),
-        ErrorKind::DisplayVersion => return Ok(Asked::Version),
-        ErrorKind::ValueValidation => {
-            return match error.source().and_then(|e| e.downcast_ref::<ValueError>()) {
-                Some(ValueError::Help(values)) => Ok(Asked::Values(values.clone())),
-                Some(ValueError::Bad(message)) => Err(Failure::usage(message.as_str())),
-                None => Err(Failure::usage(first_line(error))),
-            };
-        }
-        ErrorKind::UnknownArgument => unknown(option, command),
-        ErrorKind::TooManyValues => {
-            format!("importctl: option '{option}' doesn't allow an argument")
-        }
-        ErrorKind::InvalidValue if context(ContextKind::InvalidValue).is_empty() => {
-            format!("importctl: option '{option}' requires an argument")
-        }
-        _ => first_line(error),
-    };
-    Err(Failure::usage(message))
-}
-
-fn first_line(error: &clap::Error) -> String {
-    let text = error.to_string();
-    let line = text.lines().next().unwrap_or_default();
-    format!("importctl: {}", line.trim_start_matches("error: "))
-}
-
-/// An option that is none, or an abbreviation of more than one.
-fn unknown(option: &str, command: &Command) -> String {
-    let candidates: Vec<String> = match option.strip_prefix("--") {
-        Some(start) => command
-            .get_arguments()
-            .filter(|arg| !arg.is_hide_set())
-            .filter_map(|arg| arg.get_long())
-            .filter(|long| long.starts_with(start))
-            .map(|long| format!("--{long}"))
-            .collect(),
-        None => Vec::new(),
-    };
-    if candidates.len() > 1 {
-        let list = candidates.join(", ");
-        format!("importctl: option '{option}' is ambiguous; possibilities: {list}")
-    } else {
-        match nearest(option, command) {
-            Some(near) => {
-                format!("importctl: unrecognized option '{option}', did you mean '--{near}'?")
-            }
-            None => format!("importctl: unrecognized option '{option}'"),
-        }
-    }
-}
-
-/// The long option that may have been meant.
-fn nearest<'a>(option: &str, command: &'a Command) -> Option<&'a str> {
-    let typed = option.strip_prefix("--")?;
-    let shown = command.get_arguments().filter(|arg| !arg.is_hide_set());
-    shown
-        .filter_map(|arg| arg.get_long())
-        .map(|long| (spelling::distance(typed, long), long))
-        .min()
-        .filter(|(distance, long)| *distance <= SLIPS_MAX && *distance < long.len() / 2)
-        .map(|(_, long)| long)
 }
 
 impl Settings {

@@ -278,4 +278,7 @@ fn cancel_goes_on_until_the_first_refusal() {
                    (\"importctl list-transfers\" shows those that run)\n";
     assert_eq!((ran.code, ran.stderr.as_str()), (Some(1), message));
     assert_eq!(service.asked().len(), 1);
+    let ran = run(&mut importctl(&bus.address, &["cancel-transfer", "7", "x"]));
+    assert_eq!(ran.stderr, "Failed to parse transfer id: x\n");
+    assert!(service.asked().is_empty());
 }

@@ -167,14 +167,15 @@ fn where_the_service_is_decides_the_last_option_given() {
     ] {
         assert_eq!(transport(line).as_str(), way, "{line}");
     }
+    for (line, option) in [("-H", "-H"), ("-mM", "-M"), ("--host", "--host")] {
+        let message = format!("importctl: option '{option}' requires an argument");
+        assert_eq!(refusal(line), message);
+    }
     assert_eq!(
         refusal("-H -oProxyCommand=x"),
         "Failed to parse --host= parameter '-oProxyCommand=x': A name must not begin with '-'"
     );
-    assert_eq!(
-        refusal("-M $(x)"),
-        "Failed to parse --machine= parameter '$(x)': The name has characters that no name has"
-    );
+    assert_eq!(refusal("-M $(x)"), "Invalid --machine= specified: $(x)");
 }
 
 #[test]

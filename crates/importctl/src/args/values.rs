@@ -36,11 +36,8 @@ pub(super) fn parse_host(text: &str) -> Result<Host, ValueError> {
 
 /// `--machine=`
 pub(super) fn parse_machine(text: &str) -> Result<Machine, ValueError> {
-    Machine::parse(text).map_err(|why| {
-        ValueError::Bad(format!(
-            "Failed to parse --machine= parameter '{text}': {why}"
-        ))
-    })
+    Machine::parse(text)
+        .map_err(|_why| ValueError::Bad(format!("Invalid --machine= specified: {text}")))
 }
 
 /// `--progress=`
