@@ -21,6 +21,12 @@ check 'is there' cmp disk.raw /var/lib/machines/clientfar.raw
 refused 'files do not pass to it' 'run "ssh far importctl"' importctl-ours -H far -m import-raw disk.raw clientnever
 refused 'a container that does not run' 'via machine transport: systemd-stdio-bridge for nosuch ' importctl-ours -M nosuch list-images
 refused 'an option is no host' "must not begin with '-'" importctl-ours -H -oProxyCommand=x list-images
+# user.sh has made one.
+if id walter >/dev/null 2>&1; then
+  loginctl enable-linger walter; systemctl start "user@$(id -u walter).service"
+  check "another user's service" bash -c 'importctl-ours --user -M walter@.host list-transfers | grep -q "No transfers"'
+  loginctl disable-linger walter; systemctl stop "user@$(id -u walter).service"
+fi
 check 'a program reads how it goes' bash -c "importctl-ours -mN --progress=json import-raw disk.raw clientjson 2>&1 | grep -c '^{\"type\":\"progress\",\"id\":' && importctl-ours -mN --force --progress=json import-raw disk.raw clientjson 2>&1 | tail -n 1 | grep -qF '\"result\":\"done\",\"kind\":null,\"reason\":null}'"
 refused 'and why it fails' '"result":"failed","kind":"exists","reason":' importctl-ours -mN --progress=json import-raw disk.raw clientjson
 refused 'people are told what to do about a name' 'force' importctl-ours -mN import-raw disk.raw clientjson
