@@ -169,8 +169,9 @@ impl<'a> Follower<'a> {
 }
 
 fn lost() -> anyhow::Error {
-    Failure::coded(
+    Failure::hinted(
         report::SERVICE_LOST,
         "Lost connection to the import service; the transfer did not finish",
+        Some(hints::LOST),
     )
 }

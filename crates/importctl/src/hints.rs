@@ -7,6 +7,9 @@ pub(crate) const STANDALONE: &str = "--standalone works without the service";
 /// Where there is no service, for what only it can do.
 pub(crate) const STATUS: &str = "\"systemctl status systemd-importd\" tells more";
 
+/// Where the service went away.
+pub(crate) const LOST: &str = "run it again; a download goes on from where it was";
+
 /// Hints by the code of the failure.
 const BY_CODE: [(&str, &str); 5] = [
     (
@@ -52,6 +55,15 @@ pub(crate) fn for_line(line: &str) -> Option<&'static str> {
     }
 }
 
+/// The hint for a worker of our own that failed, by its last line.
+pub(crate) fn for_worker(line: &str) -> Option<&'static str> {
+    if line.contains("Permission denied") || line.contains("Operation not permitted") {
+        Some("root may do it; --user or --image-root= put images into a folder of yours")
+    } else {
+        for_line(line)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -73,6 +85,9 @@ mod tests {
             assert_eq!(hint.is_some(), word.is_some(), "{line}");
             assert!(hint.unwrap_or_default().contains(word.unwrap_or_default()));
         }
+        let denied = for_worker("Failed to check whether image 'x' exists: Permission denied.");
+        assert!(denied.is_some_and(|hint| hint.contains("--image-root=")));
+        assert_eq!(for_line("Permission denied"), None);
         assert!(for_call("denied", STATUS).is_some() && for_call("io", STATUS).is_none());
         assert_eq!(for_call("no-service", STATUS), Some(STATUS));
     }

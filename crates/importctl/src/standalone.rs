@@ -274,7 +274,7 @@ impl Run {
             (None, None) => report::TRANSFER_FAILED,
         };
         if let Some(line) = self.screen.last_error() {
-            return Err(Failure::told(code, line, hints::for_line(line)));
+            return Err(Failure::told(code, line, hints::for_worker(line)));
         }
         let program = self.program.display();
         if self.interrupted.is_some() {

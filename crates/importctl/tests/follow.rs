@@ -202,7 +202,8 @@ fn a_service_that_goes_away_ends_the_wait() {
     let steps = [Step::Started, log(30, "begun"), Step::Vanish];
     let Some(ran) = pull(&[], &steps) else { return };
     assert_eq!(ran.code, Some(1));
-    let lines = "begun\nLost connection to the import service; the transfer did not finish\n";
+    let lines = "begun\nLost connection to the import service; the transfer did not finish \
+                 (run it again; a download goes on from where it was)\n";
     assert_eq!(ran.stderr, format!("{ENQUEUED}{lines}"));
 }
 
