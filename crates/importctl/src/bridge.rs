@@ -51,7 +51,12 @@ impl Bridge {
         let input = OwnedFd::from(theirs);
         let output = input.try_clone().map_err(fail)?;
         let mut command = Command::new(program);
-        command.args(arguments).stdin(input).stdout(output);
+        command
+            .args(arguments)
+            .stdin(input)
+            .stdout(output)
+            // Else systemd's bridge tells the journal only why it fails.
+            .env("SYSTEMD_LOG_TARGET", "console");
         let child = command.spawn().map_err(fail)?;
         let bridge = Self {
             child,

@@ -7,6 +7,8 @@ pub(crate) const STANDALONE: &str = "--standalone works without the service";
 /// Where there is no service, for what only it can do.
 pub(crate) const STATUS: &str = "\"systemctl status systemd-importd\" tells more";
 
+/// Where a container cannot be reached.
+pub(crate) const MACHINE: &str = "\"machinectl list\" shows the containers that run";
 /// Where the service went away.
 pub(crate) const LOST: &str = "run it again; a download goes on from where it was";
 

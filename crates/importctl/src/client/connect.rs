@@ -1,6 +1,7 @@
 //! The way to the bus.
 
 use crate::bridge::Bridge;
+use crate::hints;
 use crate::report::{self, Failure};
 use crate::transport::Transport;
 use importd_api::class::Scope;
@@ -59,8 +60,12 @@ fn failure(address: &Address<'_>, why: &str) -> anyhow::Error {
         Scope::User => "user",
     };
     let way = address.transport.as_str();
-    // What works without the service works on this machine.
-    let hint = (*address.transport == Transport::Local).then_some(address.hint);
+    let hint = match address.transport {
+        // What works without the service works on this machine.
+        Transport::Local => Some(address.hint),
+        Transport::Machine(_) => Some(hints::MACHINE),
+        Transport::Remote(_) => None,
+    };
     Failure::hinted(
         report::NO_SERVICE,
         format!("Failed to connect to {scope} scope bus via {way} transport: {why}"),
