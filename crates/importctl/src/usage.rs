@@ -107,8 +107,9 @@ struct OptionEntry {
 struct VerbEntry {
     names: [&'static str; 1],
     r#abstract: &'static str,
-    /// Counts the verb itself, as the reference does.
-    min_arguments: usize,
+    /// Counts the verb itself, as the reference does; absent where nothing has to follow it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    min_arguments: Option<usize>,
     #[serde(skip_serializing_if = "Option::is_none")]
     max_arguments: Option<usize>,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
@@ -138,7 +139,7 @@ pub(crate) fn introspection() -> anyhow::Result<String> {
     let verbs = ROWS.iter().map(|row| VerbEntry {
         names: [row.name],
         r#abstract: row.about,
-        min_arguments: row.least() + 1,
+        min_arguments: Some(row.least() + 1).filter(|least| *least > 1),
         max_arguments: row.most().map(|most| most + 1),
         is_default: row.verb == Verb::ListTransfers,
     });
@@ -199,6 +200,7 @@ mod tests {
             (&2.into(), &3.into())
         );
         let default = &program["verbs"][8];
+        assert!(default.get("minArguments").is_none());
         assert_eq!(
             (&default["names"][0], &default["isDefault"]),
             (&"list-transfers".into(), &true.into())
