@@ -16,8 +16,10 @@ use crate::standing::News;
 use importd_api::bus;
 use importd_api::class::Class;
 use std::collections::VecDeque;
+use std::num::NonZeroU32;
 use std::os::fd::BorrowedFd;
 use std::pin::Pin;
+use std::time::Duration;
 use zbus::export::futures_core::Stream;
 use zbus::export::serde::Serialize;
 use zbus::message::{Flags, Type};
@@ -134,6 +136,7 @@ pub(crate) struct Client {
     messages: MessageStream,
     waiting: VecDeque<Message>,
     interactive: bool,
+    answer_max: Option<Duration>,
     bridge: Option<Bridge>,
 }
 
@@ -150,6 +153,7 @@ impl Client {
             messages,
             waiting: VecDeque::new(),
             interactive,
+            answer_max: address.answer_max,
             bridge,
         })
     }
@@ -349,6 +353,17 @@ impl Client {
         let call = builder.build(body)?;
         self.connection.send(&call).await?;
         let serial = call.primary_header().serial_num();
+        let Some(most) = self.answer_max else {
+            return self.answer(serial).await;
+        };
+        match tokio::time::timeout(most, self.answer(serial)).await {
+            Ok(answer) => answer,
+            Err(_elapsed) => Err(CallError::Lost("Connection timed out".to_owned())),
+        }
+    }
+
+    /// The answer to a call.
+    async fn answer(&mut self, serial: NonZeroU32) -> Result<Message, CallError> {
         loop {
             let message = self.receive().await?;
             if message.header().reply_serial() == Some(serial) {

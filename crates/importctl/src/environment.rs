@@ -3,10 +3,12 @@
 use crate::args::Progress;
 use crate::pager;
 use crate::screen::Look;
+use crate::units;
 use importd_api::worker;
 use std::env;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// The variables that matter here. The bus library and the time zone read their own.
 #[derive(Clone, Debug, Default)]
@@ -25,6 +27,8 @@ pub(crate) struct Environment {
     pub(crate) columns: Option<u16>,
     /// What is said of pagers.
     pub(crate) pager: pager::Variables,
+    /// `$SYSTEMD_BUS_TIMEOUT`: how long an answer of the service is waited for.
+    pub(crate) answer_max: Option<Duration>,
     /// `$SYSTEMD_SSH`, by default `ssh`: what reaches other hosts.
     pub(crate) ssh: OsString,
     /// `$IMPORTD_WORKER_DIRECTORY`.
@@ -59,6 +63,7 @@ impl Environment {
             dumb,
             columns: columns.filter(|columns| *columns > 0),
             pager: pager::Variables::read(),
+            answer_max: units::parse_duration(&text("SYSTEMD_BUS_TIMEOUT")),
             ssh: ssh.unwrap_or_else(|| "ssh".into()),
             workers: path(worker::WORKER_DIRECTORY_VARIABLE),
             own_folder: env::current_exe()

@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
+use std::time::Duration;
 
 const SIZE_LETTERS: [char; 6] = ['K', 'M', 'G', 'T', 'P', 'E'];
 
@@ -66,6 +67,35 @@ pub(crate) fn duration(microseconds: u64) -> Option<String> {
     }
 }
 
+/// Reads a time as systemd writes it, systemd.time(7): numbers with `us`, `ms`, `s`, `min` or `h`
+/// behind, seconds without; `None` if it is none, or endless.
+pub(crate) fn parse_duration(text: &str) -> Option<Duration> {
+    let mut total = Duration::ZERO;
+    let mut rest = text.trim();
+    while !rest.is_empty() {
+        let digits = rest
+            .find(|c: char| !c.is_ascii_digit())
+            .unwrap_or(rest.len());
+        let (number, after) = rest.split_at(digits);
+        let number: u64 = number.parse().ok()?;
+        let after = after.trim_start();
+        let letters = after.find(|c: char| !c.is_ascii_alphabetic());
+        let (unit, after) = after.split_at(letters.unwrap_or(after.len()));
+        let microseconds = match unit {
+            "us" | "usec" => 1,
+            "ms" | "msec" => 1000,
+            "" | "s" | "sec" | "second" | "seconds" => 1_000_000,
+            "m" | "min" | "minute" | "minutes" => 60_000_000,
+            "h" | "hr" | "hour" | "hours" => 3_600_000_000,
+            _ => return None,
+        };
+        let part = Duration::from_micros(number.checked_mul(microseconds)?);
+        total = total.checked_add(part)?;
+        rest = after.trim_start();
+    }
+    (total > Duration::ZERO).then_some(total)
+}
+
 /// A share from 0 to 1 in whole percent; `None` while it is unknown (negative, or no number).
 pub(crate) fn percent(share: f64) -> Option<u8> {
     if !(0.0..=f64::from(u8::MAX)).contains(&share) {
@@ -94,6 +124,26 @@ mod tests {
             (u64::MAX, "15.9E"),
         ] {
             assert_eq!(size(bytes), text, "{bytes}");
+        }
+    }
+
+    #[test]
+    fn times_are_read_as_systemd_writes_them() {
+        for (text, milliseconds) in [
+            ("5", Some(5000)),
+            ("250ms", Some(250)),
+            ("1min 30s", Some(90_000)),
+            ("2h", Some(7_200_000)),
+            (" 3 sec ", Some(3000)),
+            ("infinity", None),
+            ("", None),
+            ("0", None),
+            ("-1", None),
+            ("99999999999999999999", None),
+            ("18446744073709551615h", None),
+        ] {
+            let expected = milliseconds.map(Duration::from_millis);
+            assert_eq!(parse_duration(text), expected, "{text:?}");
         }
     }
 

@@ -198,3 +198,15 @@ fn refused_lists_name_what_was_wanted() {
         assert_eq!((ran.code, ran.stderr.as_str()), (Some(1), text));
     }
 }
+
+#[test]
+fn an_answer_that_does_not_come_is_waited_for_as_long_as_was_said() {
+    let Some(bus) = Bus::start() else { return };
+    let _service = Service::start(&bus.address, |_| Vec::new());
+    let mut command = importctl(&bus.address, &["list-transfers"]);
+    let ran = run(command.env("SYSTEMD_BUS_TIMEOUT", "50ms"));
+    assert_eq!(
+        (ran.code, ran.stderr.as_str()),
+        (Some(1), "Could not get transfers: Connection timed out\n")
+    );
+}

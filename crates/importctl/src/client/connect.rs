@@ -6,6 +6,7 @@ use crate::report::{self, Failure};
 use crate::transport::Transport;
 use importd_api::class::Scope;
 use std::ffi::OsString;
+use std::time::Duration;
 use zbus::{Connection, connection};
 
 /// A bus, and the way to it.
@@ -17,6 +18,8 @@ pub(crate) struct Address<'a> {
     pub(crate) transport: &'a Transport,
     /// The program that reaches other hosts.
     pub(crate) ssh: &'a OsString,
+    /// How long an answer is waited for; for ever without, as a person may be asked meanwhile.
+    pub(crate) answer_max: Option<Duration>,
     /// What to do where there is no bus of this machine.
     pub(crate) hint: &'static str,
 }

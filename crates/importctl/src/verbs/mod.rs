@@ -44,6 +44,7 @@ impl Context {
             scope: self.settings.scope,
             transport: &self.settings.transport,
             ssh: &self.environment.ssh,
+            answer_max: self.environment.answer_max,
             hint,
         };
         Client::connect(&address, self.settings.ask_password).await
