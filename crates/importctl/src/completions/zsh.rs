@@ -112,10 +112,48 @@ fn completions_of_zsh_are_up_to_date() {
     check(&generate(), PATH);
 }
 
+/// Types each line and a tab into an interactive zsh, and prints what stands there then. Nothing is
+/// waited for but what zsh writes.
+const TYPE: &str = r#"
+zmodload zsh/zpty
+export TERM=dumb
+mkdir $HOME/functions && cp $COMPLETIONS $HOME/functions/_importctl
+zpty z zsh -f -i
+zpty -w z "PS1=; fpath=($HOME/functions \$fpath); autoload -U compinit; compinit -u -D"
+zpty -w z 'show() { print -r -- "<"$BUFFER">" }; zle -N show; bindkey "^X" show; print REA""DY'
+zpty -r z seen '*READY*'
+for line in $lines; do
+  zpty -w -n z $line$'\t\x18'
+  zpty -r z seen '*<importctl*>*'
+  seen=${seen##*<importctl }
+  print -r -- "${seen%%>*}"
+  zpty -w -n z $'\x15'
+done
+zpty -d z
+"#;
+
 #[test]
-fn zsh_reads_them() {
-    // What zsh offers can only be seen in its line editor; at least it must be able to read them.
-    let script = "zsh -n $COMPLETIONS && print read";
-    let printed = run(&["zsh", "-f", "-c"], &generate(), script);
-    assert!(printed.is_none_or(|printed| printed == "read\n"));
+fn zsh_completes_verbs_options_values_and_what_there_is() {
+    if run(&["zsh", "-f", "-c"], &generate(), "zsh -n $COMPLETIONS").is_none() {
+        return;
+    }
+    let lines = [
+        ("--class=s", "--class=sysext "),
+        ("--progress=j", "--progress=json "),
+        ("pull-o", "pull-oci "),
+        ("-m export-tar s", "-m export-tar second\\ one "),
+        ("--user export-raw ", "--user export-raw mine "),
+        ("cancel-transfer 3 1", "cancel-transfer 3 14 "),
+        ("export-tar first /pro", "export-tar first /proc/"),
+    ];
+    let typed: Vec<String> = lines
+        .iter()
+        .map(|(line, _)| format!("'importctl {line}'"))
+        .collect();
+    let script = format!("lines=({})\n{TYPE}", typed.join(" "));
+    // If what is expected does not come, there is no other end.
+    let printed = run(&["timeout", "60", "zsh", "-f", "-c"], &generate(), &script);
+    let completed: Vec<String> = printed.unwrap().lines().map(str::to_owned).collect();
+    let expected: Vec<&str> = lines.iter().map(|(_, completed)| *completed).collect();
+    assert_eq!(completed, expected);
 }
