@@ -113,7 +113,7 @@ echo "-- what runs images"
 check 'systemd-nspawn runs a pulled archive' systemd-nspawn --quiet --register=no --keep-unit -D /var/lib/machines/importctlours --pipe /bin/true
 check 'and an image by its name' systemd-nspawn --quiet --register=no --keep-unit -M importctlours-fs --pipe /bin/true
 check 'systemd-dissect reads a pulled disk image' bash -c 'systemd-dissect --copy-from /var/lib/machines/importctlours-disk.raw /usr/lib/os-release - | grep -qx ID=test'
-if systemd-dissect --help | grep -q -- --attach; then
+if systemd-dissect --help | grep -- --attach >/dev/null; then
   loop=systemd-loop@$(systemd-escape --path /var/lib/machines/importctlours-disk.raw).service
   check 'a pulled disk image becomes a block device' bash -c 'systemctl start "$1" && losetup --list --noheadings --output BACK-FILE | grep -q importctlours-disk.raw' _ "$loop"
   check 'and is none any more' bash -c 'systemctl stop "$1" && ! losetup --list --noheadings --output BACK-FILE | grep -q importctlours-disk.raw' _ "$loop"
