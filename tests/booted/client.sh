@@ -21,9 +21,8 @@ check 'is there' cmp disk.raw /var/lib/machines/clientfar.raw
 refused 'files do not pass to it' 'run "ssh far importctl"' importctl-ours -H far -m import-raw disk.raw clientnever
 refused 'a container that does not run' 'via machine transport: systemd-stdio-bridge for nosuch ' importctl-ours -M nosuch list-images
 refused 'an option is no host' "must not begin with '-'" importctl-ours -H -oProxyCommand=x list-images
-# user.sh has made one.
-if id walter >/dev/null 2>&1; then
-  loginctl enable-linger walter; systemctl start "user@$(id -u walter).service"
+# user.sh has made one, and says if there is no manager for it.
+if id walter >/dev/null 2>&1 && loginctl enable-linger walter && systemctl start "user@$(id -u walter).service"; then
   check "another user's service" bash -c 'importctl-ours --user -M walter@.host list-transfers | grep -q "No transfers"'
   loginctl disable-linger walter; systemctl stop "user@$(id -u walter).service"
 fi
