@@ -52,6 +52,8 @@ pub struct Manager {
     transfers: BTreeMap<u32, Entry>,
     queue: Queue,
     notices: Vec<Notice>,
+    /// Transfers whose end is to be told, and is being told.
+    over: [BTreeMap<u32, Transfer>; 2],
     is_stopping: bool,
 }
 
@@ -90,6 +92,7 @@ impl Manager {
             transfers: BTreeMap::new(),
             queue: Queue::default(),
             notices: Vec::new(),
+            over: [BTreeMap::new(), BTreeMap::new()],
             is_stopping: false,
         }
     }
@@ -386,9 +389,17 @@ impl Manager {
             .map(|(id, entry)| (*id, &entry.transfer))
     }
 
+    /// How a transfer stood when it ended, while that is being told.
+    #[must_use]
+    pub fn over(&self, id: u32) -> Option<&Transfer> {
+        self.over[1].get(&id)
+    }
+
     /// What has happened since this was last asked.
     #[must_use]
     pub fn take_notices(&mut self) -> Vec<Notice> {
+        let [new, told] = &mut self.over;
+        *told = std::mem::take(new);
         std::mem::take(&mut self.notices)
     }
 
@@ -408,6 +419,7 @@ impl Manager {
                 notice::log_exit(id, exit);
                 if let Some(transfer) = self.remove(id) {
                     self.ended(id, &transfer, exit);
+                    self.over[0].insert(id, transfer);
                 }
                 self.start_waiting();
             }

@@ -95,6 +95,12 @@ async fn a_transfer_tells_its_figures_their_changes_and_its_end() {
             break;
         }
     }
+    // The last report counts, however soon the end came after it.
+    let bytes = signals.iter().filter(|values| values.contains_key("Bytes"));
+    assert_eq!(
+        bytes.map(|values| number(values, "Bytes")).last(),
+        Some(1299)
+    );
     // Three hundred reports, and a signal each tenth of a second at most.
     let most = before.elapsed().as_millis() / 100 + 3;
     assert!(signals.len() as u128 <= most, "{} in {most}", signals.len());

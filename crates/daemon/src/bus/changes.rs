@@ -5,6 +5,7 @@
 
 use crate::bus::own::{self, Value};
 use crate::manager::Manager;
+use crate::transfer::Transfer;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 use tokio::time::Instant;
@@ -33,10 +34,12 @@ impl Unsaid {
         self.changed.insert(id);
     }
 
-    /// A transfer has ended.
-    pub fn remove(&mut self, id: u32) {
-        self.told.remove(&id);
+    /// A transfer has ended. Gives its properties that have another value than was told.
+    pub fn remove(&mut self, id: u32, last: Option<&Transfer>) -> Vec<Value> {
         self.changed.remove(&id);
+        let told = self.told.remove(&id).unwrap_or_default();
+        last.map(|transfer| changed(transfer, &told).1)
+            .unwrap_or_default()
     }
 
     /// When there is something to be told, if there is.
@@ -56,16 +59,21 @@ impl Unsaid {
             let Some(transfer) = table.get(id) else {
                 continue;
             };
-            let now = own::of_transfer(transfer);
-            let before = self.told.insert(id, now.clone()).unwrap_or_default();
-            let changed: Vec<Value> = now
-                .into_iter()
-                .filter(|value| !before.contains(value))
-                .collect();
+            let told = self.told.remove(&id).unwrap_or_default();
+            let (now, changed) = changed(transfer, &told);
+            self.told.insert(id, now);
             if !changed.is_empty() {
                 news.push((id, changed));
             }
         }
         news
     }
+}
+
+/// All properties of a transfer, and those that have another value than was told.
+fn changed(transfer: &Transfer, told: &[Value]) -> (Vec<Value>, Vec<Value>) {
+    let now = own::of_transfer(transfer);
+    let changed = now.iter().filter(|value| !told.contains(value));
+    let changed = changed.cloned().collect();
+    (now, changed)
 }

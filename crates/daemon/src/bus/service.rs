@@ -13,6 +13,7 @@ use crate::bus::interface::{Interface, Method};
 use crate::bus::lists::Lists;
 use crate::bus::manager::{self, Answer};
 use crate::bus::object::Object;
+use crate::bus::own::Value;
 use crate::bus::standard::Values;
 use crate::bus::{own, reply, standard};
 use crate::images::Places;
@@ -323,7 +324,8 @@ impl Service {
                 outcome,
                 reason,
             } => {
-                self.unsaid.remove(id);
+                let last = self.unsaid.remove(id, table.over(id));
+                self.tell_changed(id, last).await;
                 let result = outcome.as_str();
                 let (kind, text) = match &reason {
                     None => ("", ""),
@@ -350,13 +352,19 @@ impl Service {
 
     /// Tells everyone which properties of our own have changed.
     pub async fn tell_changes(&mut self, table: &Manager) {
-        let interface = standard::PROPERTIES.name;
         for (id, changed) in self.unsaid.take(table) {
-            let none_invalid: &[&str] = &[];
-            let body = (OWN_TRANSFER_INTERFACE, Values(changed), none_invalid);
-            self.emit(&transfer_path(id), interface, "PropertiesChanged", &body)
-                .await;
+            self.tell_changed(id, changed).await;
         }
+    }
+
+    async fn tell_changed(&self, id: u32, changed: Vec<Value>) {
+        if changed.is_empty() {
+            return;
+        }
+        let (interface, none_invalid) = (standard::PROPERTIES.name, <&[&str]>::default());
+        let body = (OWN_TRANSFER_INTERFACE, Values(changed), none_invalid);
+        self.emit(&transfer_path(id), interface, "PropertiesChanged", &body)
+            .await;
     }
 
     async fn emit<B>(&self, path: &str, interface: &'static str, signal: &'static str, body: &B)

@@ -8,6 +8,7 @@ use crate::images::Places;
 use crate::manager::{Manager, Order};
 use crate::notice::Notice;
 use crate::refusal::Refusal;
+use crate::transfer::Transfer;
 use crate::varlink::connection::{Arrived, Connection, Event};
 use crate::varlink::fault::Fault;
 use crate::varlink::limits::{Kept, Limits};
@@ -430,7 +431,12 @@ impl Server {
                 outcome,
                 reason,
             } => {
+                let last = table.over(*id).map(figures);
                 for follower in self.followers.remove(id).unwrap_or_default() {
+                    if let (Some(part), Dialect::Own) = (&last, follower.dialect) {
+                        // Who is gone needs no end either.
+                        follower.outbox.part(part).unwrap_or(());
+                    }
                     match follower.dialect.end(*outcome, reason.as_ref()) {
                         None => follower.outbox.done(),
                         Some(fault) => follower.outbox.fail(&fault),
@@ -445,7 +451,7 @@ impl Server {
         let (Some(followers), Some(transfer)) = (self.followers.get_mut(&id), table.get(id)) else {
             return;
         };
-        let part = json!({"figures": own::figures(transfer)});
+        let part = figures(transfer);
         let now = Instant::now();
         followers.retain_mut(|follower| {
             let told = follower.figures_told;
@@ -477,4 +483,9 @@ impl Server {
             tracing::debug!("Clients do not take their last replies");
         }
     }
+}
+
+/// How a transfer stands, as a reply says it.
+fn figures(transfer: &Transfer) -> Value {
+    json!({"figures": own::figures(transfer)})
 }
