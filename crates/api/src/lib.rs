@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`class`] | image classes, scopes and the directories of each |
 //! | [`name`] | names of images, checked; derived from a URL or a file name |
+//! | [`oci`] | names of OCI images, checked |
 //! | [`url`] | addresses that may be pulled from, checked |
 //! | [`verify`] | how much a download must prove |
 //! | [`format`](mod@format) | compression of an export |
@@ -33,6 +34,7 @@ pub mod flags;
 pub mod format;
 pub mod job;
 pub mod name;
+pub mod oci;
 pub mod progress;
 pub mod pull_spec;
 pub mod url;

@@ -9,6 +9,7 @@
 //! | [`cpio`] | cpio archives: `Read` → entries |
 //! | [`checksums`] | `SHA256SUMS`, `NAME.sha256` and the like |
 //! | [`pgp`] | OpenPGP signatures → verdict |
+//! | [`oci`] | documents of OCI images → what to fetch and how to start it |
 //! | [`minisign`] | signatures of minisign and signify → verdict |
 //!
 //! This crate promises never to open a file, a socket or a process, never to hold `unsafe` code,
@@ -31,5 +32,6 @@ pub mod codec;
 pub mod cpio;
 pub mod disk;
 pub mod minisign;
+pub mod oci;
 pub mod pgp;
 pub mod tar;
