@@ -5,9 +5,11 @@
 //! | [`service`] | starts a bus and the service on it; a client that hears its signals |
 //! | [`transfers`] | every method that starts a transfer, to its end |
 //! | [`refusals`] | what the service refuses, and what fails later |
+//! | [`varlink`] | its Varlink socket |
 //! | [`clients`] | stock machinectl and busctl, and importctl |
 
 mod clients;
 mod refusals;
 mod service;
 mod transfers;
+mod varlink;

@@ -3,7 +3,8 @@
 use crate::subject::{Subject, Work};
 use std::future::poll_fn;
 use std::io::{BufRead, BufReader};
-use std::os::unix::net::UnixDatagram;
+use std::os::fd::OwnedFd;
+use std::os::unix::net::{UnixDatagram, UnixListener};
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::process::{Child, Command, Stdio};
@@ -58,8 +59,9 @@ impl Service {
         let notify_path = work.path("service-notify");
         let notify = UnixDatagram::bind(&notify_path).unwrap();
         notify.set_read_timeout(Some(PATIENCE)).unwrap();
-        let daemon = Subject::get()
-            .with_images("systemd-importd", &work.path("images"))
+        let varlink = UnixListener::bind(work.path("varlink")).unwrap();
+        let program = Subject::get().with_images("systemd-importd", &work.path("images"));
+        let daemon = passing(&program, varlink)
             .env("DBUS_SYSTEM_BUS_ADDRESS", &address)
             .env("NOTIFY_SOCKET", &notify_path)
             .env("RUNTIME_DIRECTORY", work.path("run"))
@@ -126,6 +128,22 @@ impl Service {
             .stdin(Stdio::null());
         command
     }
+}
+
+/// The same command, with a socket passed to what it becomes, as the service manager does.
+fn passing(command: &Command, socket: UnixListener) -> Command {
+    let script = "exec 3<&0 </dev/null; \
+                  LISTEN_PID=$$ LISTEN_FDS=1 LISTEN_FDNAMES=varlink exec \"$@\"";
+    let mut passing = Command::new("sh");
+    passing.args(["-c", script, "sh"]);
+    passing.arg(command.get_program()).args(command.get_args());
+    for (name, value) in command.get_envs() {
+        if let Some(value) = value {
+            passing.env(name, value);
+        }
+    }
+    passing.stdin(OwnedFd::from(socket));
+    passing
 }
 
 impl Drop for Service {
