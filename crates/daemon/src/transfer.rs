@@ -14,6 +14,7 @@ use importd_api::class::Class;
 use importd_api::figures::{Figures, Phase, Reason};
 use importd_api::job::{Job, Local, Work};
 use importd_host::child::ExitOutcome;
+use std::path::Path;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 /// How many cancel requests ask the worker to end; the next one kills it without waiting for the
@@ -238,8 +239,15 @@ impl Transfer {
     }
 }
 
-/// The image a job makes: its class and name.
-fn product(job: &Job) -> Option<(Class, String)> {
+/// Where an image is made: in the folder of its class, or in that which the job names.
+#[derive(PartialEq, Eq)]
+enum Place<'a> {
+    Class(Class),
+    Folder(&'a Path),
+}
+
+/// The image a job makes: its place and name.
+fn product(job: &Job) -> Option<(Place<'_>, String)> {
     let name = match &job.work {
         Work::Export { .. } => return None,
         Work::Import { name, .. } => name.to_string(),
@@ -251,7 +259,9 @@ fn product(job: &Job) -> Option<(Class, String)> {
             Local::Derived => url.image_name(*form).ok()?.to_string(),
         },
     };
-    Some((job.class, name))
+    let root = job.image_root.as_deref();
+    let place = root.map_or(Place::Class(job.class), Place::Folder);
+    Some((place, name))
 }
 
 /// The name of the image a job makes, for messages; empty if it makes none.
@@ -396,6 +406,12 @@ mod tests {
             format: None,
         };
         assert!(!same(Scope::System, Class::Sysext, export));
+        let elsewhere = |class| Job {
+            image_root: Some("/srv".into()),
+            ..job(Scope::System, class, import.clone())
+        };
+        assert!(!running.makes_what(&elsewhere(Class::Sysext)));
+        assert!(new(elsewhere(Class::Sysext)).makes_what(&elsewhere(Class::Machine)));
         let of_user = new(job(Scope::User, Class::Sysext, import.clone()));
         assert!(of_user.makes_what(&job(Scope::User, Class::Sysext, import.clone())));
         assert!(!of_user.makes_what(&job(Scope::User, Class::Machine, import)));

@@ -204,7 +204,9 @@ async fn an_honest_client_is_served_among_hostile_ones() {
         assert!(late * 20 <= waits.len(), "{late} of {}", waits.len());
     }
     assert!(growth < GROWTH_MAX, "{growth} KiB");
-    // Nothing is left of them.
+    // Nothing is left of them, no process either.
+    let tasks = format!("/proc/{0}/task/{0}/children", daemon.process.id());
+    assert_eq!(std::fs::read_to_string(tasks).unwrap(), "");
     let patience = Instant::now() + PATIENCE;
     while descriptors(&daemon) > before {
         assert!(
