@@ -158,10 +158,7 @@ impl Connection {
     }
 
     async fn next_call(&mut self) -> Result<Delivery, End> {
-        // Silence between calls is no fault.
-        if self.inbox.held() == 0 {
-            self.read().await?;
-        }
+        self.first_byte().await?;
         let call = async {
             loop {
                 if let Some(delivery) = self.inbox.take()? {
@@ -176,7 +173,16 @@ impl Connection {
         arrived.map_err(|_elapsed| End::SlowCall)?
     }
 
-    /// Waits for bytes and takes them in.
+    /// Waits until a call begins. Silence between calls is no fault, however long it is.
+    async fn first_byte(&mut self) -> Result<(), End> {
+        // A read may bring nothing: the socket was ready for the call before.
+        while self.inbox.held() == 0 {
+            self.read().await?;
+        }
+        Ok(())
+    }
+
+    /// Waits for bytes, or for the news that there are none after all, and takes them in.
     async fn read(&mut self) -> Result<(), End> {
         if self.is_ended {
             return Err(End::Closed);
@@ -280,4 +286,51 @@ fn is_transient(error: &io::Error) -> bool {
         error.kind(),
         io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::varlink::limits::Limits;
+    use std::io::Write;
+
+    fn pair() -> (
+        Connection,
+        std::os::unix::net::UnixStream,
+        mpsc::Receiver<Event>,
+    ) {
+        let (here, there) = std::os::unix::net::UnixStream::pair().unwrap();
+        here.set_nonblocking(true).unwrap();
+        let peer = Peer::of(&here).unwrap();
+        let place = Limits::default().enter(&peer, true).unwrap();
+        let (sender, events) = mpsc::channel(4);
+        let connection = Connection::new(here, (peer, place), sender).unwrap();
+        (connection, there, events)
+    }
+
+    #[tokio::test]
+    async fn the_time_of_a_call_begins_with_its_first_byte() {
+        let (mut connection, mut client, _events) = pair();
+        for call in [&b"{}\0"[..], b"[]\0"] {
+            client.write_all(call).unwrap();
+            let delivery = connection.next_call().await.unwrap();
+            assert_eq!(delivery.message, call[..call.len() - 1]);
+            // Nothing has come: there is no call that could be late.
+            let silence = Duration::from_millis(50);
+            let waiting = tokio::time::timeout(silence, connection.first_byte());
+            assert!(waiting.await.is_err());
+        }
+        drop(client);
+        assert!(matches!(connection.first_byte().await, Err(End::Closed)));
+    }
+
+    #[tokio::test]
+    async fn calls_that_came_before_the_end_are_calls() {
+        let (mut connection, mut client, _events) = pair();
+        client.write_all(b"{}\0{}\0{").unwrap();
+        drop(client);
+        assert!(connection.next_call().await.is_ok());
+        assert!(connection.next_call().await.is_ok());
+        assert!(matches!(connection.next_call().await, Err(End::Closed)));
+    }
 }
