@@ -16,8 +16,9 @@
 //! or seccomp is told of once, and the transfer goes on.
 //!
 //! In a user namespace ([`crate::owners`]) the capabilities are over its ids only. Where those are foreign
-//! ones, the worker may also hear from the service that makes their folders, and become the root of
-//! the namespace; the folders are allowed one by one, since above them the cage sees nothing.
+//! ones, its threads may also become the root of the namespace; the folders are opened before and
+//! allowed one by one, since above them the cage sees nothing, and the services that open them are
+//! out of reach from here on.
 //!
 //! # Source
 //! capabilities(7), landlock(7), seccomp(2).
@@ -28,6 +29,7 @@ use crate::pull::{BOOT_ID, Request};
 use crate::source::remote::percent_decoded;
 use importd_api::name::Form;
 use importd_host::dir::Dir;
+use importd_host::namespace::foreign;
 use importd_host::sandbox::{self, CapabilitySet, Profile};
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
@@ -245,7 +247,8 @@ fn failed() -> String {
 
 fn enter(mut profile: Profile, context: &Context) -> Result<()> {
     if context.owners.are_foreign() {
-        profile.allow_service();
+        profile.allow_root_threads();
+        foreign::dismiss();
         for folder in context.owners.known() {
             profile.allow_write(folder.as_fd()).doing(failed)?;
         }

@@ -5,7 +5,8 @@
 //! the ids of a user namespace. In that namespace the caller has no id of their own: what is in the
 //! tree is reached by its root, everything else by the caller as before.
 //!
-//! The one who asks the service is kept for the whole process, as the kernel keeps the namespace.
+//! The one who asks the service is kept for the process, as the kernel keeps the namespace, until the
+//! process gives up every way to the service; what is open by then stays usable.
 //!
 //! This module holds `unsafe`: the ids by which one thread reaches files.
 //!
@@ -21,7 +22,8 @@ use std::ffi::OsStr;
 use std::fmt::Debug;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// The first id of the range.
 pub const FIRST: u32 = 0x7FFE_0000;
@@ -44,17 +46,51 @@ pub trait Keeper: Debug + Send + Sync {
     fn mount(&self, folder: BorrowedFd<'_>) -> io::Result<OwnedFd>;
 }
 
-static KEEPER: OnceLock<Box<dyn Keeper>> = OnceLock::new();
+/// Who is asked. Goes with the namespace, of which a process has one.
+static KEEPER: Mutex<Option<Box<dyn Keeper>>> = Mutex::new(None);
+/// Whether the process is in a namespace of foreign ids.
+static IS_ENTERED: AtomicBool = AtomicBool::new(false);
+/// Folders that are open already, for the time when nobody can be asked any more.
+static REMEMBERED: Mutex<Vec<Dir>> = Mutex::new(Vec::new());
 
-/// Names who is asked from now on; the first one stays.
+/// Names who is asked from now on; the process is in their namespace.
 pub fn entrust(keeper: Box<dyn Keeper>) {
-    // There is one namespace, and so one keeper; a second one changes nothing.
-    KEEPER.set(keeper).unwrap_or(());
+    *lock(&KEEPER) = Some(keeper);
+    IS_ENTERED.store(true, Ordering::Release);
 }
 
-/// Who is asked, if somebody is.
-pub fn keeper() -> Option<&'static dyn Keeper> {
-    KEEPER.get().map(AsRef::as_ref)
+/// Asks nobody from now on: only what is remembered can be opened.
+pub fn dismiss() {
+    lock(&KEEPER).take();
+}
+
+/// Whether the process is in a namespace of foreign ids.
+pub fn is_entered() -> bool {
+    IS_ENTERED.load(Ordering::Acquire)
+}
+
+/// Makes a folder, see [`Keeper::make`].
+///
+/// # Errors
+/// `Unsupported` if there is nobody to ask; what the service says.
+pub(crate) fn make(parent: &Dir, name: &OsStr) -> io::Result<Dir> {
+    let keeper = lock(&KEEPER);
+    let keeper = keeper.as_ref().ok_or(io::ErrorKind::Unsupported)?;
+    keeper.make(parent.as_fd(), name).map(Dir::from)
+}
+
+/// Keeps an open folder for [`open`].
+///
+/// # Errors
+/// When no more descriptors can be had.
+pub fn remember(opened: &Dir) -> io::Result<()> {
+    let opened = opened.try_clone()?;
+    lock(&REMEMBERED).push(opened);
+    Ok(())
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Whether a number is one of the range, seen from outside.
@@ -82,13 +118,26 @@ pub fn as_root<T: Send>(work: impl FnOnce() -> T + Send) -> io::Result<T> {
 /// Opens a folder of foreign ids, as the root of the namespace.
 ///
 /// # Errors
-/// `Unsupported` without a keeper; what the keeper and open(2) say.
+/// `Unsupported` if it is not remembered and there is nobody to ask; what the service and open(2) say.
 pub fn open(folder: &Dir) -> io::Result<Dir> {
-    let keeper = keeper().ok_or(io::ErrorKind::Unsupported)?;
-    let mounted = keeper.mount(folder.as_fd())?;
+    let identity = folder.identity()?;
+    for known in lock(&REMEMBERED).iter() {
+        if known.identity()? == identity {
+            return reopened(known.as_fd());
+        }
+    }
+    let mounted = {
+        let keeper = lock(&KEEPER);
+        let keeper = keeper.as_ref().ok_or(io::ErrorKind::Unsupported)?;
+        keeper.mount(folder.as_fd())?
+    };
+    reopened(mounted.as_fd())
+}
+
+fn reopened(folder: BorrowedFd<'_>) -> io::Result<Dir> {
     as_root(|| {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        let opened = rustix::fs::openat(&mounted, ".", flags, Mode::empty())?;
+        let opened = rustix::fs::openat(folder, ".", flags, Mode::empty())?;
         Ok(Dir::from(opened))
     })?
 }

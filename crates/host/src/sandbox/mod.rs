@@ -30,7 +30,7 @@ pub struct Profile {
     read: Vec<OwnedFd>,
     write: Vec<OwnedFd>,
     network: bool,
-    service: bool,
+    root_threads: bool,
 }
 
 /// Which layers this kernel does not have.
@@ -57,7 +57,7 @@ impl Profile {
             read: Vec::new(),
             write: Vec::new(),
             network: false,
-            service: false,
+            root_threads: false,
         }
     }
 
@@ -89,10 +89,9 @@ impl Profile {
         self.write.extend(open_path(path));
     }
 
-    /// Lets the worker talk to a service that it is connected to, and be root of its user namespace
-    /// with some of its threads.
-    pub const fn allow_service(&mut self) {
-        self.service = true;
+    /// Lets some of the worker's threads be the root of its user namespace.
+    pub const fn allow_root_threads(&mut self) {
+        self.root_threads = true;
         self.capabilities = self
             .capabilities
             .union(CapabilitySet::SETUID)
@@ -123,7 +122,7 @@ pub fn enter(profile: &Profile) -> io::Result<Report> {
         report.missing.push(line.into());
     }
     capabilities::keep(profile.capabilities)?;
-    if !seccomp::restrict(profile.network, profile.service)? {
+    if !seccomp::restrict(profile.network, profile.root_threads)? {
         let line = "This kernel has no seccomp filters: the worker may make every system call";
         report.missing.push(line.into());
     }

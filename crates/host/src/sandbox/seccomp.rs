@@ -150,8 +150,8 @@ const NETWORK: &[libc::c_long] = &[
     libc::SYS_socketpair,
 ];
 
-/// To ask a service on a socket that was opened before, and to reach what it gives.
-const SERVICE: &[libc::c_long] = &[libc::SYS_recvmsg, libc::SYS_setfsgid, libc::SYS_setfsuid];
+/// For a thread to reach files as the root of its user namespace.
+const ROOT_THREADS: &[libc::c_long] = &[libc::SYS_setfsgid, libc::SYS_setfsuid];
 
 /// The older forms that this architecture's C library still uses.
 #[cfg(target_arch = "x86_64")]
@@ -181,11 +181,11 @@ const FAMILIES: [libc::c_int; 4] = [
 ];
 
 /// Restricts the thread. `false` if the kernel has no filters, or this architecture no list.
-pub(super) fn restrict(network: bool, service: bool) -> io::Result<bool> {
+pub(super) fn restrict(network: bool, root_threads: bool) -> io::Result<bool> {
     let Ok(architecture) = TargetArch::try_from(std::env::consts::ARCH) else {
         return Ok(false);
     };
-    let program = program(network, service, architecture).map_err(io::Error::other)?;
+    let program = program(network, root_threads, architecture).map_err(io::Error::other)?;
     match seccompiler::apply_filter(&program) {
         Ok(()) => Ok(true),
         Err(seccompiler::Error::Seccomp(error) | seccompiler::Error::Prctl(error))
@@ -199,7 +199,7 @@ pub(super) fn restrict(network: bool, service: bool) -> io::Result<bool> {
 
 fn program(
     network: bool,
-    service: bool,
+    root_threads: bool,
     architecture: TargetArch,
 ) -> Result<BpfProgram, seccompiler::BackendError> {
     let mut rules: BTreeMap<i64, Vec<SeccompRule>> = BTreeMap::new();
@@ -207,8 +207,8 @@ fn program(
     if network {
         lists.push(NETWORK);
     }
-    if service {
-        lists.push(SERVICE);
+    if root_threads {
+        lists.push(ROOT_THREADS);
     }
     for call in lists.into_iter().flatten() {
         rules.insert(*call, Vec::new());

@@ -88,11 +88,11 @@ impl Staging {
     /// # Errors
     /// As [`foreign::open`]; what the service says of making it.
     pub fn foreign(folder: &Dir, name: &OsStr) -> io::Result<Self> {
-        let keeper = foreign::keeper().ok_or(io::ErrorKind::Unsupported)?;
         for _ in 0..TRIES {
             let made = Self::try_create(folder, hidden_name(name)?, true, |hidden| {
-                let made = Dir::from(keeper.make(folder.as_fd(), hidden)?);
-                Ok(foreign::open(&made)?.into())
+                let opened = foreign::open(&foreign::make(folder, hidden)?)?;
+                foreign::remember(&opened)?;
+                Ok(opened.into())
             })?;
             if let Some(staging) = made {
                 let entry = staging.entry.as_fd();

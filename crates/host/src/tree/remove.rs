@@ -21,9 +21,7 @@ const OPEN_MAX: usize = 64;
 /// `NotFound` if it is not there; what the system says. A tree may then be half removed.
 pub fn remove(parent: &Dir, name: &OsStr) -> io::Result<()> {
     match remove_own(parent, name) {
-        Err(error)
-            if error.kind() == io::ErrorKind::PermissionDenied && foreign::keeper().is_some() =>
-        {
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied && foreign::is_entered() => {
             remove_foreign(parent, name).map_err(|_not_foreign| error)
         }
         other => other,

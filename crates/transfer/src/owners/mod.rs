@@ -15,7 +15,7 @@ use importd_api::failure::Kind;
 use importd_host::dir::Dir;
 use importd_host::namespace::{self, Ids, Refused, foreign};
 use importd_host::staging::{Shape, Staging};
-use rustix::fs::{Mode, OFlags};
+use rustix::fs::Mode;
 use rustix::thread::CapabilitySet;
 use std::ffi::OsStr;
 use std::io;
@@ -174,12 +174,10 @@ impl Owners {
         };
         let failed = || "Failed to create a hidden image folder of foreign ids".into();
         let spare = Staging::foreign(root, name).doing(failed)?;
-        let flags = OFlags::PATH | OFlags::DIRECTORY;
-        let old = root.open_file(name, flags, Mode::empty()).ok();
-        let known = [Some(spare.fd().try_clone_to_owned().doing(failed)?), old];
-        grounds.known().extend(known.into_iter().flatten());
+        let own = spare.fd().try_clone_to_owned().doing(failed)?;
+        grounds.known().push(own);
         *grounds.spare() = Some(spare);
-        Ok(())
+        self.know(root, |old| old == name).doing(failed)
     }
 
     /// Before the cage is closed: opens folders below `root` that may have to be removed. Nothing where
@@ -192,10 +190,15 @@ impl Owners {
             return Ok(());
         };
         let names = root.entries()?;
-        let meant = names.iter().filter(|name| is_meant(name));
-        let flags = OFlags::PATH | OFlags::DIRECTORY;
-        let opened = meant.filter_map(|name| root.open_file(name, flags, Mode::empty()).ok());
-        grounds.known().extend(opened.take(KNOWN_MAX));
+        let meant = names.iter().filter(|name| is_meant(name)).take(KNOWN_MAX);
+        for name in meant {
+            // What cannot be opened is no folder of foreign ids, or none that we may remove.
+            let opened = root.open_dir(name).and_then(|old| foreign::open(&old));
+            if let Ok(opened) = opened {
+                foreign::remember(&opened)?;
+                grounds.known().push(opened.into());
+            }
+        }
         Ok(())
     }
 
