@@ -32,7 +32,7 @@ pub const COUNT: u32 = 1 << 16;
 
 /// Asks the service.
 pub trait Keeper: Debug + Send + Sync {
-    /// Makes an empty folder of the first foreign id, which all may read.
+    /// Makes an empty folder of the first foreign id.
     ///
     /// # Errors
     /// What the service says.

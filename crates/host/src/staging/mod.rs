@@ -32,6 +32,9 @@ const PREFIX: &[u8] = b".#importd.";
 const RANDOM_DIGITS: usize = 16;
 /// Longest file name, in bytes (limits.h).
 const NAME_MAX: usize = 255;
+/// Mode of a folder of foreign ids while it grows: whose it is to be must be able to open it again, to
+/// remove what is left of it.
+const FOREIGN_MODE: Mode = Mode::from_raw_mode(0o755);
 /// How often a fresh name is tried; each try fails only if 64 random bits repeat or a sweeper took
 /// the entry in the moment before it was locked.
 const TRIES: usize = 16;
@@ -96,7 +99,10 @@ impl Staging {
             })?;
             if let Some(staging) = made {
                 let entry = staging.entry.as_fd();
-                foreign::as_root(|| attributes::remove_access_lists(entry))??;
+                foreign::as_root(|| {
+                    attributes::remove_access_lists(entry)?;
+                    Ok::<_, io::Error>(rustix::fs::fchmod(entry, FOREIGN_MODE)?)
+                })??;
                 return Ok(staging);
             }
         }

@@ -24,8 +24,6 @@ const MOUNTS: &str = "/run/systemd/io.systemd.MountFileSystem";
 const PATIENCE: Duration = Duration::from_secs(30);
 /// Longest name of a namespace (UT_NAMESIZE less the end).
 const NAME_MAX: usize = 16;
-/// Mode of a new folder: the user must be able to open it again, to remove what is left in it.
-const FOLDER_MODE: u32 = 0o755;
 
 /// Enters a namespace that the services know, of foreign ids on the disk.
 ///
@@ -107,7 +105,6 @@ impl Keeper for Mounts {
         let call = Call::new(MAKE)
             .with("parentFileDescriptor", 0)
             .with("name", name)
-            .with("mode", FOLDER_MODE)
             .with("allowInteractiveAuthentication", false);
         self.ask(&call, &[parent], "directoryFileDescriptor")
     }
