@@ -98,7 +98,7 @@ async fn a_transfer_tells_its_figures_their_changes_and_its_end() {
     // The last report counts, however soon the end came after it.
     let bytes = signals.iter().filter(|values| values.contains_key("Bytes"));
     assert_eq!(
-        bytes.map(|values| number(values, "Bytes")).last(),
+        bytes.map(|values| number(values, "Bytes")).next_back(),
         Some(1299)
     );
     // Three hundred reports, and a signal each tenth of a second at most.
