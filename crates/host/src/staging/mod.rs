@@ -93,9 +93,14 @@ impl Staging {
     pub fn foreign(folder: &Dir, name: &OsStr) -> io::Result<Self> {
         for _ in 0..TRIES {
             let made = Self::try_create(folder, hidden_name(name)?, true, |hidden| {
-                let opened = foreign::open(&foreign::make(folder, hidden)?)?;
-                foreign::remember(&opened)?;
-                Ok(opened.into())
+                let made = foreign::make(folder, hidden)?;
+                let opened = foreign::open(&made);
+                let opened = opened.and_then(|opened| foreign::remember(&opened).map(|()| opened));
+                if opened.is_err() {
+                    // Nothing is in it yet; what is said is why it cannot be used.
+                    rustix::fs::unlinkat(folder, hidden, AtFlags::REMOVEDIR).unwrap_or(());
+                }
+                Ok(opened?.into())
             })?;
             if let Some(staging) = made {
                 let entry = staging.entry.as_fd();
