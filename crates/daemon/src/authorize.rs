@@ -27,6 +27,8 @@ pub enum Action {
     Export,
     /// Make an image of a download.
     Pull,
+    /// Make an image of a file that the daemon can read, or in a folder that it can write to.
+    PullLocal,
     /// Stop a transfer, whoever started it.
     Cancel,
     /// Change how much is logged, and where to.
@@ -41,8 +43,23 @@ impl Action {
             Action::Import => Some("org.freedesktop.import1.import"),
             Action::Export => Some("org.freedesktop.import1.export"),
             Action::Pull => Some("org.freedesktop.import1.pull"),
+            Action::PullLocal => Some("io.importd.pull-local"),
             Action::Cancel => Some("org.freedesktop.import1.cancel"),
             Action::ControlLog => None,
+        }
+    }
+
+    /// The action of a call with these details. Who may download may not therefore read any file of
+    /// the machine, nor write to any folder: both happen with the daemon's rights.
+    #[must_use]
+    pub fn of(self, details: &Details) -> Self {
+        let is_local = details.iter().any(|(name, value)| match *name {
+            "remote" => value.starts_with("file:"),
+            name => name == "imageRoot",
+        });
+        match self {
+            Action::Pull if is_local => Action::PullLocal,
+            other => other,
         }
     }
 
@@ -53,6 +70,7 @@ impl Action {
             Action::Import => "importing an image",
             Action::Export => "exporting an image",
             Action::Pull => "downloading an image",
+            Action::PullLocal => "downloading from a file of this machine, or to another folder,",
             Action::Cancel => "cancelling a transfer",
             Action::ControlLog => "changing what is logged",
         }

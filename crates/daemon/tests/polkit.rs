@@ -15,7 +15,19 @@ fn the_installed_actions_are_those_that_are_asked_for() {
     let policy =
         include_str!("../../../dist/usr/share/polkit-1/actions/org.freedesktop.import1.policy");
     let ask = |action: Action| action.polkit_id().unwrap();
-    for id in [Action::Import, Action::Export, Action::Pull, Action::Cancel].map(ask) {
+    let own = include_str!("../../../dist/usr/share/polkit-1/actions/io.importd.policy");
+    assert_eq!(own.matches("<action id=").count(), 1);
+    assert_eq!(policy.matches("<action id=").count(), 4);
+    let policy = [policy, own].concat();
+    for id in [
+        Action::Import,
+        Action::Export,
+        Action::Pull,
+        Action::Cancel,
+        Action::PullLocal,
+    ]
+    .map(ask)
+    {
         let of_action = policy.split_once(&format!("<action id=\"{id}\">"));
         let (of_action, _) = of_action.expect(id).1.split_once("</action>").unwrap();
         for (who, rule) in [
@@ -27,7 +39,6 @@ fn the_installed_actions_are_those_that_are_asked_for() {
             assert!(of_action.contains(&line), "{id}: {line}");
         }
     }
-    assert_eq!(policy.matches("<action id=").count(), 4);
 }
 
 /// What the service asked.
@@ -182,6 +193,28 @@ async fn whom_polkit_lets_may_and_it_is_told_what_is_wanted() {
     ];
     let expected = expected.map(|(name, value)| (name.to_owned(), value.to_owned()));
     assert_eq!(asked.details, HashMap::from(expected));
+}
+
+/// As [`PULL`], of a file.
+const PULL_FILE: &[&str] = &[
+    "string:file:///srv/secret.raw",
+    "string:tell",
+    "string:sysext",
+    "string:",
+    "uint64:3",
+];
+
+#[tokio::test]
+async fn reading_a_file_as_root_is_another_action_than_downloading() {
+    let Some((daemon, mut polkit)) = start().await else {
+        return;
+    };
+    polkit.answer(&[(false, false)]);
+    let said = as_nobody(&daemon, MANAGER, "Manager.PullRawEx", PULL_FILE).await;
+    assert!(said.contains("a file of this machine"), "{said}");
+    let asked = polkit.question().await;
+    assert_eq!(asked.action, "io.importd.pull-local");
+    assert_eq!(asked.details["remote"], "file:///srv/secret.raw");
 }
 
 #[tokio::test]

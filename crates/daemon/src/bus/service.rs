@@ -244,7 +244,7 @@ impl Service {
             Some(_) if self.asked >= QUESTIONS_MAX => Err(Refusal::TooManyQuestions.into()),
             Some(action) => {
                 let details = details::of(call, route.0, route.2, table);
-                self.ask(call.clone(), action, details);
+                self.ask(call.clone(), action.of(&details), details);
                 Ok(None)
             }
         }

@@ -61,10 +61,11 @@ pub fn pull(scope: Scope, dialect: Dialect, mut parameters: Parameters) -> Resul
     let job = subject.check(scope, options);
     let job = job.map_err(|refusal| dialect.refusal(refusal))?;
     let job = Job { image_root, ..job };
+    let details = wish::details(&job);
     Ok(Wish {
         dialect,
-        action: Action::Pull,
-        details: wish::details(&job),
+        action: Action::Pull.of(&details),
+        details,
         is_interactive,
         deed: Deed::Start(job, None),
     })

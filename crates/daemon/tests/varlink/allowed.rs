@@ -111,6 +111,8 @@ async fn polkit_is_asked_about_the_process_with_all_that_it_wants() {
     assert!(granted["parameters"]["id"].is_u64(), "{granted}");
     let asked = polkit.question().await;
     assert_eq!(asked.flags, 1);
+    // Who may download may not therefore read and write as root.
+    assert_eq!(asked.action, "io.importd.pull-local");
     for (name, value) in [
         ("remote", "file:///srv/secret.raw"),
         ("imageRoot", "/srv/images"),
