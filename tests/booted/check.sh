@@ -11,4 +11,7 @@ refused() { # description, pattern, command...
   elif grep -qE "$pattern" <<<"$output"; then passed=$((passed + 1)); printf 'PASS %s\n' "$what"
   else failed=$((failed + 1)); printf 'FAIL %s: no "%s" in\n%s\n' "$what" "$pattern" "$output"; fi
 }
-result() { printf '%s: %s passed, %s failed\n' "$1" "$passed" "$failed"; [ "$failed" = 0 ]; }
+result() {
+  [ "$failed" = 0 ] || journalctl --quiet --no-pager --lines=60 --unit=systemd-importd.service --unit=systemd-importd.socket || true
+  printf '%s: %s passed, %s failed\n' "$1" "$passed" "$failed"; [ "$failed" = 0 ]
+}

@@ -71,6 +71,8 @@ check 'the service stops while it runs' systemctl stop systemd-importd
 check 'without a failure' is success systemctl show -p Result --value systemd-importd
 check 'and its last words are its exit status' is 0 systemctl show -p ExecMainStatus --value systemd-importd
 check 'nothing is left of the transfer' bash -c '! ls -A /var/lib/machines | grep -qE "third|importd"'
+# Ours is started more often here than systemd lets a service by default, which is five times in ten seconds.
+systemctl reset-failed systemd-importd.service systemd-importd.socket 2>/dev/null
 check 'a small import works again' machinectl -q import-raw small.raw small
 rm -rf /etc/systemd/importd.conf.d; systemctl reload systemd-importd
 kill $(jobs -p) 2>/dev/null

@@ -47,7 +47,10 @@ fn stock_machinectl_drives_it() {
     assert!(std::fs::read(work.image("d.raw")).unwrap() == std::fs::read(&image).unwrap());
     machinectl(&["--verify=no", "pull-raw", &server.url("/SHA256SUMS"), "p"]);
     machinectl(&["import-fs", tree.to_str().unwrap(), "f"]);
-    assert_same(&tree, &work.image("f"));
+    // The original gives copied folders the time of the copy.
+    if is_ours() {
+        assert_same(&tree, &work.image("f"));
+    }
     let out = work.path("out.raw");
     machinectl(&["export-raw", "d", out.to_str().unwrap()]);
     assert!(std::fs::read(&out).unwrap() == std::fs::read(&image).unwrap());
