@@ -41,7 +41,7 @@ refused 'a pull of somebody without privileges' 'PermissionDenied|InteractiveAut
 refused 'the environment for somebody else' 'PermissionDenied|ermission' as_nobody varlinkctl call "$socket" io.systemd.service.GetEnvironment '{}'
 check 'images' bash -o pipefail -c "varlinkctl call --more -j $socket io.importd.Import.ListImages '{\"class\":\"machine\"}' | grep '\"vl\"'"
 if varlinkctl --help 2>&1 | grep -e --push-fd >/dev/null; then
-  check 'an import brings its descriptor' bash -c "varlinkctl call --more --push-fd=disk.raw $socket io.importd.Import.Import '{\"local\":\"vlfd\",\"type\":\"raw\",\"class\":\"machine\"}' && cmp disk.raw /var/lib/machines/vlfd.raw"
+  check 'an import brings its descriptor' bash -c "varlinkctl call --more --push-fd=3 $socket io.importd.Import.Import '{\"local\":\"vlfd\",\"type\":\"raw\",\"class\":\"machine\"}' 3<disk.raw && cmp disk.raw /var/lib/machines/vlfd.raw"
 fi
 
 # Early at boot there is no bus.
