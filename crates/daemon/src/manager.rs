@@ -7,12 +7,12 @@ use crate::ids::Ids;
 use crate::leftovers::ImageRoots;
 use crate::log;
 use crate::notice::{self, Notice, cancelled, end_of};
-use crate::queue::{Limits, Queue};
+use crate::queue::{Counts, Limits, Queue};
 use crate::refusal::Refusal;
 use crate::transfer::{Stop, Transfer, product_name};
 use crate::worker::{Event, Launcher, Worker};
 use importd_api::bus::Outcome;
-use importd_api::class::Scope;
+use importd_api::class::{Class, Scope};
 use importd_api::figures::{Figures, Reason};
 use importd_api::job::{Job, Work};
 use importd_api::progress;
@@ -52,8 +52,10 @@ pub struct Manager {
     transfers: BTreeMap<u32, Entry>,
     queue: Queue,
     notices: Vec<Notice>,
-    /// Transfers whose end is to be told, and is being told.
-    over: [BTreeMap<u32, Transfer>; 2],
+    /// Transfers whose end is among the notices.
+    ending: BTreeMap<u32, Transfer>,
+    /// Those whose end was among the notices that were taken last.
+    ended: BTreeMap<u32, Transfer>,
     is_stopping: bool,
 }
 
@@ -70,15 +72,6 @@ enum Life {
     Running(Worker),
 }
 
-/// How many transfers there are.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Counts {
-    /// With a worker.
-    pub running: usize,
-    /// Waiting for a place.
-    pub queued: usize,
-}
-
 impl Manager {
     /// An empty table with the usual limits, whose images are nowhere that it knows.
     #[must_use]
@@ -92,7 +85,8 @@ impl Manager {
             transfers: BTreeMap::new(),
             queue: Queue::default(),
             notices: Vec::new(),
-            over: [BTreeMap::new(), BTreeMap::new()],
+            ending: BTreeMap::new(),
+            ended: BTreeMap::new(),
             is_stopping: false,
         }
     }
@@ -389,17 +383,22 @@ impl Manager {
             .map(|(id, entry)| (*id, &entry.transfer))
     }
 
+    /// Those of a class, or of all.
+    pub fn transfers_of(&self, class: Option<Class>) -> impl Iterator<Item = (u32, &Transfer)> {
+        self.transfers()
+            .filter(move |(_, transfer)| class.is_none_or(|class| class == transfer.job().class))
+    }
+
     /// How a transfer stood when it ended, while that is being told.
     #[must_use]
-    pub fn over(&self, id: u32) -> Option<&Transfer> {
-        self.over[1].get(&id)
+    pub fn ended(&self, id: u32) -> Option<&Transfer> {
+        self.ended.get(&id)
     }
 
     /// What has happened since this was last asked.
     #[must_use]
     pub fn take_notices(&mut self) -> Vec<Notice> {
-        let [new, told] = &mut self.over;
-        *told = std::mem::take(new);
+        self.ended = std::mem::take(&mut self.ending);
         std::mem::take(&mut self.notices)
     }
 
@@ -418,15 +417,15 @@ impl Manager {
             Event::Exited { id, exit } => {
                 notice::log_exit(id, exit);
                 if let Some(transfer) = self.remove(id) {
-                    self.ended(id, &transfer, exit);
-                    self.over[0].insert(id, transfer);
+                    self.tell_end(id, &transfer, exit);
+                    self.ending.insert(id, transfer);
                 }
                 self.start_waiting();
             }
         }
     }
 
-    fn ended(&mut self, id: u32, transfer: &Transfer, exit: ExitOutcome) {
+    fn tell_end(&mut self, id: u32, transfer: &Transfer, exit: ExitOutcome) {
         let outcome = transfer.end(exit);
         let whole = 1.0;
         if outcome == Outcome::Done && transfer.progress() < whole {

@@ -33,6 +33,15 @@ const DESCRIPTORS_BESIDE: usize = 400;
 /// Descriptors for each that runs: the process, twice; its log pipe.
 const DESCRIPTORS_RUNNING: usize = 3;
 
+/// How many transfers there are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// With a worker.
+    pub running: usize,
+    /// Waiting for a place.
+    pub queued: usize,
+}
+
 impl Limits {
     /// What is usual: as many running as the original has, all of one user if need be, and room in
     /// the queue for the images of a whole site; half of it for one user.

@@ -80,7 +80,6 @@ async fn memory_pressure_is_heeded() {
             .unwrap()
             .success()
     );
-    crate::harness::workers(folder.path());
     let mut command = Daemon::command(folder.path(), &bus);
     command
         .env("MEMORY_PRESSURE_WATCH", &fifo)
@@ -96,7 +95,6 @@ async fn workers_have_default_signals_and_nothing_that_is_the_daemons() {
     let Some(bus) = Bus::start(folder.path()) else {
         return;
     };
-    crate::harness::workers(folder.path());
     let mut command = Daemon::command(folder.path(), &bus);
     command
         .env("MEMORY_PRESSURE_WATCH", "/dev/null")

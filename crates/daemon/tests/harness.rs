@@ -147,13 +147,13 @@ impl Daemon {
     pub(crate) fn start() -> Option<Self> {
         let folder = tempfile::tempdir().unwrap();
         let bus = Bus::start(folder.path())?;
-        workers(folder.path());
         let command = Self::command(folder.path(), &bus);
         Some(Self::from_parts(command, folder, bus))
     }
 
-    /// Starts the daemon by a command and waits until it is ready.
+    /// Starts the daemon by a command, with stand-ins for its workers, and waits until it is ready.
     pub(crate) fn from_parts(mut command: Command, folder: tempfile::TempDir, bus: Bus) -> Self {
+        workers(folder.path());
         for fifo in ["gate", "aborted"] {
             let made = Command::new("mkfifo")
                 .arg(folder.path().join(fifo))

@@ -249,7 +249,6 @@ async fn the_user_scope_is_served_on_the_session_bus() {
     let Some(bus) = Bus::start(folder.path()) else {
         return;
     };
-    crate::harness::workers(folder.path());
     let mut command = Daemon::command(folder.path(), &bus);
     command
         .arg("--user")
@@ -275,7 +274,6 @@ async fn the_user_scope_is_served_on_the_session_bus() {
 
 /// A daemon that exits after a second of rest.
 fn resting(folder: tempfile::TempDir, bus: Bus, variables: &[(&str, &str)]) -> Daemon {
-    crate::harness::workers(folder.path());
     let mut command = Daemon::command(folder.path(), &bus);
     command.env("IMPORTD_IDLE_EXIT_SEC", "1");
     command.envs(variables.iter().copied());

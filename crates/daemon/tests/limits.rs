@@ -76,7 +76,6 @@ async fn with_few_descriptors_the_queue_is_short_and_the_bus_is_not_lost() {
     let Some(bus) = Bus::start(folder.path()) else {
         return;
     };
-    crate::harness::workers(folder.path());
     let daemon = Daemon::from_parts(with_open_files("-n 420", &folder, &bus), folder, bus);
     let client = daemon.client().await;
     let file = tempfile::tempfile().unwrap();
@@ -117,7 +116,6 @@ async fn the_daemon_raises_its_limit_of_open_files_and_workers_keep_the_old_one(
     let Some(bus) = Bus::start(folder.path()) else {
         return;
     };
-    crate::harness::workers(folder.path());
     let command = with_open_files("-Sn 200", &folder, &bus);
     let daemon = Daemon::from_parts(command, folder, bus);
     let hard = rustix::process::getrlimit(Resource::Nofile).maximum;

@@ -11,7 +11,6 @@ const PROPERTIES: &str = "org.freedesktop.DBus.Properties";
 fn configured(text: &str) -> Option<Daemon> {
     let folder = tempfile::tempdir().unwrap();
     let bus = Bus::start(folder.path())?;
-    crate::harness::workers(folder.path());
     crate::harness::write(&folder.path().join("importd.conf"), text);
     let mut command = Daemon::command(folder.path(), &bus);
     command.env("IMPORTD_CONFIG_DIRECTORY", folder.path());

@@ -312,9 +312,7 @@ struct ListedTransferEx<'a> {
 }
 
 fn transfers_of(table: &Manager, class: Option<Class>) -> Vec<ListedTransferEx<'_>> {
-    let of_class = table
-        .transfers()
-        .filter(|(_, transfer)| class.is_none_or(|class| class == transfer.job().class));
+    let of_class = table.transfers_of(class);
     let listed = of_class.map(|(id, transfer)| ListedTransferEx {
         id,
         kind: transfer.job().kind().as_str(),

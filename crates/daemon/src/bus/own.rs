@@ -124,9 +124,7 @@ pub struct ListedTransfer {
 /// As `ListTransfersEx` of the original.
 pub fn list(table: &Manager, body: &Body) -> Result<Vec<ListedTransfer>, Fault> {
     let class: Option<Class> = listed_class(body)?;
-    let wanted = table
-        .transfers()
-        .filter(|(_, transfer)| class.is_none_or(|class| class == transfer.job().class));
+    let wanted = table.transfers_of(class);
     let listed = wanted.map(|(id, transfer)| ListedTransfer {
         id,
         path: path(id),

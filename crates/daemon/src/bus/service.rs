@@ -324,7 +324,7 @@ impl Service {
                 outcome,
                 reason,
             } => {
-                let last = self.unsaid.remove(id, table.over(id));
+                let last = self.unsaid.remove(id, table.ended(id));
                 self.tell_changed(id, last).await;
                 let result = outcome.as_str();
                 let (kind, text) = match &reason {

@@ -121,9 +121,7 @@ pub fn class_optional(parameters: &mut Parameters) -> Result<Option<Class>, Faul
 pub fn list_transfers(table: &Manager, mut parameters: Parameters) -> Result<Vec<Value>, Fault> {
     let class = class_optional(&mut parameters)?;
     parameters.finish()?;
-    let of_class = table
-        .transfers()
-        .filter(|(_, transfer)| class.is_none_or(|class| class == transfer.job().class));
+    let of_class = table.transfers_of(class);
     let listed = of_class.map(|(id, transfer)| {
         let job = transfer.job();
         json!({
@@ -151,12 +149,10 @@ pub fn kind(job: &Job) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::varlink::parameters::parameters;
 
-    fn pulled(parameters: Value) -> Result<Wish, Fault> {
-        match parameters {
-            Value::Object(object) => pull(Scope::System, Dialect::Original, object.into()),
-            _ => panic!("no object"),
-        }
+    fn pulled(given: Value) -> Result<Wish, Fault> {
+        pull(Scope::System, Dialect::Original, parameters(given))
     }
 
     fn with(name: &str, value: Value) -> Value {

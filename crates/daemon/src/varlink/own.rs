@@ -212,9 +212,7 @@ pub fn cancel(table: &Manager, mut parameters: Parameters) -> Result<Wish, Fault
 pub fn list_transfers(table: &Manager, mut parameters: Parameters) -> Result<Vec<Value>, Fault> {
     let class = class_optional(&mut parameters)?;
     parameters.finish()?;
-    let of_class = table
-        .transfers()
-        .filter(|(_, transfer)| class.is_none_or(|class| class == transfer.job().class));
+    let of_class = table.transfers_of(class);
     let listed = of_class.map(|(id, transfer)| {
         let job = transfer.job();
         let progress = transfer.progress();

@@ -106,17 +106,19 @@ fn whole(value: &Value) -> Option<u64> {
     }
 }
 
+/// The parameters of a call in a test.
+#[cfg(test)]
+pub(super) fn parameters(value: Value) -> Parameters {
+    match value {
+        Value::Object(object) => object.into(),
+        _ => panic!("no object"),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use serde_json::json;
-
-    fn parameters(value: Value) -> Parameters {
-        match value {
-            Value::Object(object) => object.into(),
-            _ => panic!("no object"),
-        }
-    }
 
     #[test]
     fn what_may_be_missing_may_be_null() {

@@ -431,7 +431,7 @@ impl Server {
                 outcome,
                 reason,
             } => {
-                let last = table.over(*id).map(figures);
+                let last = table.ended(*id).map(figures);
                 for follower in self.followers.remove(id).unwrap_or_default() {
                     if let (Some(part), Dialect::Own) = (&last, follower.dialect) {
                         // Who is gone needs no end either.

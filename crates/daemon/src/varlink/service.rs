@@ -75,14 +75,8 @@ pub fn reload(mut parameters: Parameters) -> Result<(), Fault> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::varlink::parameters::parameters;
     use std::os::unix::ffi::OsStringExt;
-
-    fn parameters(value: Value) -> Parameters {
-        match value {
-            Value::Object(object) => object.into(),
-            _ => panic!("no object"),
-        }
-    }
 
     #[test]
     fn levels_are_numbers_or_null() {

@@ -42,7 +42,6 @@ async fn a_passed_socket_is_served_and_no_other_bound() {
     let Some(bus) = Bus::start(folder.path()) else {
         return;
     };
-    crate::harness::workers(folder.path());
     let passed = folder.path().join("passed");
     let listener = UnixListener::bind(&passed).unwrap();
     let command = passing(&Daemon::command(folder.path(), &bus), listener);
@@ -82,7 +81,6 @@ async fn it_serves_before_there_is_a_bus_and_then_joins_it() {
     bus.kill();
     let late = format!("unix:path={}/late", folder.path().display());
     bus.address.clone_from(&late);
-    crate::harness::workers(folder.path());
     let command = Daemon::command(folder.path(), &bus);
     let daemon = Daemon::from_parts(command, folder, bus);
     let mut socket = Socket::open(&daemon);
@@ -140,7 +138,6 @@ async fn everyone_may_connect_to_the_systems_socket_and_the_user_to_the_users() 
     assert_eq!(mode(&path(&daemon)), 0o666);
     let folder = tempfile::tempdir().unwrap();
     let bus = Bus::start(folder.path()).unwrap();
-    crate::harness::workers(folder.path());
     let mut command = Daemon::command(folder.path(), &bus);
     command
         .arg("--user")
