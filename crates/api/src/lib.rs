@@ -16,6 +16,7 @@
 //! | [`pull_spec`] | one download asked for at boot |
 //! | [`cache`] | where unfinished downloads are kept |
 //! | [`abbreviation`] | abbreviated options where we have more than the original |
+//! | [`introspection`] | a command line, described for tools |
 //! | [`bus`] | D-Bus names, paths, result strings |
 //! | [`failure`] | kinds of failure and what each is called at every border |
 //!
@@ -32,6 +33,7 @@ pub mod failure;
 pub mod figures;
 pub mod flags;
 pub mod format;
+pub mod introspection;
 pub mod job;
 pub mod name;
 pub mod oci;

@@ -4,13 +4,7 @@
 //! systemd-importd.service(8); what systemd 262 prints, `application/vnd.io.systemd.cli-introspection-0`.
 
 use clap::{Arg, ArgAction, CommandFactory, Parser};
-use serde::Serialize;
-
-/// What kind of object is printed.
-const MEDIA_TYPE: &str = "application/vnd.io.systemd.cli-introspection-0";
-/// What we stand in for, as `--version` says.
-const PROJECT: &str = "systemd";
-const RELEASE: &str = "262";
+use importd_api::introspection::{Described, Document, PROJECT, Program, RELEASE};
 
 /// Import, export and download VM and container images.
 #[derive(Debug, Parser)]
@@ -33,33 +27,6 @@ pub struct Arguments {
     pub introspect_cli: bool,
 }
 
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Description {
-    media_type: &'static str,
-    commands: [Program; 1],
-}
-
-#[derive(Serialize)]
-struct Program {
-    names: [&'static str; 1],
-    project: &'static str,
-    version: &'static str,
-    features: [String; 0],
-    r#abstract: Vec<String>,
-    options: Vec<Described>,
-}
-
-#[derive(Serialize)]
-struct Described {
-    names: Vec<String>,
-    argument: &'static str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    metavar: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    help: Option<String>,
-}
-
 /// What `--introspect-cli` prints: one line of JSON.
 ///
 /// # Errors
@@ -75,32 +42,18 @@ pub fn describe() -> Result<String, serde_json::Error> {
         features: [],
         r#abstract: about.into_iter().collect(),
         options: command.get_arguments().map(option).collect(),
+        verbs: None::<Vec<()>>,
     };
-    let description = Description {
-        media_type: MEDIA_TYPE,
-        commands: [program],
-    };
-    serde_json::to_string(&description).map(|text| text + "\n")
+    serde_json::to_string(&Document::from(program)).map(|text| text + "\n")
 }
 
 fn option(option: &Arg) -> Described {
     let takes_value = matches!(option.get_action(), ArgAction::Set | ArgAction::Append);
-    let short = option.get_short().map(|name| format!("-{name}"));
-    let long = option.get_long().map(|name| format!("--{name}"));
     let metavar = option.get_value_names().and_then(<[_]>::first);
-    Described {
-        names: short.into_iter().chain(long).collect(),
-        argument: if takes_value {
-            "required_argument"
-        } else {
-            "no_argument"
-        },
-        metavar: metavar.filter(|_| takes_value).map(ToString::to_string),
-        help: option
-            .get_help()
-            .filter(|_| !option.is_hide_set())
-            .map(ToString::to_string),
-    }
+    let metavar = metavar.filter(|_| takes_value).map(|name| name.as_str());
+    let help = option.get_help().filter(|_| !option.is_hide_set());
+    let names = (option.get_short(), option.get_long());
+    Described::new(names, metavar, help.map(ToString::to_string))
 }
 
 #[cfg(test)]
@@ -111,7 +64,10 @@ mod tests {
     fn the_description_names_every_option_with_what_it_takes() {
         let text = describe().unwrap();
         let found: serde_json::Value = serde_json::from_str(&text).unwrap();
-        assert_eq!(found["mediaType"], MEDIA_TYPE);
+        assert_eq!(
+            found["mediaType"],
+            "application/vnd.io.systemd.cli-introspection-0"
+        );
         let program = &found["commands"][0];
         assert_eq!(program["names"][0], "systemd-importd");
         let options = program["options"].as_array().unwrap();

@@ -3,6 +3,7 @@
 use crate::args;
 use crate::verb::{ROWS, Verb};
 use clap::Arg;
+use importd_api::introspection::{Described, Document, Program};
 use serde::Serialize;
 
 /// Column at which descriptions begin.
@@ -73,35 +74,6 @@ fn push_row(text: &mut String, label: &str, about: &str) {
     text.push('\n');
 }
 
-/// The object that `--introspect-cli` prints.
-#[derive(Serialize)]
-struct Document {
-    #[serde(rename = "mediaType")]
-    media_type: &'static str,
-    commands: [Program; 1],
-}
-
-#[derive(Serialize)]
-struct Program {
-    names: [&'static str; 1],
-    project: &'static str,
-    version: &'static str,
-    features: [&'static str; 0],
-    r#abstract: [&'static str; 1],
-    options: Vec<OptionEntry>,
-    verbs: Vec<VerbEntry>,
-}
-
-#[derive(Serialize)]
-struct OptionEntry {
-    names: Vec<String>,
-    argument: &'static str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    metavar: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    help: Option<String>,
-}
-
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct VerbEntry {
@@ -123,18 +95,9 @@ struct VerbEntry {
 pub(crate) fn introspection() -> anyhow::Result<String> {
     let command = args::command();
     let options = command.get_arguments().map(|option| {
-        let short = option.get_short().map(|letter| format!("-{letter}"));
-        let long = option.get_long().map(|long| format!("--{long}"));
-        let value = value_name(option);
-        OptionEntry {
-            names: short.into_iter().chain(long).collect(),
-            argument: match value {
-                Some(_) => "required_argument",
-                None => "no_argument",
-            },
-            metavar: value.map(str::to_owned),
-            help: option.get_help().map(ToString::to_string),
-        }
+        let names = (option.get_short(), option.get_long());
+        let help = option.get_help().map(ToString::to_string);
+        Described::new(names, value_name(option), help)
     });
     let verbs = ROWS.iter().map(|row| VerbEntry {
         names: [row.name],
@@ -143,18 +106,15 @@ pub(crate) fn introspection() -> anyhow::Result<String> {
         max_arguments: row.most().map(|most| most + 1),
         is_default: row.verb == Verb::ListTransfers,
     });
-    let document = Document {
-        media_type: "application/vnd.io.systemd.cli-introspection-0",
-        commands: [Program {
-            names: ["importctl"],
-            project: "importd",
-            version: env!("CARGO_PKG_VERSION"),
-            features: [],
-            r#abstract: [ABOUT],
-            options: options.collect(),
-            verbs: verbs.collect(),
-        }],
-    };
+    let document = Document::from(Program {
+        names: ["importctl"],
+        project: "importd",
+        version: env!("CARGO_PKG_VERSION"),
+        features: [],
+        r#abstract: vec![ABOUT.to_owned()],
+        options: options.collect(),
+        verbs: Some(verbs.collect()),
+    });
     Ok(serde_json::to_string(&document)?)
 }
 

@@ -5,12 +5,9 @@
 
 use super::Verb;
 use clap::{Arg, ArgAction, Command};
+use importd_api::introspection::{MEDIA_TYPE, PROJECT, RELEASE};
 use serde_json::{Map, Value, json};
 
-const MEDIA_TYPE: &str = "application/vnd.io.systemd.cli-introspection-0";
-/// What we stand in for, as `--version` says.
-const PROJECT: &str = "systemd";
-const RELEASE: &str = "262";
 /// One line that describes a program.
 pub(super) fn describe(
     command: &Command,
