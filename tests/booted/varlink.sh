@@ -18,7 +18,7 @@ check 'everybody may connect' [ "$(stat -c %a $socket)" = 666 ]
 check 'the registry knows it' [ "$(readlink -f /run/varlink/registry/io.systemd.Import)" = "$socket" ]
 systemctl stop systemd-importd.service
 check 'a call starts the service' call io.systemd.service.Ping '{}'
-check 'it runs' systemctl --quiet is-active systemd-importd.service
+check 'it runs' bash "$(dirname "$0")/until.sh" systemctl --quiet is-active systemd-importd.service
 info=$(varlinkctl info "$socket" 2>&1)
 for interface in io.importd.Import io.systemd io.systemd.Import io.systemd.service org.varlink.service; do
   check "it has $interface" grep -qw "$interface" <<<"$info"
@@ -49,7 +49,7 @@ systemctl stop systemd-importd.service
 systemctl stop dbus.socket dbus.service 2>/dev/null
 check 'without a bus: a pull' varlinkctl call -q --more "$socket" io.systemd.Import.Pull "$(pull disk.raw vlearly machine raw false)"
 check 'the image is there' cmp disk.raw /var/lib/machines/vlearly.raw
-check 'the service says that it is ready' systemctl --quiet is-active systemd-importd.service
+check 'the service says that it is ready' bash "$(dirname "$0")/until.sh" systemctl --quiet is-active systemd-importd.service
 systemctl start dbus.socket dbus.service 2>/dev/null
 check 'when the bus comes it is joined' bash "$(dirname "$0")/until.sh" busctl --system --no-pager call org.freedesktop.import1 /org/freedesktop/import1 org.freedesktop.import1.Manager ListTransfers
 result varlink
