@@ -15,6 +15,7 @@
 //! | [`owners`] | whose files can be made, and the user namespace for that |
 //! | [`companions`] | what goes with an image when it is replaced |
 //! | [`images`] | finding images by name |
+//! | [`oci`] | images of OCI: registries, layouts, layers, stacks |
 //! | [`pull`], [`import`], [`export`] | one verb and kind per file |
 //! | [`report`] | log lines and progress to whoever started us |
 //! | [`cage`] | what each worker may still do once it has what it needs |
@@ -35,6 +36,7 @@ pub mod export;
 pub mod images;
 pub mod import;
 pub mod install;
+pub mod oci;
 pub mod owners;
 pub mod proof;
 pub mod pull;

@@ -13,6 +13,7 @@ pub mod plan;
 mod room;
 
 pub mod direct;
+pub mod oci;
 pub mod raw;
 pub mod tar;
 pub mod verify;

@@ -1,0 +1,14 @@
+//! Images of OCI: where their documents and blobs come from, and what becomes of them.
+//!
+//! | module | holds |
+//! |---|---|
+//! | [`source`] | what an image is read from, whatever it is |
+//!
+//! An image is an index or a manifest; the manifest names a configuration and layers, each by its
+//! digest. Layers become trees that overlayfs puts together, or one tree; the configuration becomes
+//! settings of systemd-nspawn. Nothing of it is seen under the image's name before all of it is proven.
+//!
+//! # Source
+//! OCI image specification 1.1, OCI distribution specification 1.1; systemd.mstack(7).
+
+pub mod source;
