@@ -54,11 +54,13 @@ pub enum Kind {
     Loop,
     /// What is fetched became another version meanwhile.
     Changed,
+    /// A document that describes an image cannot be read, or says several things.
+    Document,
 }
 
 impl Kind {
     /// Every kind, for tables and tests.
-    pub const ALL: [Kind; 23] = [
+    pub const ALL: [Kind; 24] = [
         Kind::InvalidArgument,
         Kind::NotFound,
         Kind::Exists,
@@ -82,6 +84,7 @@ impl Kind {
         Kind::TooMany,
         Kind::Loop,
         Kind::Changed,
+        Kind::Document,
     ];
 
     /// The number in `ERRNO=`, and of the errno-like bus errors.
@@ -148,6 +151,7 @@ impl Kind {
             ),
             Kind::Loop => (40, "loop", "System.Error.ELOOP"),
             Kind::Changed => (116, "changed", "System.Error.ESTALE"),
+            Kind::Document => (71, "document", "System.Error.EPROTO"),
         }
     }
 

@@ -3,6 +3,9 @@
 use super::Descriptor;
 use serde::Deserialize;
 
+/// Longest part of a platform that is repeated in messages, in characters.
+const SHOWN_MAX: usize = 40;
+
 /// The machine that an image is for.
 ///
 /// # Source
@@ -88,6 +91,12 @@ impl Wanted {
             .ok_or_else(unknown)
     }
 
+    /// Whether it is of this architecture, by Go's name.
+    #[must_use]
+    pub fn is_of(&self, architecture: &str) -> bool {
+        self.architecture == architecture
+    }
+
     /// The image that is best for this machine: of its architecture, and with the highest level
     /// that it has; the first of equals. One that says nothing of machines comes last.
     #[must_use]
@@ -124,6 +133,19 @@ impl Wanted {
                 let most = self.level.unwrap_or(1);
                 (level <= most).then_some(level.saturating_add(1))
             }
+        }
+    }
+}
+
+impl std::fmt::Display for Platform {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let shown = |text: &str| -> String { text.chars().take(SHOWN_MAX).collect() };
+        let part = |part: &Option<String>| shown(part.as_deref().unwrap_or("any"));
+        let (os, architecture) = (part(&self.os), part(&self.architecture));
+        write!(f, "{}/{}", os.escape_debug(), architecture.escape_debug())?;
+        match self.variant.as_deref().filter(|text| !text.is_empty()) {
+            Some(variant) => write!(f, "/{}", shown(variant).escape_debug()),
+            None => Ok(()),
         }
     }
 }

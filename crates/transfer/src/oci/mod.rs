@@ -3,6 +3,8 @@
 //! | module | holds |
 //! |---|---|
 //! | [`source`] | what an image is read from, whatever it is |
+//! | [`image`] | which image is meant, and what it consists of |
+//! | [`names`] | what the folders of layers are called |
 //!
 //! An image is an index or a manifest; the manifest names a configuration and layers, each by its
 //! digest. Layers become trees that overlayfs puts together, or one tree; the configuration becomes
@@ -11,4 +13,6 @@
 //! # Source
 //! OCI image specification 1.1, OCI distribution specification 1.1; systemd.mstack(7).
 
+pub mod image;
+pub mod names;
 pub mod source;

@@ -8,6 +8,7 @@ pub mod ahead;
 pub mod behind;
 pub mod chunks;
 pub mod digest;
+pub mod exact;
 pub mod limit;
 pub mod meter;
 pub mod sniff;
