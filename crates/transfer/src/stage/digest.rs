@@ -8,6 +8,7 @@ use bytes::Bytes;
 use importd_api::failure::Kind;
 use std::io;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::thread::JoinHandle;
 
 /// What a whole source turned out to be.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -75,7 +76,7 @@ pub struct Digest<C> {
 #[derive(Debug)]
 pub struct Pending(Receiver<Received>);
 
-/// Sees the bytes that are hashed, in order, on the hashing thread.
+/// Sees the bytes that are hashed, in order, on a thread of its own.
 pub trait Follower: Send {
     /// Takes the next bytes. `so_far` gives the SHA-256 digest of all up to and with them.
     fn follow(&mut self, bytes: &[u8], so_far: &dyn Fn() -> [u8; 32]);
@@ -118,13 +119,19 @@ impl<C: Chunks> Digest<C> {
     ) -> io::Result<(Self, Pending)> {
         let (hasher, messages) = sync_channel(QUEUE_DEPTH);
         let (result_in, result) = sync_channel(1);
+        let follower = follower.map(follow).transpose()?;
         std::thread::Builder::new()
             .name("digest".into())
             .spawn(move || {
-                let received = hash_all(&messages, wanted, follower);
+                let followed = follower.as_ref().map(|(followed, _)| followed);
+                let received = hash_all(&messages, wanted, followed);
                 if let Some(received) = received {
                     // The transfer may have failed meanwhile and not want to know.
                     result_in.send(received).unwrap_or(());
+                }
+                if let Some((followed, thread)) = follower {
+                    drop(followed);
+                    thread.join().unwrap_or(());
                 }
             })?;
         let digest = Self {
@@ -183,17 +190,17 @@ fn too_large() -> io::Error {
 fn hash_all(
     messages: &Receiver<Message>,
     wanted: Wanted,
-    mut follower: Option<Box<dyn Follower>>,
+    followed: Option<&SyncSender<Followed>>,
 ) -> Option<Received> {
     let mut sha256 = Context::new(&SHA256);
     let mut sha512 = wanted.sha512.then(|| Context::new(&SHA512));
     let mut kept = wanted.keep_max.map(|_| Vec::new());
     let mut bytes = 0u64;
-    let is_whole = loop {
+    loop {
         let chunk = match messages.recv() {
             Ok(Message::Bytes(chunk)) => chunk,
-            Ok(Message::End) => break true,
-            Err(std::sync::mpsc::RecvError) => break false,
+            Ok(Message::End) => break,
+            Err(std::sync::mpsc::RecvError) => return None,
         };
         sha256.update(&chunk);
         if let Some(sha512) = &mut sha512 {
@@ -203,19 +210,37 @@ fn hash_all(
             kept.extend_from_slice(&chunk);
         }
         bytes += chunk.len() as u64;
-        if let Some(follower) = &mut follower {
-            follower.follow(&chunk, &|| finished(sha256.clone()));
+        if let Some(followed) = followed {
+            // The follower lives as long as we send to it.
+            followed.send((chunk, sha256.clone())).unwrap_or(());
         }
-    };
-    if let Some(follower) = &mut follower {
-        follower.end(&|| finished(sha256.clone()));
     }
-    is_whole.then(|| Received {
+    Some(Received {
         sha256: finished(sha256),
         sha512: sha512.map(finished),
         kept,
         bytes,
     })
+}
+
+/// Bytes, and the state of the digest with them.
+type Followed = (Bytes, Context);
+
+/// Starts the thread of a follower.
+fn follow(mut follower: Box<dyn Follower>) -> io::Result<(SyncSender<Followed>, JoinHandle<()>)> {
+    let (followed, bytes) = sync_channel::<Followed>(QUEUE_DEPTH);
+    let work = move || {
+        let mut sha256 = Context::new(&SHA256);
+        for (chunk, with_it) in bytes {
+            sha256 = with_it;
+            follower.follow(&chunk, &|| finished(sha256.clone()));
+        }
+        follower.end(&|| finished(sha256.clone()));
+    };
+    let thread = std::thread::Builder::new()
+        .name("keep".into())
+        .spawn(work)?;
+    Ok((followed, thread))
 }
 
 fn finished<const N: usize>(context: Context) -> [u8; N] {
