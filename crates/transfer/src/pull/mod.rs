@@ -22,7 +22,7 @@ use self::body::Body;
 use self::companions::Companion;
 pub(crate) use self::kept::BOOT_ID;
 use self::kept::{Fresh, Version};
-use self::partial::Turn;
+use self::partial::{Subject, Turn};
 use self::room::Announced;
 use crate::context::{Context, Target};
 use crate::error::{Doing, Error, Result};
@@ -56,7 +56,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// Sent with every request.
-const USER_AGENT: &str = concat!("systemd-pull/", env!("CARGO_PKG_VERSION"), " (importd)");
+pub(crate) const USER_AGENT: &str =
+    concat!("systemd-pull/", env!("CARGO_PKG_VERSION"), " (importd)");
 /// Least time between two lines about how far a download is.
 const LINE_INTERVAL: Duration = Duration::from_secs(1);
 /// How often a download is begun anew because it became another version meanwhile: a file that
@@ -167,6 +168,15 @@ impl Request {
                 None
             }
         }
+    }
+
+    /// Waits until no other transfer downloads the address.
+    fn turn<'a>(&self, store: Option<&'a Store>, context: &Context) -> Result<Turn<'a>> {
+        let check = || match &self.local {
+            Local::Named(name) => self.target.check_free(name),
+            Local::Derived | Local::Pristine => Ok(()),
+        };
+        Turn::take(store, Subject::of_url(&self.url), check, context)
     }
 
     /// Closes the cage, within which these folders may be written to.
@@ -298,7 +308,7 @@ impl Request {
             context.report.phase(Phase::Checking);
             let claims = self.claims(&fetcher, context)?;
             let expected = claims.expect_image()?;
-            let turn = Turn::take(store.as_ref(), self, context)?;
+            let turn = self.turn(store.as_ref(), context)?;
             let result = fetch(&Case {
                 root: &root,
                 fetcher: &fetcher,

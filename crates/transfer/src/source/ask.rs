@@ -1,5 +1,6 @@
 //! What an address is asked for, and what it answers.
 
+use super::guard::Terms;
 use super::remote::Remote;
 use crate::error::{Error, Result};
 use importd_api::failure::Kind;
@@ -16,6 +17,8 @@ pub struct Ask<'a> {
     pub known: &'a [String],
     /// Where to go on; `None` asks for all bytes.
     pub resume: Option<&'a Resume>,
+    /// On what terms.
+    pub terms: &'a Terms,
 }
 
 impl<'a> Ask<'a> {
@@ -26,6 +29,7 @@ impl<'a> Ask<'a> {
             url,
             known: &[],
             resume: None,
+            terms: Terms::NONE,
         }
     }
 }
@@ -38,8 +42,9 @@ impl<'a> Ask<'a> {
 pub struct Resume {
     /// How many bytes are here already; the answer is to begin with the byte behind them.
     pub offset: u64,
-    /// What tells one version of the bytes from another.
-    pub validator: Validator,
+    /// What tells one version of the bytes from another; `None` if their digest was known before,
+    /// and the whole will be compared with it: any server may give the rest then.
+    pub validator: Option<Validator>,
 }
 
 /// What tells one version of the bytes of an address from another.

@@ -3,12 +3,14 @@
 use super::ask::Validator;
 use super::content_range::ContentRange;
 use super::failure::Failure;
+use super::guard::{Guard, Terms};
+use super::message::{Message, Secret};
 use super::retry::{Again, Miss, Try, may_pass};
 use super::wire::{Network, Response};
 use crate::error::Error;
 use importd_api::failure::Kind;
 use importd_api::url::Url;
-use reqwest::header::{HeaderMap, HeaderName, HeaderValue, IF_NONE_MATCH, IF_RANGE, RANGE};
+use reqwest::header::{ACCEPT, HeaderMap, HeaderName, HeaderValue, IF_NONE_MATCH, IF_RANGE, RANGE};
 
 /// What a server is asked for.
 #[derive(Clone, Copy, Debug)]
@@ -19,6 +21,10 @@ pub(super) struct Question<'a> {
     pub(super) known: &'a [String],
     /// Where to begin; `None` for all bytes.
     pub(super) from: Option<From<'a>>,
+    /// On what terms.
+    pub(super) terms: &'a Terms,
+    /// What lets requests into the server of the address.
+    pub(super) guard: Option<&'a dyn Guard>,
 }
 
 /// The rest of a body.
@@ -52,9 +58,7 @@ pub(super) enum Reply {
 /// A miss with [`Kind::HttpNotFound`] for 404 and 410, [`Kind::Unauthorized`] for 401, [`Kind::Io`]
 /// for other codes and for a network that fails.
 pub(super) fn request(network: &Network, address: &str, ask: Question<'_>) -> Try<Reply> {
-    let response = network
-        .get(address, headers(ask))
-        .map_err(|failure| network_miss(ask.url, failure))?;
+    let response = guarded(network, address, ask)?;
     match (response.status, ask.from) {
         (304, _) if !ask.known.is_empty() => Ok(Reply::Unchanged {
             etag: response.etag,
@@ -70,6 +74,39 @@ pub(super) fn request(network: &Network, address: &str, ask: Question<'_>) -> Tr
     }
 }
 
+/// The answer to a request that was let in, if anything lets it in.
+fn guarded(network: &Network, address: &str, ask: Question<'_>) -> Try<Response> {
+    let send = |secret: Option<Secret>| {
+        let message = Message {
+            secret,
+            lane: ask.terms.lane,
+            ..Message::get(headers(ask))
+        };
+        let response = network.send(address, message);
+        response.map_err(|failure| network_miss(ask.url, failure))
+    };
+    let Some(guard) = ask.guard else {
+        return send(None);
+    };
+    let pass = guard.pass()?;
+    let response = send(pass.clone())?;
+    if !is_refused(&response, ask.url) {
+        return Ok(response);
+    }
+    guard.refused(&response.labels.challenges, pass.as_ref())?;
+    let response = send(guard.pass()?)?;
+    match is_refused(&response, ask.url) {
+        true => Err(Miss::last(guard.denied())),
+        false => Ok(response),
+    }
+}
+
+/// Whether the server itself, not one that it led to, wants credentials.
+fn is_refused(response: &Response, url: &Url) -> bool {
+    let parse = |text: &str| reqwest::Url::parse(text).map(|url| url.origin()).ok();
+    response.status == 401 && parse(&response.address) == parse(url.as_str())
+}
+
 fn headers(ask: Question<'_>) -> HeaderMap {
     let mut headers = HeaderMap::new();
     let mut add = |name: HeaderName, value: &str| {
@@ -78,6 +115,9 @@ fn headers(ask: Question<'_>) -> HeaderMap {
             headers.insert(name, value);
         }
     };
+    if let Some(accepted) = ask.terms.accept {
+        add(ACCEPT, accepted);
+    }
     if !ask.known.is_empty() {
         add(IF_NONE_MATCH, &ask.known.join(", "));
     }
@@ -138,7 +178,7 @@ fn network_miss(url: &Url, failure: Failure) -> Miss {
 }
 
 /// A try that the network failed; `doing` says which.
-pub(super) fn missed(doing: String, failure: Failure) -> Miss {
+pub(crate) fn missed(doing: String, failure: Failure) -> Miss {
     let again = match failure.may_pass() {
         true => Again::Later,
         false => Again::Never,

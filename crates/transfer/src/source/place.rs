@@ -1,5 +1,6 @@
 //! The servers that one file is fetched from.
 
+use super::guard::Guard;
 use super::version::Version;
 use importd_api::url::Url;
 use std::fmt;
@@ -10,6 +11,8 @@ use std::sync::{Arc, Mutex};
 pub(super) struct Place {
     /// Where it is to be.
     pub(super) url: Url,
+    /// What lets requests into its server.
+    pub(super) guard: Option<Arc<dyn Guard>>,
     /// The address that answered last, after redirects, which may lead elsewhere the next time;
     /// credentials included.
     pub(super) address: String,
@@ -20,9 +23,10 @@ pub(super) struct Place {
 }
 
 impl Place {
-    pub(super) fn new(url: &Url) -> Self {
+    pub(super) fn new(url: &Url, guard: Option<Arc<dyn Guard>>) -> Self {
         Self {
             url: url.clone(),
+            guard,
             address: url.as_str().to_owned(),
             version: None,
             gives_rests: true,

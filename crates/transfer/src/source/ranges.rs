@@ -11,6 +11,7 @@
 use super::ask::{Answer, Ask, Resume, Validator};
 use super::failure::Failure;
 use super::http;
+use super::message::Message;
 use super::remote::{Fetcher, Remote};
 use super::retry::{Again, Miss, Patience, may_pass};
 use super::wire::{Network, Response};
@@ -301,7 +302,7 @@ impl Plan {
     fn rest_from(&self, position: u64) -> Result<Flow> {
         let resume = Resume {
             offset: position,
-            validator: self.validator.clone(),
+            validator: Some(self.validator.clone()),
         };
         let ask = Ask {
             resume: Some(&resume),
@@ -334,7 +335,11 @@ impl Plan {
         let mut patience = Patience::new(&self.fetcher.settings);
         let bytes = self.bytes_of(index);
         loop {
-            let answer = self.network.get_over(lane, address, self.headers(&bytes));
+            let message = Message {
+                lane,
+                ..Message::get(self.headers(&bytes))
+            };
+            let answer = self.network.send(address, message);
             let miss = match answer {
                 Ok(response) if response.status == 206 => {
                     self.check(&response, &bytes)?;

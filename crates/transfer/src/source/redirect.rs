@@ -2,31 +2,45 @@
 //! the address once they lead to another server.
 
 use super::failure::Failure;
-use reqwest::header::{HeaderMap, LOCATION};
-use reqwest::{Client, Response, StatusCode, Url};
+use super::message::{Message, Payload};
+use reqwest::header::LOCATION;
+use reqwest::{Client, Method, Response, StatusCode, Url};
 
 /// Most redirects followed, as the reference.
 const REDIRECTS_MAX: usize = 30;
 
-/// The last answer to a request for an address, made with these headers at each step, and the
-/// address that gave it, with the credentials that were sent there.
+/// The last answer to a request for an address, made with its headers at each step, and the
+/// address that gave it, with the credentials that were sent there. Its secret goes to its own server
+/// only. Requests that change something are not sent elsewhere: their answer is the first one.
 ///
 /// # Errors
 /// [`Failure::Address`] for what cannot be asked for, [`Failure::Redirect`] for a redirect that is
 /// not followed; what the network says.
-pub(super) async fn get(
+pub(super) async fn send(
     client: &Client,
     address: &str,
-    headers: &HeaderMap,
+    message: &Message,
 ) -> Result<(Response, Url), Failure> {
     let start = Url::parse(address).map_err(|error| Failure::Address(error.to_string()))?;
     let mut url = start.clone();
     for _ in 0..=REDIRECTS_MAX {
         let asked = with_credentials(&url, &start);
-        let request = client.get(asked.clone());
-        let response = request.headers(headers.clone()).send().await;
+        let mut headers = message.headers.clone();
+        if let Some(secret) = &message.secret {
+            secret.add_to(&asked, &mut headers);
+        }
+        let mut request = client.request(message.method.clone(), asked.clone());
+        if let Payload::Bytes(bytes) = &message.payload {
+            request = request.body(bytes.clone());
+        }
+        let response = request.headers(headers).send().await;
         let response = response.map_err(Failure::of)?;
-        let Some(next) = next(&url, &response)? else {
+        let follows = matches!(message.method, Method::GET | Method::HEAD);
+        let next = match follows {
+            true => next(&url, &response)?,
+            false => None,
+        };
+        let Some(next) = next else {
             return Ok((response, asked));
         };
         url = next;

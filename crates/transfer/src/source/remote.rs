@@ -32,6 +32,10 @@ pub struct Remote {
     pub last_modified: Option<SystemTime>,
     /// When the server gave the answer, by its own clock, if it says.
     pub date: Option<SystemTime>,
+    /// `Content-Type`, as it was sent.
+    pub content_type: Option<String>,
+    /// The digest that a registry says that they have, as it was sent.
+    pub content_digest: Option<String>,
     /// Where they come from; told while they come.
     pub origins: Origins,
     /// The bytes.
@@ -125,6 +129,8 @@ impl Fetcher {
                     etag: None,
                     last_modified: None,
                     date: None,
+                    content_type: None,
+                    content_digest: None,
                     origins: Origins::default(),
                     body: Box::new(Copied::new(input.into_reader(self.context.cancel.clone()))),
                 }))
@@ -140,7 +146,7 @@ impl Fetcher {
     /// pause.
     fn ask_server(&self, network: &Network, ask: Ask<'_>) -> Result<Answer> {
         let mut patience = Patience::new(&self.settings);
-        let places = self.places(ask.url);
+        let places = self.places(ask);
         loop {
             let mut missed: Option<Miss> = None;
             for (at, place) in places.iter().enumerate() {
@@ -165,37 +171,43 @@ impl Fetcher {
         }
     }
 
-    fn places(&self, url: &Url) -> Vec<Place> {
-        let mirrors = self.settings.mirrors.iter().filter(|_| *url == self.url);
-        std::iter::once(url)
-            .chain(mirrors)
-            .map(Place::new)
+    fn places(&self, ask: Ask<'_>) -> Vec<Place> {
+        let mirrors = self.settings.mirrors.iter();
+        let mirrors = mirrors.filter(|_| *ask.url == self.url);
+        let others = ask.terms.others.iter();
+        std::iter::once(Place::new(ask.url, ask.terms.guard.clone()))
+            .chain(mirrors.map(|url| Place::new(url, None)))
+            .chain(others.map(|other| Place::new(&other.url, other.guard.clone())))
             .collect()
     }
 
     /// Asks one of several servers. What was asked for under a condition is that of the first one:
-    /// of the others all bytes are wanted.
+    /// of the others all bytes are wanted, unless their digest is known.
     fn ask_place(
         &self,
         network: &Network,
         ask: Ask<'_>,
         (places, at): (&[Place], usize),
     ) -> Try<Answer> {
-        let resume = ask.resume.filter(|_| at == 0);
+        let resume = ask
+            .resume
+            .filter(|resume| at == 0 || resume.validator.is_none());
         let mut question = Question {
             url: &places[at].url,
             known: if at == 0 { ask.known } else { &[] },
             from: resume.map(|resume| From {
                 offset: resume.offset,
-                condition: Some(&resume.validator),
+                condition: resume.validator.as_ref(),
             }),
+            terms: ask.terms,
+            guard: places[at].guard.as_deref(),
         };
         let mut reply = http::request(network, &places[at].address, question)?;
         if matches!(reply, Reply::NoRest) {
             question.from = None;
             reply = http::request(network, &places[at].address, question)?;
         }
-        let (response, offset, version) = match reply {
+        let (response, offset, mut version) = match reply {
             Reply::Unchanged { etag } => return Ok(Answer::Unchanged { etag }),
             Reply::NoRest => {
                 let text = format!(
@@ -211,15 +223,24 @@ impl Fetcher {
             Reply::Rest(response, range) => {
                 let mut version = Version::of_rest(&response, range);
                 // The answer may leave out what it was asked for under.
-                let asked = resume.map(|resume| resume.validator.clone());
+                let asked = resume.and_then(|resume| resume.validator.clone());
                 version.validator = version.validator.or(asked);
                 (response, range.first, version)
             }
         };
+        if let Some(length) = ask.terms.length {
+            let has = *version.length.get_or_insert(length);
+            if has != length {
+                let url = &places[at].url;
+                let text = format!("{url} is to have {length} bytes, and has {has}");
+                return Err(Miss::last(Error::new(Kind::Corrupt, text)));
+            }
+        }
         let line = Line {
             network: network.clone(),
             context: self.context.clone(),
             settings: self.settings.clone(),
+            terms: ask.terms.clone(),
             places: places.to_vec(),
             at,
             origins: Origins::default(),
@@ -230,6 +251,8 @@ impl Fetcher {
             etag: response.etag.clone(),
             last_modified: response.last_modified,
             date: response.date,
+            content_type: response.labels.content_type.clone(),
+            content_digest: response.labels.digest.clone(),
             origins: line.origins.clone(),
             body: Box::new(Resuming::new(line, response, offset, version)),
         }))

@@ -6,6 +6,7 @@
 //! no longer what the address holds, the read fails with [`Kind::Changed`], and who reads begins anew.
 
 use super::failure::Failure;
+use super::guard::Terms;
 use super::http::{self, From, Question, Reply};
 use super::place::{Origins, Place};
 use super::retry::{Miss, Patience, Try};
@@ -28,6 +29,8 @@ pub(super) struct Line {
     pub(super) network: Network,
     pub(super) context: Context,
     pub(super) settings: Settings,
+    /// On what terms its first server was asked.
+    pub(super) terms: Terms,
     /// The servers that may have the bytes, in order.
     pub(super) places: Vec<Place>,
     /// Which of them is in use.
@@ -177,6 +180,8 @@ impl Resuming {
             url: &place.url,
             known: &[],
             from: self.from(place),
+            terms: &self.line.terms,
+            guard: place.guard.as_deref(),
         };
         let mut reply = http::request(&self.line.network, address, ask)?;
         if matches!(reply, Reply::NoRest) {

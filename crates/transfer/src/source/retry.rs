@@ -22,20 +22,20 @@ const RETRY_AFTER_MAX: Duration = Duration::from_secs(300);
 const PROGRESS_BYTES: u64 = 64 << 10;
 
 /// What one try brought.
-pub(super) type Try<T> = std::result::Result<T, Miss>;
+pub(crate) type Try<T> = std::result::Result<T, Miss>;
 
 /// One try that failed.
 #[derive(Debug)]
-pub(super) struct Miss {
+pub(crate) struct Miss {
     /// What to tell if it was the last.
-    pub(super) error: Error,
+    pub(crate) error: Error,
     /// Whether another one may go better.
-    pub(super) again: Again,
+    pub(crate) again: Again,
 }
 
 /// Whether another try may go better.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Again {
+pub(crate) enum Again {
     /// No.
     Never,
     /// After a pause.
@@ -46,7 +46,7 @@ pub(super) enum Again {
 
 impl Miss {
     /// A failure that will not pass.
-    pub(super) const fn last(error: Error) -> Self {
+    pub(crate) const fn last(error: Error) -> Self {
         Self {
             error,
             again: Again::Never,
@@ -55,7 +55,7 @@ impl Miss {
 
     /// Of two tries at two servers that failed, the one to tell and to go by: one that may pass
     /// before one that will not, then one after which the download can begin anew, then the first.
-    pub(super) fn or(self, other: Self) -> Self {
+    pub(crate) fn or(self, other: Self) -> Self {
         let passes = |miss: &Self| miss.again != Again::Never;
         let is_changed = |miss: &Self| miss.error.kind == Kind::Changed;
         match (passes(&self), passes(&other)) {
@@ -66,14 +66,14 @@ impl Miss {
     }
 
     /// Whether it is the end by a signal, and no other server is to be tried.
-    pub(super) fn is_cancel(&self) -> bool {
+    pub(crate) fn is_cancel(&self) -> bool {
         self.error.kind == Kind::Cancelled
     }
 }
 
 /// How many tries are left for one thing.
 #[derive(Debug)]
-pub(super) struct Patience {
+pub(crate) struct Patience {
     retries: u32,
     used: u32,
     /// Bytes since the last failure.
@@ -81,7 +81,7 @@ pub(super) struct Patience {
 }
 
 impl Patience {
-    pub(super) const fn new(settings: &Settings) -> Self {
+    pub(crate) const fn new(settings: &Settings) -> Self {
         Self {
             retries: settings.retries,
             used: 0,
@@ -90,7 +90,7 @@ impl Patience {
     }
 
     /// So many bytes came that had not come before.
-    pub(super) const fn progress(&mut self, bytes: u64) {
+    pub(crate) const fn progress(&mut self, bytes: u64) {
         self.bytes = self.bytes.saturating_add(bytes);
         if self.bytes >= PROGRESS_BYTES {
             self.used = 0;
@@ -101,7 +101,7 @@ impl Patience {
     ///
     /// # Errors
     /// The failure, if it will not pass or has been met too often; that of a cancel.
-    pub(super) fn pause(&mut self, miss: Miss, context: &Context) -> Result<()> {
+    pub(crate) fn pause(&mut self, miss: Miss, context: &Context) -> Result<()> {
         self.bytes = 0;
         let pause = match miss.again {
             Again::Never => return Err(miss.error),
@@ -178,7 +178,7 @@ fn seconds(time: Duration) -> String {
 ///
 /// # Source
 /// RFC 9110, section 15; RFC 6585, section 4.
-pub(super) const fn may_pass(status: u16) -> bool {
+pub(crate) const fn may_pass(status: u16) -> bool {
     matches!(status, 408 | 429 | 500 | 502 | 503 | 504)
 }
 

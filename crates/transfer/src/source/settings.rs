@@ -35,6 +35,8 @@ pub struct Settings {
     /// Over how many connections a large body is fetched, from 1 to
     /// [`super::ranges::CONNECTIONS_MAX`].
     pub connections: u32,
+    /// How many bodies are fetched at once, each over a connection of its own.
+    pub lanes: u32,
 }
 
 impl Default for Settings {
@@ -49,6 +51,7 @@ impl Default for Settings {
             mirrored: Vec::new(),
             is_proven: false,
             connections: 1,
+            lanes: 1,
         }
     }
 }

@@ -5,6 +5,8 @@
 
 use super::content_range::ContentRange;
 use super::failure::{Failure, root_cause};
+use super::labels::Labels;
+use super::message::Message;
 use super::pace::Pace;
 use super::rate::Rate;
 use super::redirect;
@@ -46,10 +48,9 @@ pub struct Network {
 
 #[derive(Debug)]
 struct Request {
-    /// Which client asks; there are fewer, and they take turns.
-    lane: u32,
     url: String,
-    headers: HeaderMap,
+    /// Its lane says which client sends it; there may be fewer, and they take turns.
+    message: Message,
     head: std::sync::mpsc::SyncSender<Result<Response, Failure>>,
 }
 
@@ -72,6 +73,8 @@ pub struct Response {
     pub retry_after: Option<Duration>,
     /// Which bytes the body holds, if the server says.
     pub range: Option<ContentRange>,
+    /// What else it says.
+    pub(crate) labels: Labels,
     /// The body.
     pub body: Body,
 }
@@ -97,7 +100,7 @@ impl Network {
             .install_default()
             .unwrap_or(());
         // Over HTTP/2 a client has one connection for all its requests.
-        let clients: io::Result<Vec<Client>> = (0..settings.connections.max(1))
+        let clients: io::Result<Vec<Client>> = (0..settings.connections.max(settings.lanes).max(1))
             .map(|_lane| client(user_agent, settings))
             .collect();
         let runtime = tokio::runtime::Builder::new_current_thread()
@@ -122,25 +125,19 @@ impl Network {
     /// # Errors
     /// [`Failure`] by cause. Any status is an answer, not a failure.
     pub fn get(&self, url: &str, headers: HeaderMap) -> Result<Response, Failure> {
-        self.get_over(0, url, headers)
+        self.send(url, Message::get(headers))
     }
 
-    /// As [`Network::get`], over a connection that those of other lanes do not use. There are as
-    /// many lanes as connections in the settings.
+    /// Sends a request, over a connection that those of other lanes do not use, and waits for the
+    /// head of the answer. There are as many lanes as the settings say.
     ///
     /// # Errors
     /// As [`Network::get`].
-    pub(super) fn get_over(
-        &self,
-        lane: u32,
-        url: &str,
-        headers: HeaderMap,
-    ) -> Result<Response, Failure> {
+    pub(crate) fn send(&self, url: &str, message: Message) -> Result<Response, Failure> {
         let (head, answer) = std::sync::mpsc::sync_channel(1);
         let request = Request {
-            lane,
             url: url.to_owned(),
-            headers,
+            message,
             head,
         };
         self.requests
@@ -264,9 +261,9 @@ impl Server {
     /// last: a head that drips is no answer.
     async fn head(&self, request: &Request) -> Result<(reqwest::Response, String), Failure> {
         let time = self.connect_timeout.saturating_add(self.stall_timeout);
-        let lane = usize::try_from(request.lane).unwrap_or(0) % self.clients.len().max(1);
+        let lane = usize::try_from(request.message.lane).unwrap_or(0) % self.clients.len().max(1);
         let client = self.clients.get(lane).ok_or(Failure::Ended)?;
-        let asked = redirect::get(client, &request.url, &request.headers);
+        let asked = redirect::send(client, &request.url, &request.message);
         let answer = tokio::time::timeout(time, asked).await;
         let (response, address) = answer.unwrap_or(Err(Failure::Stalled(time)))?;
         Ok((response, address.into()))
@@ -350,6 +347,7 @@ fn head_of(
         date: date(DATE),
         retry_after: text(headers, RETRY_AFTER.as_str()).and_then(|text| retry_after(&text)),
         range: text(headers, CONTENT_RANGE.as_str()).and_then(|text| ContentRange::parse(&text)),
+        labels: Labels::of(headers),
         body: Body {
             chunks,
             failure: None,

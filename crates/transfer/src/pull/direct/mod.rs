@@ -23,7 +23,7 @@ pub mod output;
 pub mod raw;
 pub mod tar;
 
-use super::partial::Turn;
+use super::partial::{Subject, Turn};
 use super::{Download, Request};
 use crate::context::Context;
 use crate::destination::Destination;
@@ -63,7 +63,7 @@ impl Request {
     /// Judges the evidence and starts the download.
     fn started(&self, fetcher: &Fetcher, context: &Context) -> Result<Started> {
         let expected = self.claims(fetcher, context)?.expect_image()?;
-        let turn = Turn::none(self);
+        let turn = Turn::none(Subject::of_url(&self.url));
         let download = self.download(fetcher, &expected, &turn, context)?;
         Ok(Started { expected, download })
     }

@@ -19,12 +19,12 @@ mod writer;
 
 pub(super) use self::listed::{Unfinished, unfinished};
 use self::open::Found;
-use super::Request;
 use crate::context::Context;
 use crate::error::{Error, Result};
 use aws_lc_rs::digest::{Context as Context256, SHA256};
 use importd_api::failure::Kind;
-use importd_api::job::Local;
+use importd_api::url::Url;
+use importd_formats::oci::BlobDigest;
 use importd_host::cancel::Cancelled;
 use importd_host::partial::{Claim, Key, Limits, Store};
 use std::io;
@@ -40,11 +40,9 @@ const LOOK_INTERVAL: Duration = Duration::from_millis(200);
 const WRITE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The right to download an address, which one transfer has at a time, and what is kept for it.
-pub(super) struct Turn<'a> {
+pub(crate) struct Turn<'a> {
     store: Option<&'a Store>,
-    /// The address, without user and password: the same for all who ask for it. Each has to be given
-    /// the rest by the server before what is here is looked at.
-    url: String,
+    subject: Subject,
     key: Key,
     /// `None` where nothing can be kept, and for what need not be waited for.
     claim: Mutex<Option<Arc<Claim>>>,
@@ -55,28 +53,57 @@ pub(super) struct Turn<'a> {
     done: Mutex<Option<Receiver<()>>>,
 }
 
+/// What is downloaded.
+#[derive(Clone, Debug)]
+pub(crate) struct Subject {
+    /// The address, without user and password: the same for all who ask for it. Each has to be given
+    /// the rest by the server before what is here is looked at.
+    address: String,
+    /// The address is a digest, and the bytes will be compared with it.
+    is_proven: bool,
+}
+
+impl Subject {
+    /// The bytes of an address.
+    pub(crate) fn of_url(url: &Url) -> Self {
+        let url = url.without_credentials();
+        Self {
+            address: url.split('#').next().unwrap_or_default().to_owned(),
+            is_proven: false,
+        }
+    }
+
+    /// The bytes that have a digest, wherever they come from.
+    pub(crate) fn of_digest(digest: &BlobDigest) -> Self {
+        Self {
+            address: digest.to_string(),
+            is_proven: true,
+        }
+    }
+}
+
 impl<'a> Turn<'a> {
     /// Waits until no other transfer downloads the address.
     ///
     /// # Errors
-    /// The cancel; [`Kind::Exists`] if the image's name was taken meanwhile.
-    pub(super) fn take(
+    /// The cancel; what `check` says after a wait: the image's name may be taken by then.
+    pub(crate) fn take(
         store: Option<&'a Store>,
-        request: &Request,
+        subject: Subject,
+        check: impl FnOnce() -> Result<()>,
         context: &Context,
     ) -> Result<Self> {
-        let url = address(request);
-        let key = key(&url);
+        let key = key(&subject.address);
         let claim = match store {
-            Some(store) => match wait_for(store, &key, request, context) {
+            Some(store) => match wait_for(store, &key, &subject, context) {
                 Err(error) if Cancelled::is(&error) => return Err(Error::cancelled()),
                 Err(error) => {
                     off(context, &error);
                     None
                 }
                 Ok((claim, has_waited)) => {
-                    if let (true, Local::Named(name)) = (has_waited, &request.local) {
-                        request.target.check_free(name)?;
+                    if has_waited {
+                        check()?;
                     }
                     Some(Arc::new(claim))
                 }
@@ -96,7 +123,7 @@ impl<'a> Turn<'a> {
         }
         Ok(Self {
             store,
-            url,
+            subject,
             key,
             claim: Mutex::new(claim),
             found: Mutex::default(),
@@ -106,12 +133,11 @@ impl<'a> Turn<'a> {
     }
 
     /// For a download of which nothing is kept.
-    pub(super) fn none(request: &Request) -> Self {
-        let url = address(request);
+    pub(crate) fn none(subject: Subject) -> Self {
         Self {
             store: None,
-            key: key(&url),
-            url,
+            key: key(&subject.address),
+            subject,
             claim: Mutex::default(),
             found: Mutex::default(),
             files: Shared::default(),
@@ -144,7 +170,7 @@ impl<'a> Turn<'a> {
 
     /// The end of the transfer: keeps what the next try can go on with, or what somebody waits for,
     /// and removes the rest.
-    pub(super) fn end(self, result: &Result<()>, context: &Context) {
+    pub(crate) fn end(self, result: &Result<()>, context: &Context) {
         let Some(claim) = self.claim() else { return };
         let keep = match result {
             Ok(()) => claim.is_awaited(),
@@ -184,11 +210,6 @@ fn off(context: &Context, error: &io::Error) {
         .debug(format!("Nothing is kept of the download: {error}"));
 }
 
-fn address(request: &Request) -> String {
-    let url = request.url.without_credentials();
-    url.split('#').next().unwrap_or_default().to_owned()
-}
-
 fn key(url: &str) -> Key {
     let mut context = Context256::new(&SHA256);
     context.update(url.as_bytes());
@@ -201,7 +222,7 @@ fn key(url: &str) -> Key {
 fn wait_for(
     store: &Store,
     key: &Key,
-    request: &Request,
+    subject: &Subject,
     context: &Context,
 ) -> io::Result<(Claim, bool)> {
     if let Some(claim) = store.claim(key)? {
@@ -209,7 +230,7 @@ fn wait_for(
     }
     context.report.info(format!(
         "Waiting for another download of {}.",
-        request.url.without_credentials()
+        subject.address
     ));
     let _phase = context.report.waiting();
     let _waiting = store.wait(key)?;

@@ -2,7 +2,7 @@
 
 use super::record::{Head, RECORD_MAX, Record};
 use super::writer::{Files, RESERVE_BYTES, Writer};
-use super::{Turn, off, prefix};
+use super::{Subject, Turn, off, prefix};
 use crate::context::Context;
 use crate::error::{Doing, Error, Result};
 use crate::report::size;
@@ -22,7 +22,7 @@ use std::sync::mpsc::sync_channel;
 const KEPT_MIN: u64 = 4 << 20;
 
 /// What earlier tries left, as far as it is good.
-pub(in crate::pull) struct Found {
+pub(crate) struct Found {
     head: Head,
     /// Bytes that are good, from the start on.
     good: u64,
@@ -31,13 +31,13 @@ pub(in crate::pull) struct Found {
 }
 
 /// A body from its first byte on, wherever its bytes come from.
-pub(in crate::pull) struct Opened {
+pub(crate) struct Opened {
     /// All bytes, and what is known of them.
-    pub(in crate::pull) remote: Remote,
+    pub(crate) remote: Remote,
     /// How many of them are here already.
-    pub(in crate::pull) resumed: u64,
+    pub(crate) resumed: u64,
     /// Keeps what comes.
-    pub(in crate::pull) follower: Option<Box<dyn Follower>>,
+    pub(crate) follower: Option<Box<dyn Follower>>,
 }
 
 impl Found {
@@ -53,10 +53,12 @@ impl Found {
     /// Whether an answer is the rest of what is here.
     fn continues_as(&self, remote: &Remote) -> bool {
         let is_same = match &self.head.validator {
-            Validator::Etag(etag) => remote.etag.as_ref().is_none_or(|other| other == etag),
-            Validator::LastModified(time) => {
+            Some(Validator::Etag(etag)) => remote.etag.as_ref().is_none_or(|other| other == etag),
+            Some(Validator::LastModified(time)) => {
                 remote.last_modified.is_none_or(|other| other == *time)
             }
+            // Proven in the end.
+            None => true,
         };
         is_same && remote.offset == self.resume().offset && remote.length == Some(self.head.length)
     }
@@ -68,12 +70,7 @@ impl Turn<'_> {
     ///
     /// # Errors
     /// As [`Fetcher::ask`].
-    pub(in crate::pull) fn ask(
-        &self,
-        fetcher: &Fetcher,
-        ask: Ask<'_>,
-        context: &Context,
-    ) -> Result<Answer> {
+    pub(crate) fn ask(&self, fetcher: &Fetcher, ask: Ask<'_>, context: &Context) -> Result<Answer> {
         self.settle();
         self.keep_found(None);
         let Some(found) = self.find(context)? else {
@@ -106,7 +103,7 @@ impl Turn<'_> {
     ///
     /// # Errors
     /// When what is here cannot be read.
-    pub(in crate::pull) fn join(
+    pub(crate) fn join(
         &self,
         mut remote: Remote,
         may_release: bool,
@@ -160,7 +157,7 @@ impl Turn<'_> {
         let Some(claim) = self.claim() else {
             return Ok(None);
         };
-        match find(&claim, &self.url, context) {
+        match find(&claim, &self.subject, context) {
             Ok(Some(found)) => Ok(Some(found)),
             Err(error) if Cancelled::is(&error) => Err(Error::cancelled()),
             other => {
@@ -199,7 +196,8 @@ impl Turn<'_> {
         };
         claim.forget()?;
         let length = remote.length.filter(|length| *length >= KEPT_MIN);
-        let (Some(length), Some(validator)) = (length, Validator::of(remote)) else {
+        let validator = Validator::of(remote).filter(|_| !self.subject.is_proven);
+        let Some(length) = length.filter(|_| validator.is_some() || self.subject.is_proven) else {
             return Ok(None);
         };
         let (has_room, _) = store.sweep(&Limits::USUAL, Some(&self.key), length)?;
@@ -210,7 +208,7 @@ impl Turn<'_> {
             return Ok(None);
         }
         let head = Head {
-            url: self.url.clone(),
+            url: self.subject.address.clone(),
             validator,
             length,
         };
@@ -227,7 +225,7 @@ impl Turn<'_> {
     }
 }
 
-fn find(claim: &Claim, url: &str, context: &Context) -> io::Result<Option<Found>> {
+fn find(claim: &Claim, subject: &Subject, context: &Context) -> io::Result<Option<Found>> {
     let (Some(part), Some(record)) = (
         claim.open_optional(File::Part)?,
         claim.open_optional(File::Record)?,
@@ -241,7 +239,8 @@ fn find(claim: &Claim, url: &str, context: &Context) -> io::Result<Option<Found>
         return Ok(None);
     };
     let part_bytes = u64::try_from(rustix::fs::fstat(&part)?.st_size).unwrap_or(u64::MAX);
-    if head.url != url || part_bytes > head.length || head.length < KEPT_MIN {
+    let is_it = head.url == subject.address && head.validator.is_none() == subject.is_proven;
+    if !is_it || part_bytes > head.length || head.length < KEPT_MIN {
         return Ok(None);
     }
     let good = prefix::good_marks(part.as_fd(), &marks, &context.cancel)?;

@@ -8,7 +8,8 @@
 //! ```
 //!
 //! The second line says of what the bytes are the start; instead of `etag` it may hold
-//! `last_modified`, a date of HTTP. Each line after it is a mark: the SHA-256 digest of so many bytes
+//! `last_modified`, a date of HTTP, or `proven`, which is true, where the address is
+//! the digest of the bytes. Each line after it is a mark: the SHA-256 digest of so many bytes
 //! from the start on. Marks are added when the bytes before them have been written; a last line
 //! that is cut off, as a crash leaves it, and all behind one that makes no sense, are ignored.
 //! Addresses are recorded without user and password.
@@ -32,8 +33,8 @@ const DIGEST_DIGITS: usize = 64;
 pub struct Head {
     /// The address, without user and password.
     pub url: String,
-    /// What tells this version from others.
-    pub validator: Validator,
+    /// What tells this version from others; `None` where the address does.
+    pub validator: Option<Validator>,
     /// How many bytes there are in all.
     pub length: u64,
 }
@@ -61,11 +62,13 @@ impl Head {
     /// The first two lines.
     pub(super) fn text(&self) -> String {
         let mut members = json!({ "url": self.url, "length": self.length });
-        let (name, value) = match &self.validator {
-            Validator::Etag(etag) => ("etag", etag.clone()),
-            date @ Validator::LastModified(_) => ("last_modified", date.header()),
-        };
-        members[name] = value.into();
+        match &self.validator {
+            Some(Validator::Etag(etag)) => members["etag"] = etag.clone().into(),
+            Some(date @ Validator::LastModified(_)) => {
+                members["last_modified"] = date.header().into();
+            }
+            None => members["proven"] = true.into(),
+        }
         format!("{FIRST_LINE}\n{members}\n")
     }
 
@@ -73,8 +76,12 @@ impl Head {
         let members: Value = serde_json::from_str(line).ok()?;
         let text = |name: &str| members.get(name).and_then(Value::as_str);
         let validator = match (text("etag"), text("last_modified")) {
-            (Some(etag), None) => Validator::Etag(etag.to_owned()),
-            (None, Some(date)) => Validator::LastModified(httpdate::parse_http_date(date).ok()?),
+            (Some(etag), None) => Some(Validator::Etag(etag.to_owned())),
+            (None, Some(date)) => {
+                let time = httpdate::parse_http_date(date).ok()?;
+                Some(Validator::LastModified(time))
+            }
+            (None, None) if members.get("proven").and_then(Value::as_bool)? => None,
             _ => return None,
         };
         Some(Self {
@@ -144,7 +151,7 @@ mod tests {
     use super::*;
     use std::time::{Duration, SystemTime};
 
-    fn head(validator: Validator) -> Head {
+    fn head(validator: Option<Validator>) -> Head {
         Head {
             url: "https://h/\"x\"".into(),
             validator,
@@ -152,14 +159,14 @@ mod tests {
         }
     }
 
-    fn etag() -> Validator {
-        Validator::Etag("\"e\"".into())
+    fn etag() -> Option<Validator> {
+        Some(Validator::Etag("\"e\"".into()))
     }
 
     #[test]
     fn what_is_written_is_read() {
         let date = SystemTime::UNIX_EPOCH + Duration::from_secs(981_173_106);
-        for validator in [etag(), Validator::LastModified(date)] {
+        for validator in [etag(), Some(Validator::LastModified(date)), None] {
             let head = head(validator);
             let mut text = head.text();
             for (offset, byte) in [(40, 1), (100, 2)] {

@@ -162,7 +162,7 @@ fn a_rest_can_be_asked_for_from_the_start_and_breaks_no_less_well() {
     let data = data();
     let resume = Resume {
         offset: 50_000,
-        validator: Validator::Etag("\"one\"".into()),
+        validator: Some(Validator::Etag("\"one\"".into())),
     };
     let beyond = "HTTP/1.1 416 Range Not Satisfiable\nConnection: close\nContent-Length: 0";
     for (replies, offset) in [
