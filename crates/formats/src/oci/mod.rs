@@ -8,6 +8,7 @@
 //! | [`document`] | what an address of a registry holds: an index or a manifest, never both |
 //! | [`platform`] | which image of an index is for this machine |
 //! | [`config`] | how a container of the image is started |
+//! | [`description`] | what a file says of a registry |
 //!
 //! Documents come from strangers. Each has a limit ([`DOCUMENT_MAX`], [`CONFIG_MAX`]), is read to its
 //! end before anything of it is believed, and means one thing or is refused: a document that is both
@@ -18,6 +19,7 @@
 //! OCI image specification 1.1; image manifest version 2, schema 2, of Docker's registry.
 
 pub mod config;
+pub mod description;
 pub mod descriptor;
 pub mod digest;
 pub mod document;

@@ -1,6 +1,7 @@
 //! What the environment says, read once.
 
 use super::values;
+use crate::oci::registry::Surroundings;
 use crate::report::LogSettings;
 use crate::source::proxies::Proxies;
 use crate::source::settings::Settings;
@@ -32,6 +33,8 @@ pub struct Environment {
     pub certificates: Vec<PathBuf>,
     /// `http_proxy` and its kin; the rest is as usual.
     pub network: Settings,
+    /// Where registries are described, and credentials for them are.
+    pub registries: Surroundings,
 }
 
 impl Environment {
@@ -73,6 +76,7 @@ impl Environment {
                 proxies: Proxies::from_variables(text),
                 ..Settings::default()
             },
+            registries: Surroundings::from_variables(|name| std::env::var_os(name)),
         }
     }
 }

@@ -5,6 +5,7 @@
 //! | [`source`] | what an image is read from, whatever it is |
 //! | [`image`] | which image is meant, and what it consists of |
 //! | [`names`] | what the folders of layers are called |
+//! | [`registry`] | an image in a registry |
 //!
 //! An image is an index or a manifest; the manifest names a configuration and layers, each by its
 //! digest. Layers become trees that overlayfs puts together, or one tree; the configuration becomes
@@ -15,4 +16,5 @@
 
 pub mod image;
 pub mod names;
+pub mod registry;
 pub mod source;

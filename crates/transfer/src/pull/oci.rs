@@ -2,6 +2,7 @@
 
 use crate::context::{Context, Target};
 use crate::error::{Error, Result};
+use crate::oci::registry::Surroundings;
 use crate::sink::tree::Limits;
 use crate::source::settings::Settings;
 use importd_api::failure::Kind;
@@ -17,6 +18,8 @@ pub struct Request {
     pub reference: Reference,
     /// Its name here.
     pub name: ImageName,
+    /// Where registries are described, and credentials for them are.
+    pub registries: Surroundings,
     /// For which machine.
     pub platform: Wanted,
     /// One tree, not a stack of layers.
