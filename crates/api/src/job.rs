@@ -1,8 +1,10 @@
 //! One transfer, fully checked: what every entrance (bus, command line) turns its strings into.
 
+use crate::architecture::Architecture;
 use crate::class::{Class, Scope};
 use crate::format::Format;
 use crate::name::{Form, ImageName};
+use crate::oci::Reference;
 use crate::url::Url;
 use crate::verify::Verify;
 use std::fmt;
@@ -108,6 +110,17 @@ pub enum ImportSource {
     Folder,
 }
 
+/// What an OCI image becomes.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Shape {
+    /// For which machine it is taken from an index; `None` for this one.
+    pub architecture: Option<Architecture>,
+    /// One tree, and not a stack of layers.
+    pub flat: bool,
+    /// With a stack that is replaced, what was changed in it goes too.
+    pub reset: bool,
+}
+
 /// The part of a job that differs by direction.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Work {
@@ -139,6 +152,15 @@ pub enum Work {
         verify: Verify,
         /// Whether the download is kept as it came.
         keep_download: bool,
+    },
+    /// An image of an OCI registry becomes an image here.
+    PullOci {
+        /// Which one.
+        reference: Reference,
+        /// The image's name here; `None` derives it from the reference.
+        local: Option<ImageName>,
+        /// What it becomes.
+        shape: Shape,
     },
 }
 
@@ -188,6 +210,7 @@ impl Job {
                 Form::Tar => Kind::PullTar,
                 Form::Raw => Kind::PullRaw,
             },
+            Work::PullOci { .. } => Kind::PullOci,
         }
     }
 
@@ -197,24 +220,28 @@ impl Job {
         match &self.work {
             Work::Import { name, .. } | Work::Export { name, .. } => name.as_str(),
             Work::Pull { local, .. } => local.as_str(),
+            Work::PullOci { local, .. } => local.as_ref().map_or("", ImageName::as_str),
         }
     }
 
-    /// The `Remote` property: the address of a pull, without credentials; empty otherwise.
+    /// The `Remote` property: the address of a pull, without credentials, or the reference; empty
+    /// otherwise.
     #[must_use]
     pub fn remote(&self) -> String {
         match &self.work {
             Work::Pull { url, .. } => url.to_string(),
+            Work::PullOci { reference, .. } => reference.to_string(),
             Work::Import { .. } | Work::Export { .. } => String::new(),
         }
     }
 
-    /// The `Verify` property: the mode of a pull; empty otherwise.
+    /// The `Verify` property: the mode of a pull; empty otherwise, and for images of OCI, whose
+    /// digests are always proven.
     #[must_use]
     pub fn verify(&self) -> String {
         match &self.work {
             Work::Pull { verify, .. } => verify.to_string(),
-            Work::Import { .. } | Work::Export { .. } => String::new(),
+            Work::Import { .. } | Work::Export { .. } | Work::PullOci { .. } => String::new(),
         }
     }
 
@@ -224,7 +251,7 @@ impl Job {
         match &self.work {
             Work::Import { .. } => Descriptor::Input,
             Work::Export { .. } => Descriptor::Output,
-            Work::Pull { .. } => Descriptor::None,
+            Work::Pull { .. } | Work::PullOci { .. } => Descriptor::None,
         }
     }
 }

@@ -5,6 +5,7 @@
 //! | [`class`] | image classes, scopes and the directories of each |
 //! | [`name`] | names of images, checked; derived from a URL or a file name |
 //! | [`oci`] | names of OCI images, checked |
+//! | [`architecture`] | the machine that an OCI image is wanted for |
 //! | [`url`] | addresses that may be pulled from, checked |
 //! | [`verify`] | how much a download must prove |
 //! | [`format`](mod@format) | compression of an export |
@@ -26,6 +27,7 @@
 #![forbid(unsafe_code)]
 
 pub mod abbreviation;
+pub mod architecture;
 pub mod bus;
 pub mod cache;
 pub mod class;

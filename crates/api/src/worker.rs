@@ -6,8 +6,9 @@
 //! there.
 
 use crate::class::Class;
-use crate::job::{ImportSource, Job, Local, Work};
-use crate::name::Form;
+use crate::job::{ImportSource, Job, Local, Shape, Work};
+use crate::name::{Form, ImageName};
+use std::borrow::Cow;
 use std::ffi::OsString;
 
 /// Folder in which workers are installed.
@@ -53,7 +54,7 @@ pub const fn program(job: &Job) -> Program {
         } => Program::ImportFs,
         Work::Import { .. } => Program::Import,
         Work::Export { .. } => Program::Export,
-        Work::Pull { .. } => Program::Pull,
+        Work::Pull { .. } | Work::PullOci { .. } => Program::Pull,
     }
 }
 
@@ -93,13 +94,31 @@ pub fn arguments(job: &Job) -> Vec<OsString> {
         push("--format");
         push(format.as_str());
     }
+    if let Work::PullOci { shape, .. } = &job.work {
+        push_shape(shape, &mut push);
+    }
     if let Some(root) = &job.image_root {
         push("--image-root");
         line.push(root.clone().into_os_string());
     }
     line.push(OsString::from("--"));
-    line.extend(positional(job).into_iter().map(OsString::from));
+    line.extend(positional(job).iter().map(|word| OsString::from(&**word)));
     line
+}
+
+/// Options that the reference does not have: where nothing of them is asked for, its worker would
+/// understand the line.
+fn push_shape(shape: &Shape, push: &mut impl FnMut(&str)) {
+    if let Some(architecture) = &shape.architecture {
+        push("--arch");
+        push(architecture.as_str());
+    }
+    if shape.flat {
+        push("--flat");
+    }
+    if shape.reset {
+        push("--reset");
+    }
 }
 
 const fn verb(job: &Job) -> &'static str {
@@ -112,18 +131,27 @@ const fn verb(job: &Job) -> &'static str {
             Form::Tar => "tar",
             Form::Raw => "raw",
         },
+        Work::PullOci { .. } => "oci",
     }
 }
 
-fn positional(job: &Job) -> Vec<&str> {
-    match &job.work {
+fn positional(job: &Job) -> Vec<Cow<'_, str>> {
+    let line = match &job.work {
         Work::Import { name, .. } => vec!["-", name.as_str()],
         Work::Export { name, .. } => vec![name.as_str()],
         Work::Pull { url, local, .. } => match local {
             Local::Derived => vec![url.as_str()],
             Local::Pristine | Local::Named(_) => vec![url.as_str(), local.as_str()],
         },
-    }
+        Work::PullOci {
+            reference, local, ..
+        } => {
+            let name = local.as_ref().map(ImageName::as_str).map(Cow::from);
+            let reference = Cow::from(reference.to_string());
+            return std::iter::once(reference).chain(name).collect();
+        }
+    };
+    line.into_iter().map(Cow::from).collect()
 }
 
 #[cfg(test)]
@@ -183,6 +211,33 @@ mod tests {
         assert_eq!(
             arguments(&export).join(" ".as_ref()),
             "tar --system --format xz -- img"
+        );
+    }
+
+    #[test]
+    fn an_oci_image_brings_options_of_ours_only_where_they_are_asked_for() {
+        let oci = |shape, name: Option<&str>| Work::PullOci {
+            reference: "server:5000/foo".parse().unwrap(),
+            local: name.map(|name| ImageName::parse(name).unwrap()),
+            shape,
+        };
+        let mut pull = job(Class::Machine, oci(Shape::default(), Some("oc")));
+        (pull.force, pull.read_only) = (false, false);
+        assert_eq!(program(&pull), Program::Pull);
+        assert_eq!(
+            arguments(&pull).join(" ".as_ref()),
+            "oci --system -- server:5000/foo oc"
+        );
+        let shape = Shape {
+            architecture: Some("arm/v7".parse().unwrap()),
+            flat: true,
+            reset: true,
+        };
+        let pull = job(Class::Sysext, oci(shape, None));
+        assert_eq!(
+            arguments(&pull).join(" ".as_ref()),
+            "oci --system --class sysext --force --read-only --arch arm/v7 --flat --reset -- \
+             server:5000/foo"
         );
     }
 }

@@ -488,6 +488,12 @@ fn pulls_the_same(one: &Job, other: &Job) -> bool {
         (Work::Pull { url, .. }, Work::Pull { url: second, .. }) => {
             one.kind() == other.kind() && url == second
         }
+        (
+            Work::PullOci { reference, .. },
+            Work::PullOci {
+                reference: second, ..
+            },
+        ) => reference == second,
         _ => false,
     }
 }

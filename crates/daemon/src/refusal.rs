@@ -3,13 +3,13 @@
 //! Names and texts are those of the reference wherever it has one; scripts and importctl show them.
 
 use crate::authorize::Action;
-use importd_api::bus;
 use importd_api::class::{Class, UnknownClass};
 use importd_api::failure::Kind;
 use importd_api::flags::InvalidFlags;
 use importd_api::format::UnknownFormat;
 use importd_api::url::InvalidUrl;
 use importd_api::verify::VerifyError;
+use importd_api::{architecture, bus};
 use std::io;
 use std::path::PathBuf;
 
@@ -28,6 +28,18 @@ pub enum Refusal {
     /// The address cannot be pulled from.
     #[error(transparent)]
     Url(#[from] InvalidUrl),
+    /// The name of an OCI image cannot be one.
+    #[error("Reference '{}' is invalid", escape_control(.0))]
+    Reference(String),
+    /// There is no such machine.
+    #[error(transparent)]
+    Architecture(#[from] architecture::Invalid),
+    /// An option of one of our own methods.
+    #[error("Option '{}' is not known, or has the wrong type", escape_control(.0))]
+    Option(String),
+    /// What was changed in a stack can only go if the stack may be replaced.
+    #[error("The option reset needs force")]
+    ResetWithoutForce,
     /// The verification mode is none of the three.
     #[error(transparent)]
     Verify(#[from] VerifyError),
@@ -92,9 +104,6 @@ pub enum Refusal {
     /// Too many lists of images are being made.
     #[error("Too many lists of images are being made")]
     TooManyLists,
-    /// Images of OCI registries cannot be pulled.
-    #[error("Pulling OCI images is not supported by this version of systemd-importd")]
-    NoOci,
     /// The daemon has been told to stop.
     #[error("The import service is shutting down")]
     Stopping,
@@ -125,6 +134,10 @@ impl Refusal {
             | Refusal::Flags(_)
             | Refusal::Name(_)
             | Refusal::Url(_)
+            | Refusal::Reference(_)
+            | Refusal::Architecture(_)
+            | Refusal::Option(_)
+            | Refusal::ResetWithoutForce
             | Refusal::Verify(_)
             | Refusal::Format(_)
             | Refusal::FileType
@@ -141,7 +154,6 @@ impl Refusal {
             }
             Refusal::NeedsInteraction => bus::ERROR_INTERACTION_REQUIRED,
             Refusal::TooManyQuestions | Refusal::TooManyLists => Kind::TooMany.bus_error(),
-            Refusal::NoOci => Kind::Unsupported.bus_error(),
             Refusal::Stopping => bus::ERROR_SHUTTING_DOWN,
             Refusal::Descriptor(source)
             | Refusal::Start { source, .. }

@@ -1,7 +1,7 @@
 //! What a caller asked for, checked into a [`Job`].
 //!
 //! The order of the checks is the reference's: class, flags, then for imports descriptor and name,
-//! for exports name, descriptor and format, for pulls address, name and verification mode.
+//! for exports name, descriptor and format, for pulls address or reference, name and verification mode.
 
 use crate::descriptor::{self, Purpose};
 use crate::echo::echo;
@@ -9,7 +9,7 @@ use crate::refusal::Refusal;
 use importd_api::class::{Class, Scope};
 use importd_api::flags::Flags;
 use importd_api::format::Format;
-use importd_api::job::{ImportSource, Job, Kind, Local, Work};
+use importd_api::job::{ImportSource, Job, Kind, Local, Shape, Work};
 use importd_api::name::{Form, ImageName};
 use importd_api::url::Url;
 use importd_api::verify::Verify;
@@ -79,6 +79,15 @@ pub enum Subject<'a> {
         /// Verification mode; empty for the default.
         verify: &'a str,
     },
+    /// An image is made of one in an OCI registry.
+    PullOci {
+        /// Which one.
+        reference: &'a str,
+        /// The image's name here; empty to derive it.
+        name: &'a str,
+        /// What it becomes.
+        shape: &'a Shape,
+    },
 }
 
 impl Subject<'_> {
@@ -97,6 +106,7 @@ impl Subject<'_> {
                 Form::Tar => Kind::PullTar,
                 Form::Raw => Kind::PullRaw,
             },
+            Subject::PullOci { .. } => Kind::PullOci,
         }
     }
 
@@ -112,11 +122,11 @@ impl Subject<'_> {
             force: flags.force,
             read_only: flags.read_only,
             image_root: None,
-            work: self.work(flags.keep_download)?,
+            work: self.work(flags)?,
         })
     }
 
-    fn work(self, keep_download: bool) -> Result<Work, Refusal> {
+    fn work(self, flags: Flags) -> Result<Work, Refusal> {
         match self {
             Subject::Import { fd, source, name } => {
                 let purpose = match source {
@@ -158,11 +168,33 @@ impl Subject<'_> {
                     url,
                     local,
                     verify: Verify::parse_mode(echo(verify))?,
-                    keep_download,
+                    keep_download: flags.keep_download,
                 })
             }
+            Subject::PullOci {
+                reference,
+                name,
+                shape,
+            } => oci(reference, name, shape, flags),
         }
     }
+}
+
+fn oci(reference: &str, name: &str, shape: &Shape, flags: Flags) -> Result<Work, Refusal> {
+    let parsed = reference.parse();
+    let reference = parsed.map_err(|_invalid| Refusal::Reference(echo(reference).to_owned()))?;
+    let local = match name {
+        "" => None,
+        text => Some(image_name(text)?),
+    };
+    if shape.reset && !flags.force {
+        return Err(Refusal::ResetWithoutForce);
+    }
+    Ok(Work::PullOci {
+        reference,
+        local,
+        shape: shape.clone(),
+    })
 }
 
 fn image_name(text: &str) -> Result<ImageName, Refusal> {
@@ -205,6 +237,40 @@ mod tests {
             refused(wrong, options("sysext", 7)),
             "Unknown verification mode y"
         );
+    }
+
+    #[test]
+    fn an_oci_image_has_a_reference_and_a_name_and_no_pristine_copy() {
+        let shape = |reset| Shape {
+            reset,
+            ..Shape::default()
+        };
+        let kept = shape(false);
+        let pull = |reference, name| Subject::PullOci {
+            reference,
+            name,
+            shape: &kept,
+        };
+        let options = |flags| Options::Extended {
+            class: "machine",
+            flags,
+        };
+        let wrong = pull("A", "a/b");
+        assert_eq!(refused(wrong, options(4)), "Flags 0x4 invalid");
+        assert_eq!(refused(wrong, options(3)), "Reference 'A' is invalid");
+        let wrong = pull("a", "-");
+        assert_eq!(refused(wrong, options(3)), "Local image name - is invalid");
+        let reset = shape(true);
+        let wrong = Subject::PullOci {
+            reference: "a",
+            name: "",
+            shape: &reset,
+        };
+        assert_eq!(refused(wrong, options(2)), "The option reset needs force");
+        let job = pull("h:1/a/b:t", "").check(Scope::System, options(3));
+        let job = job.unwrap();
+        assert_eq!((job.local(), job.remote().as_str()), ("", "h:1/a/b:t"));
+        assert_eq!((job.kind(), job.verify().as_str()), (Kind::PullOci, ""));
     }
 
     #[test]

@@ -13,6 +13,7 @@ use importd_api::bus::{Outcome, PROGRESS_UNKNOWN};
 use importd_api::class::Class;
 use importd_api::figures::{Figures, Phase, Reason};
 use importd_api::job::{Job, Local, Work};
+use importd_api::name::ImageName;
 use importd_host::child::ExitOutcome;
 use std::path::Path;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
@@ -258,6 +259,12 @@ fn product(job: &Job) -> Option<(Place<'_>, String)> {
             Local::Named(name) => name.to_string(),
             Local::Derived => url.image_name(*form).ok()?.to_string(),
         },
+        Work::PullOci {
+            reference, local, ..
+        } => match local {
+            Some(name) => name.to_string(),
+            None => ImageName::parse(reference.last()).ok()?.to_string(),
+        },
     };
     let root = job.image_root.as_deref();
     let place = root.map_or(Place::Class(job.class), Place::Folder);
@@ -274,7 +281,7 @@ pub fn product_name(job: &Job) -> String {
 mod tests {
     use super::*;
     use importd_api::class::Scope;
-    use importd_api::name::{Form, ImageName};
+    use importd_api::name::Form;
     use importd_api::url::Url;
     use importd_api::verify::Verify;
 
@@ -395,6 +402,12 @@ mod tests {
             pull("http://h/b", named("b"))
         ));
         assert!(!same(Scope::System, Class::Confext, derived));
+        let oci = Work::PullOci {
+            reference: "registry.example/b/a:1".parse().unwrap(),
+            local: None,
+            shape: importd_api::job::Shape::default(),
+        };
+        assert!(same(Scope::System, Class::Sysext, oci));
         assert!(!same(
             Scope::System,
             Class::Sysext,

@@ -2,6 +2,7 @@
 
 use crate::harness::{Client, Daemon, MANAGER, MANAGER_INTERFACE, TRANSFER_INTERFACE, transfer};
 use rustix::fs::{Mode, OFlags};
+use std::collections::HashMap;
 use std::fs::File;
 use std::os::fd::{AsFd, OwnedFd};
 use zbus::{DynamicType, Fd, Variant};
@@ -79,18 +80,52 @@ async fn classes_flags_and_names() {
 }
 
 #[tokio::test]
-async fn oci_images_are_not_supported_yet_but_checked() {
+async fn oci_images_are_checked_by_class_flags_reference_and_name() {
     let Some(daemon) = Daemon::start() else {
         return;
     };
     let client = daemon.client().await;
-    let error = refused(&client, "PullOci", &("fedora", "", "x", 0u64)).await;
-    assert_eq!(error, pair(INVALID, "Image class 'x' not known"));
-    let error = refused(&client, "PullOci", &("fedora", "", "machine", 4u64)).await;
-    assert_eq!(error, pair(INVALID, "Flags 0x4 invalid"));
-    let error = refused(&client, "PullOci", &("fedora", "", "machine", 3u64)).await;
-    assert_eq!(error.0, "org.freedesktop.DBus.Error.NotSupported");
-    assert!(error.1.contains("OCI"), "{}", error.1);
+    for (body, text) in [
+        (("A", "-", "x", 4u64), "Image class 'x' not known"),
+        (("A", "-", "machine", 4), "Flags 0x4 invalid"),
+        (("A", "-", "machine", 3), "Reference 'A' is invalid"),
+        (
+            ("http://h/a", "", "machine", 0),
+            "Reference 'http://h/a' is invalid",
+        ),
+        (
+            ("--help\u{1b}", "", "machine", 0),
+            "Reference '--help\\x1b' is invalid",
+        ),
+        (("a", "-", "machine", 3), "Local image name - is invalid"),
+    ] {
+        let error = refused(&client, "PullOci", &body).await;
+        assert_eq!(error, pair(INVALID, text));
+    }
+}
+
+#[tokio::test]
+async fn options_of_our_own_methods_are_known_and_of_their_type() {
+    let Some(daemon) = Daemon::start() else {
+        return;
+    };
+    let client = daemon.client().await;
+    let call = async |options: &[(&str, Variant<'static>)]| {
+        let options: HashMap<_, _> = options.iter().cloned().collect();
+        let body = ("a", "tell", "machine", options);
+        let own = "io.importd.Manager1";
+        let answer = client.call_on(MANAGER, own, "PullOci", &body).await;
+        answer.expect_err("it was started")
+    };
+    let what = "is not known, or has the wrong type";
+    for (name, value) in [("Force", Variant::from(true)), ("force", "yes".into())] {
+        let text = format!("Option '{name}' {what}");
+        assert_eq!(call(&[(name, value)]).await, pair(INVALID, &text));
+    }
+    let error = call(&[("architecture", "--help".into())]).await;
+    assert_eq!(error.0, INVALID);
+    let error = call(&[("reset", true.into())]).await;
+    assert_eq!(error, pair(INVALID, "The option reset needs force"));
 }
 
 #[tokio::test]

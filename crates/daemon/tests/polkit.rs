@@ -218,6 +218,29 @@ async fn reading_a_file_as_root_is_another_action_than_downloading() {
 }
 
 #[tokio::test]
+async fn polkit_is_told_of_an_oci_image_what_it_can_decide_by() {
+    let Some((daemon, mut polkit)) = start().await else {
+        return;
+    };
+    let oci = &["string:server/a:1", "string:", "string:sysext", "uint64:1"];
+    polkit.answer(&[(false, false)]);
+    let said = as_nobody(&daemon, MANAGER, "Manager.PullOci", oci).await;
+    assert!(said.contains("AccessDenied"), "{said}");
+    let asked = polkit.question().await;
+    assert_eq!(asked.action, "org.freedesktop.import1.pull");
+    let expected = [
+        ("verb", "pull-oci"),
+        ("remote", "server/a:1"),
+        ("local", ""),
+        ("class", "sysext"),
+        ("force", "yes"),
+        ("readOnly", "no"),
+    ];
+    let expected = expected.map(|(name, value)| (name.to_owned(), value.to_owned()));
+    assert_eq!(asked.details, HashMap::from(expected));
+}
+
+#[tokio::test]
 async fn refusals_have_their_names() {
     let Some((daemon, mut polkit)) = start().await else {
         return;

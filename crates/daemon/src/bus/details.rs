@@ -13,11 +13,11 @@ use importd_api::class::Class;
 use importd_api::flags::Flags;
 use importd_api::job::Kind;
 use importd_api::url::Url;
-use zbus::{Message, Structure, Variant};
+use zbus::{Dict, Message, Structure, Variant};
 
 /// The details of a call of a method that needs an authorization: `verb`, and as far as the call has
-/// them `remote`, `local`, `class`, `verify`, `format`, `force`, `readOnly`; for what cancels, `id` and
-/// those of the transfer.
+/// them `remote`, `local`, `class`, `verify`, `format`, `force`, `readOnly`, `architecture`, `flat`, `reset`;
+/// for what cancels, `id` and those of the transfer.
 #[must_use]
 pub fn of(call: &Message, object: Option<Object>, method: &Method, table: &Manager) -> Details {
     let body = call.body();
@@ -45,11 +45,32 @@ pub fn of(call: &Message, object: Option<Object>, method: &Method, table: &Manag
             }
             ("force", Variant::Bool(set)) => push_flag(&mut details, "force", *set),
             ("read_only", Variant::Bool(set)) => push_flag(&mut details, "readOnly", *set),
+            ("options", Variant::Dict(options)) => push_options(&mut details, options),
             (name, Variant::Str(text)) => push_text(&mut details, name, text.as_str()),
             _ => {}
         }
     }
     details
+}
+
+/// The options of our own methods; others are refused later.
+fn push_options(details: &mut Details, options: &Dict<'_, '_>) {
+    const NAMES: [&str; 5] = ["force", "readOnly", "architecture", "flat", "reset"];
+    for (name, value) in options.iter() {
+        let Variant::Str(name) = name else { continue };
+        let known = NAMES.into_iter().find(|known| *known == name.as_str());
+        let value = match value {
+            Variant::Variant(inner) => inner,
+            other => other,
+        };
+        match (known, value) {
+            (Some(name), Variant::Bool(set)) => push_flag(details, name, *set),
+            (Some(name), Variant::Str(text)) => {
+                details.push((name, echo(text.as_str()).to_owned()))
+            }
+            _ => {}
+        }
+    }
 }
 
 fn push_flag(details: &mut Details, name: &'static str, is_set: bool) {
@@ -65,7 +86,7 @@ fn push_text(details: &mut Details, name: &str, text: &str) {
             let url = Url::parse(text).map(|url| url.without_credentials());
             ("remote", url.unwrap_or_else(|_| text.to_owned()))
         }
-        "ref" => ("remote", text.to_owned()),
+        "ref" | "reference" => ("remote", text.to_owned()),
         "local_name" => ("local", text.to_owned()),
         "class" => ("class", text.to_owned()),
         "format" => ("format", text.to_owned()),

@@ -11,7 +11,7 @@ use crate::request::{Options, Subject};
 use importd_api::bus::{self, MANAGER_INTERFACE, transfer_path};
 use importd_api::class::{Class, Scope};
 use importd_api::flags::Flags;
-use importd_api::job::{ImportSource, Job, Kind};
+use importd_api::job::{ImportSource, Job, Kind, Shape};
 use importd_api::name::Form;
 use serde::Serialize;
 use std::os::fd::{AsFd, OwnedFd};
@@ -178,10 +178,14 @@ fn job(scope: Scope, method: &str, body: &Body) -> Result<(Job, Option<OwnedFd>)
         Kind::PullTar => pull(scope, Form::Tar, is_extended, body),
         Kind::PullRaw => pull(scope, Form::Raw, is_extended, body),
         Kind::PullOci => {
-            let (_reference, _name, class, flags) =
-                body.deserialize::<(&str, &str, &str, u64)>()?;
-            Options::Extended { class, flags }.check(kind)?;
-            Err(Refusal::NoOci.into())
+            let (reference, name, class, flags) = body.deserialize::<(&str, &str, &str, u64)>()?;
+            let subject = Subject::PullOci {
+                reference,
+                name,
+                shape: &Shape::default(),
+            };
+            let options = Options::Extended { class, flags };
+            Ok((subject.check(scope, options)?, None))
         }
     }
 }

@@ -1,18 +1,23 @@
 //! Our own interfaces beside the original's on the same objects: `io.importd.Transfer1` on each
 //! transfer, `io.importd.Manager1` on the manager. docs/bus.md describes them.
 
+use crate::authorize::Action;
 use crate::bus::interface::{Access, Changes, Interface, Method, Property, Signal, argument};
-use crate::bus::manager::{listed_class, path};
+use crate::bus::manager::{Answer, listed_class, path};
+use crate::bus::options::{Given, Options};
 use crate::bus::standard::Values;
 use crate::bus::{fault::Fault, transfer};
-use crate::manager::Manager;
+use crate::manager::{Manager, Order};
+use crate::request::{self, Subject};
 use crate::transfer::Transfer;
 use importd_api::bus::{FIGURE_UNKNOWN, OWN_MANAGER_INTERFACE, OWN_TRANSFER_INTERFACE};
-use importd_api::class::Class;
+use importd_api::class::{Class, Scope};
+use importd_api::flags::Flags;
+use importd_api::job::Job;
 use serde::Serialize;
 use std::time::Instant;
 use zbus::message::Body;
-use zbus::{ObjectPath, Type, Variant};
+use zbus::{Message, ObjectPath, Type, Variant};
 
 /// The interface of a transfer.
 pub const TRANSFER: Interface = Interface {
@@ -44,12 +49,25 @@ pub const TRANSFER: Interface = Interface {
 /// The interface of the manager.
 pub const MANAGER: Interface = Interface {
     name: OWN_MANAGER_INTERFACE,
-    methods: &[Method {
-        name: "ListTransfers",
-        inputs: &[argument("s", "class"), argument("t", "flags")],
-        outputs: &[argument("a(uoa{sv})", "transfers")],
-        action: None,
-    }],
+    methods: &[
+        Method {
+            name: "ListTransfers",
+            inputs: &[argument("s", "class"), argument("t", "flags")],
+            outputs: &[argument("a(uoa{sv})", "transfers")],
+            action: None,
+        },
+        Method {
+            name: "PullOci",
+            inputs: &[
+                argument("s", "reference"),
+                argument("s", "local_name"),
+                argument("s", "class"),
+                argument("a{sv}", "options"),
+            ],
+            outputs: &[argument("u", "transfer_id"), argument("o", "transfer_path")],
+            action: Some(Action::Pull),
+        },
+    ],
     properties: &[
         property("MaxTransfers", "u", Changes::Silently),
         property("MaxTransfersPerUser", "u", Changes::Silently),
@@ -118,11 +136,45 @@ pub struct ListedTransfer {
     properties: Values,
 }
 
-/// Answers `ListTransfers`: the transfers of a class, or of all if it is empty.
+/// Does what a call of that user of a method of the manager asks for.
 ///
 /// # Errors
-/// As `ListTransfersEx` of the original.
-pub fn list(table: &Manager, body: &Body) -> Result<Vec<ListedTransfer>, Fault> {
+/// [`crate::refusal::Refusal`]s of the request, and bodies that cannot be decoded.
+pub fn call(
+    table: &mut Manager,
+    method: &Method,
+    (call, owner): (&Message, u32),
+) -> Result<Answer, Fault> {
+    let body = call.body();
+    if method.name == "ListTransfers" {
+        let listed = list(table, &body)?;
+        let reply = Message::method_return(&call.header()).build(&listed)?;
+        return Ok(Answer::Reply(reply));
+    }
+    // PullOci, the only other one.
+    let job = pull_oci(table.scope(), &body)?;
+    let order = Order {
+        job,
+        stream: None,
+        owner,
+    };
+    Ok(Answer::Started(table.start(order)?))
+}
+
+fn pull_oci(scope: Scope, body: &Body) -> Result<Job, Fault> {
+    let (reference, name, class, options) = body.deserialize::<(&str, &str, &str, Options)>()?;
+    let given = Given::read(&options)?;
+    let subject = Subject::PullOci {
+        reference,
+        name,
+        shape: &given.shape,
+    };
+    let flags = given.flags.word(Flags::IMPORT);
+    Ok(subject.check(scope, request::Options::Extended { class, flags })?)
+}
+
+/// Answers `ListTransfers`: the transfers of a class, or of all if it is empty.
+fn list(table: &Manager, body: &Body) -> Result<Vec<ListedTransfer>, Fault> {
     let class: Option<Class> = listed_class(body)?;
     let wanted = table.transfers_of(class);
     let listed = wanted.map(|(id, transfer)| ListedTransfer {

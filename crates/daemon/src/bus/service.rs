@@ -459,9 +459,7 @@ fn perform((call, owner): (&Message, u32), table: &mut Manager) -> Result<Answer
         return standard::properties(object, table, (method, call)).map(Answer::Reply);
     }
     if interface.name == own::MANAGER.name {
-        let listed = own::list(table, &call.body())?;
-        let reply = Message::method_return(&header).build(&listed)?;
-        return Ok(Answer::Reply(reply));
+        return own::call(table, method, (call, owner));
     }
     match object {
         Object::Transfer(id) => {

@@ -90,6 +90,9 @@ impl From<Refusal> for Fault {
             Refusal::Class(_) => Self::parameter("class"),
             Refusal::Name(_) => Self::parameter("local"),
             Refusal::Url(_) => Self::parameter("remote"),
+            Refusal::Reference(_) => Self::parameter("reference"),
+            Refusal::Architecture(_) => Self::parameter("architecture"),
+            Refusal::ResetWithoutForce => Self::parameter("reset"),
             Refusal::Verify(_) => Self::parameter("verify"),
             Refusal::Format(_) => Self::parameter("format"),
             Refusal::AddressInProgress(what) => {
@@ -104,10 +107,11 @@ impl From<Refusal> for Fault {
             Refusal::Stopping => Self::system(108, "ESHUTDOWN"),
             Refusal::TooManyQuestions | Refusal::TooManyLists => Self::system(11, "EAGAIN"),
             Refusal::NoSuchTransfer(_) | Refusal::NoId => Self::system(6, "ENXIO"),
-            Refusal::NoOci => Self::system(95, "EOPNOTSUPP"),
-            Refusal::Flags(_) | Refusal::FileType | Refusal::NotFolder | Refusal::FileFlags => {
-                Self::system(22, "EINVAL")
-            }
+            Refusal::Flags(_)
+            | Refusal::Option(_)
+            | Refusal::FileType
+            | Refusal::NotFolder
+            | Refusal::FileFlags => Self::system(22, "EINVAL"),
             Refusal::Descriptor(source)
             | Refusal::Start { source, .. }
             | Refusal::List { source, .. } => {

@@ -20,7 +20,7 @@ use importd_api::class::{Class, Scope};
 use importd_api::failure::Kind;
 use importd_api::figures::{Phase, Reason};
 use importd_api::flags::Flags;
-use importd_api::job::ImportSource;
+use importd_api::job::{ImportSource, Job, Shape};
 use serde_json::{Value, json};
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
@@ -51,7 +51,6 @@ const NO_IMAGES: &str = "io.importd.Import.NoImages";
 const NO_SUCH_TRANSFER: &str = "io.importd.Import.NoSuchTransfer";
 const IN_PROGRESS: &str = "io.importd.Import.AlreadyInProgress";
 const INVALID_DESCRIPTOR: &str = "io.importd.Import.InvalidDescriptor";
-const NOT_SUPPORTED: &str = "io.importd.Import.NotSupported";
 const TOO_MANY: &str = "io.importd.Import.TooMany";
 
 /// What the interface says to a request that is refused: the same as the original's where it has a
@@ -64,7 +63,6 @@ pub fn refusal(refusal: Refusal) -> Fault {
         Refusal::FileType | Refusal::NotFolder | Refusal::FileFlags | Refusal::Descriptor(_) => {
             INVALID_DESCRIPTOR
         }
-        Refusal::NoOci => NOT_SUPPORTED,
         Refusal::TooMany { .. }
         | Refusal::TooManyOfUser(_)
         | Refusal::TooManyQuestions
@@ -167,20 +165,51 @@ pub fn export(
     })
 }
 
-/// Reads a call of `PullOci`, which is refused after its parameters are known to be right.
+/// Reads a call of `PullOci`.
 ///
 /// # Errors
-/// [`Fault`] always.
-pub fn pull_oci(mut parameters: Parameters) -> Result<Wish, Fault> {
-    parameters.text("reference")?;
-    parameters.text_optional("local")?;
-    let class = parameters.text("class")?;
-    Class::parse(&class).map_err(|_unknown| Fault::parameter("class"))?;
-    for flag in ["force", "readOnly", "allowInteractiveAuthentication"] {
-        parameters.flag(flag)?;
+/// [`Fault`] that names the parameter.
+pub fn pull_oci(scope: Scope, mut parameters: Parameters) -> Result<Wish, Fault> {
+    let reference = parameters.text("reference")?;
+    let local = parameters.text_optional("local")?;
+    if local.as_deref() == Some("") {
+        return Err(Fault::parameter("local"));
     }
+    let class = parameters.text("class")?;
+    let flags = Flags {
+        force: parameters.flag("force")?,
+        read_only: parameters.flag("readOnly")?,
+        keep_download: false,
+    };
+    let architecture = parameters.text_optional("architecture")?;
+    let architecture = architecture.map(|text| text.parse()).transpose();
+    let shape = Shape {
+        architecture: architecture.map_err(|_invalid| Fault::parameter("architecture"))?,
+        flat: parameters.flag("flat")?,
+        reset: parameters.flag("reset")?,
+    };
+    let image_root = import::image_root(&mut parameters)?;
+    let is_interactive = parameters.flag("allowInteractiveAuthentication")?;
     parameters.finish()?;
-    Err(refusal(Refusal::NoOci))
+    let subject = Subject::PullOci {
+        reference: &reference,
+        name: local.as_deref().unwrap_or_default(),
+        shape: &shape,
+    };
+    let options = Options::Extended {
+        class: &class,
+        flags: flags.word(Flags::IMPORT),
+    };
+    let job = subject.check(scope, options).map_err(refusal)?;
+    let job = Job { image_root, ..job };
+    let details = wish::details(&job);
+    Ok(Wish {
+        dialect: Dialect::Own,
+        action: Action::Pull.of(&details),
+        details,
+        is_interactive,
+        deed: Deed::Start(job, None),
+    })
 }
 
 /// Reads a call of `Cancel`.

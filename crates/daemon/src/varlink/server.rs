@@ -276,7 +276,7 @@ impl Server {
             "Pull" => ask(import::pull(scope, Dialect::Own, parameters)?),
             "Import" => ask(own::import(scope, parameters, descriptors)?),
             "Export" => ask(own::export(scope, parameters, descriptors)?),
-            "PullOci" => ask(own::pull_oci(parameters)?),
+            "PullOci" => ask(own::pull_oci(scope, parameters)?),
             "Cancel" => ask(own::cancel(table, parameters)?),
             "ListTransfers" | "ListImages" if wanted != Wanted::More => Err(Fault::expected_more()),
             "ListTransfers" if is_original => {

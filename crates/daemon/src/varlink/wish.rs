@@ -92,6 +92,17 @@ pub fn details(job: &Job) -> Details {
             let format = format.as_ref().map_or("uncompressed", |it| it.as_str());
             details.push(("format", format.to_owned()));
         }
+        Work::PullOci {
+            reference, shape, ..
+        } => {
+            details.extend([
+                ("remote", reference.to_string()),
+                ("flat", yes_or_no(shape.flat)),
+                ("reset", yes_or_no(shape.reset)),
+            ]);
+            let architecture = shape.architecture.as_ref();
+            details.extend(architecture.map(|it| ("architecture", it.to_string())));
+        }
         Work::Import { .. } => {}
     }
     details

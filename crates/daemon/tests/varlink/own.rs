@@ -222,13 +222,46 @@ async fn images_are_listed_one_a_reply() {
 }
 
 #[tokio::test]
-async fn oci_is_not_supported_yet_and_says_so() {
+async fn an_oci_image_is_pulled_with_all_that_can_be_said_of_it() {
     let Some(daemon) = Daemon::start() else {
         return;
     };
-    let call = Call::new("io.importd.Import.PullOci");
-    let call = call.with("reference", "debian").with("class", "machine");
-    let (name, parameters) = refused(&daemon, &call, &[]);
-    assert_eq!(name, "NotSupported");
-    assert!(parameters["reason"].as_str().unwrap().contains("OCI"));
+    let mut socket = Socket::open(&daemon);
+    let pull = json!({"method": "io.importd.Import.PullOci", "more": true, "parameters": {
+        "reference": "server:5000/foo", "local": "tell", "class": "confext", "force": true,
+        "readOnly": true, "architecture": "arm64", "flat": true, "reset": true,
+        "imageRoot": "/run/confexts"}});
+    let replies = socket.all(pull);
+    assert_eq!(
+        replies[1]["parameters"]["log"]["message"],
+        "systemd-pull oci --system --class confext --force --read-only --arch arm64 --flat --reset \
+         --image-root /run/confexts -- server:5000/foo tell"
+    );
+    assert_eq!(replies.last().unwrap().get("error"), None);
+}
+
+#[tokio::test]
+async fn parameters_of_an_oci_image_are_checked_and_named() {
+    let Some(daemon) = Daemon::start() else {
+        return;
+    };
+    for (name, value) in [
+        ("reference", json!("A")),
+        ("reference", Value::Null),
+        ("local", json!("-")),
+        ("local", json!("")),
+        ("class", json!("x")),
+        ("force", json!(1)),
+        ("architecture", json!("--help")),
+        ("flat", json!("no")),
+        ("reset", json!(true)),
+        ("imageRoot", json!("x")),
+        ("verify", json!("no")),
+    ] {
+        let call = Call::new("io.importd.Import.PullOci");
+        let call = call.with("reference", "debian").with("class", "machine");
+        let (error, parameters) = refused(&daemon, &call.with(name, value), &[]);
+        assert_eq!(error, "InvalidParameter", "{name}");
+        assert_eq!(parameters["parameter"], name);
+    }
 }
