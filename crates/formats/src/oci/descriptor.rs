@@ -4,7 +4,7 @@ use super::object::Object;
 use super::{BlobDigest, Error, MediaType, Platform};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 /// Largest blob that stands in its descriptor, in characters of base64: small ones save a request.
 const EMBEDDED_MAX: usize = 64 << 10;
@@ -27,7 +27,22 @@ pub struct Descriptor {
     pub platform: Option<Platform>,
 }
 
-/// A descriptor as it is written.
+/// A blob of ours, as documents that we write name it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Stored {
+    /// What it is: one of the names that [`MediaType`] has, or one that was read.
+    pub media_type: String,
+    /// Its digest.
+    pub digest: BlobDigest,
+    /// Its length in bytes.
+    pub size: u64,
+    /// For which machine it is; only images say that.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub platform: Option<Platform>,
+}
+
+/// A descriptor as it is read.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Written {

@@ -53,6 +53,19 @@ impl MediaType {
         }
     }
 
+    /// How an index is written.
+    pub const INDEX: &'static str = "application/vnd.oci.image.index.v1+json";
+    /// How a manifest is written.
+    pub const MANIFEST: &'static str = "application/vnd.oci.image.manifest.v1+json";
+    /// How a configuration is written.
+    pub const CONFIG: &'static str = "application/vnd.oci.image.config.v1+json";
+    /// How a layer is written that is not packed.
+    pub const LAYER: &'static str = "application/vnd.oci.image.layer.v1.tar";
+    /// How a layer is written that is packed with gzip.
+    pub const LAYER_GZIP: &'static str = "application/vnd.oci.image.layer.v1.tar+gzip";
+    /// How a layer is written that is packed with zstd.
+    pub const LAYER_ZSTD: &'static str = "application/vnd.oci.image.layer.v1.tar+zstd";
+
     /// What a request for an index or a manifest says it takes.
     pub const ACCEPTED: &'static str = "application/vnd.oci.image.index.v1+json, \
         application/vnd.oci.image.manifest.v1+json, \

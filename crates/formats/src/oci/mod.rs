@@ -9,20 +9,26 @@
 //! | [`platform`] | which image of an index is for this machine |
 //! | [`config`] | how a container of the image is started |
 //! | [`description`] | what a file says of a registry |
+//! | [`compose`] | documents that we write |
+//! | [`layout`] | what a folder of images says of itself: `oci-layout`, `index.json` |
+//! | [`docker`] | what `docker save` says of its images: `manifest.json` |
 //!
 //! Documents come from strangers. Each has a limit ([`DOCUMENT_MAX`], [`CONFIG_MAX`]), is read to its
 //! end before anything of it is believed, and means one thing or is refused: a document that is both
 //! an index and a manifest, a name that stands twice, or a kind that is another than what it was sent
-//! as are errors.
+//! as are errors. Documents that we write have one form: the same image gives the same bytes.
 //!
 //! # Source
 //! OCI image specification 1.1; image manifest version 2, schema 2, of Docker's registry.
 
+pub mod compose;
 pub mod config;
 pub mod description;
 pub mod descriptor;
 pub mod digest;
+pub mod docker;
 pub mod document;
+pub mod layout;
 pub mod media_type;
 mod object;
 pub mod platform;

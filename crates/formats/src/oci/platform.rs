@@ -1,7 +1,7 @@
 //! Which image of an index is for this machine.
 
 use super::Descriptor;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 /// Longest part of a platform that is repeated in messages, in characters.
 const SHOWN_MAX: usize = 40;
@@ -10,13 +10,16 @@ const SHOWN_MAX: usize = 40;
 ///
 /// # Source
 /// OCI image specification, "Image Index", "platform".
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 pub struct Platform {
     /// `linux`, or something else.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub os: Option<String>,
     /// The architecture, by Go's name.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub architecture: Option<String>,
     /// Which of the processors of the architecture.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub variant: Option<String>,
 }
 
@@ -146,6 +149,21 @@ impl std::fmt::Display for Platform {
         match self.variant.as_deref().filter(|text| !text.is_empty()) {
             Some(variant) => write!(f, "/{}", shown(variant).escape_debug()),
             None => Ok(()),
+        }
+    }
+}
+
+impl Wanted {
+    /// The platform that an image for this machine says it is for. A variant is said only of processors
+    /// that always have one.
+    #[must_use]
+    pub fn platform(&self) -> Platform {
+        let has_variants = matches!(self.architecture.as_str(), "arm" | "arm64");
+        let level = self.level.filter(|level| has_variants || *level > 1);
+        Platform {
+            os: Some("linux".into()),
+            architecture: Some(self.architecture.clone()),
+            variant: level.map(|level| format!("v{level}")),
         }
     }
 }

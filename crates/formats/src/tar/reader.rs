@@ -5,7 +5,7 @@ use super::pax::Pax;
 use super::sparse::{self, MapParser};
 use super::stream::Stream;
 use super::{BLOCK_BYTES, Entry, Error, Extent, Kind, Limits, Piece, Timestamp};
-use std::io::Read;
+use std::io::{Read, Seek};
 
 /// A size field that holds no more: where writers put the largest number it takes and say the real
 /// one in a pax header.
@@ -136,6 +136,25 @@ impl<R: Read> Reader<R> {
         }
         self.contents.stored = self.contents.stored.saturating_sub(count);
         Ok(Some(piece))
+    }
+
+    /// Passes over the contents of the current entry without reading them, and tells where in the
+    /// source they are, which need not be so long. Those of a sparse file are not all of it.
+    ///
+    /// # Errors
+    /// [`Error::Io`] where the source cannot be moved in.
+    pub fn pass_contents(&mut self) -> Result<Extent, Error>
+    where
+        R: Seek,
+    {
+        let contents = std::mem::take(&mut self.contents);
+        let extent = Extent {
+            offset: self.source.position(),
+            length: contents.stored,
+        };
+        self.source
+            .pass(contents.stored.saturating_add(contents.padding))?;
+        Ok(extent)
     }
 
     /// Reads what follows the last entry, up to the source's end.

@@ -1,7 +1,7 @@
 //! The bytes of an archive, read in order and counted; for readers of all kinds of archives.
 
 use super::Error;
-use std::io::{self, Read};
+use std::io::{self, Read, Seek};
 
 /// Size of the buffer for bytes that are skipped.
 const SKIP_BYTES: usize = 64 << 10;
@@ -74,6 +74,17 @@ impl<R: Read> Stream<R> {
                 length => left = left.saturating_sub(length as u64),
             }
         }
+        Ok(())
+    }
+
+    /// Passes over bytes without reading them; whether the source has them shows only later.
+    pub(crate) fn pass(&mut self, count: u64) -> Result<(), Error>
+    where
+        R: Seek,
+    {
+        let distance = i64::try_from(count).map_err(|_large| Error::Truncated)?;
+        self.source.seek_relative(distance).map_err(Error::Io)?;
+        self.position = self.position.saturating_add(count);
         Ok(())
     }
 

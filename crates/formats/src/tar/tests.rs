@@ -43,6 +43,30 @@ fn write_all(entries: &[(Entry, Vec<u8>)]) -> Vec<u8> {
     writer.finish().unwrap()
 }
 
+#[test]
+fn contents_are_where_they_are_said_to_be() {
+    let files = [("a", &b"first"[..]), ("b", b""), ("c", &[7; 1024])];
+    let entries: Vec<_> = files
+        .iter()
+        .map(|(path, contents)| {
+            let mut entry = entry(path, Kind::File);
+            entry.size = contents.len() as u64;
+            (entry, contents.to_vec())
+        })
+        .collect();
+    let archive = write_all(&entries);
+    let mut reader = Reader::new(std::io::Cursor::new(&archive), Limits::default());
+    for (_, contents) in &entries {
+        reader.next_entry().unwrap().unwrap();
+        let extent = reader.pass_contents().unwrap();
+        let offset = usize::try_from(extent.offset).unwrap();
+        let length = usize::try_from(extent.length).unwrap();
+        assert_eq!(&archive[offset..][..length], contents);
+    }
+    assert!(reader.next_entry().unwrap().is_none());
+    reader.finish().unwrap();
+}
+
 fn run(program: &str, arguments: &[&str], folder: &Path, input: &[u8]) -> Vec<u8> {
     let mut child = Command::new(program)
         .args(arguments)
