@@ -98,6 +98,21 @@ impl EvidenceOptions {
     }
 }
 
+impl EvidenceOptions {
+    /// What `--verify=` demands, if it was given.
+    ///
+    /// # Errors
+    /// [`Kind::InvalidArgument`] for a value that is none.
+    pub(super) fn demanded(&self) -> Result<Option<Verify>> {
+        let last = self.steps.iter().rev().find_map(|step| match step {
+            Step::Verify(text) => Some(text),
+            Step::Direct | Step::Fetch(..) => None,
+        });
+        let verify = last.map(|text| Verify::parse(text)).transpose();
+        verify.map_err(|error| Error::new(Kind::InvalidArgument, error.to_string()))
+    }
+}
+
 impl Evidence {
     /// Refuses companion files where there can be none.
     ///

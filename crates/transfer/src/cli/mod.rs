@@ -11,6 +11,7 @@ mod evidence;
 mod introspect;
 mod limits;
 mod network;
+mod oci;
 mod target;
 mod values;
 mod verify;
@@ -172,12 +173,14 @@ fn parse<W: Worker>(arguments: Vec<OsString>) -> Result<Parsed<W>> {
 }
 
 /// Long options of workers that the original's do not have.
-const ADDITIONS: [&str; 17] = [
+const ADDITIONS: [&str; 20] = [
+    "arch",
     "connect-timeout",
     "connections",
     "depth-max",
     "dry-run",
     "entries-max",
+    "flat",
     "input-format",
     "json",
     "keep-partial",
@@ -187,6 +190,7 @@ const ADDITIONS: [&str; 17] = [
     "older-than",
     "output-format",
     "ratio-max",
+    "reset",
     "retries",
     "stall-timeout",
     "superseded",

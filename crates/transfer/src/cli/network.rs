@@ -50,7 +50,31 @@ impl NetworkOptions {
     ///
     /// # Errors
     /// [`Kind::InvalidArgument`] for what is no number, size, time or address, or one out of range.
-    pub(super) fn settings(&self, mut settings: Settings, url: &Url) -> Result<Settings> {
+    pub(super) fn settings(&self, settings: Settings, url: &Url) -> Result<Settings> {
+        let mut settings = self.patience(settings)?;
+        settings.mirrors = mirrors(&self.mirror, url)?;
+        let known = settings.mirrored.iter().filter_map(|(from, to)| {
+            let rest = url.as_str().strip_prefix(from.as_str())?;
+            Url::parse(&format!("{}{rest}", to.as_str())).ok()
+        });
+        settings.mirrors.extend(known);
+        settings.mirrors.truncate(MIRRORS_MAX);
+        Ok(settings)
+    }
+
+    /// As [`NetworkOptions::settings`], for what has many addresses.
+    ///
+    /// # Errors
+    /// The same; [`Kind::InvalidArgument`] for another address of one file.
+    pub(super) fn settings_of_registry(&self, settings: Settings) -> Result<Settings> {
+        if !self.mirror.is_empty() {
+            let text = "--mirror= is for images that are a single file";
+            return Err(Error::new(Kind::InvalidArgument, text));
+        }
+        self.patience(settings)
+    }
+
+    fn patience(&self, mut settings: Settings) -> Result<Settings> {
         if let Some(text) = &self.retries {
             settings.retries = retries(text)?;
         }
@@ -66,13 +90,6 @@ impl NetworkOptions {
         if let Some(text) = &self.limit_rate {
             settings.rate = Some(rate(text)?);
         }
-        settings.mirrors = mirrors(&self.mirror, url)?;
-        let known = settings.mirrored.iter().filter_map(|(from, to)| {
-            let rest = url.as_str().strip_prefix(from.as_str())?;
-            Url::parse(&format!("{}{rest}", to.as_str())).ok()
-        });
-        settings.mirrors.extend(known);
-        settings.mirrors.truncate(MIRRORS_MAX);
         Ok(settings)
     }
 }

@@ -1,10 +1,11 @@
-//! `systemd-pull tar|raw URL [NAME]`, `systemd-pull verify URL [FILE]`
+//! `systemd-pull tar|raw URL [NAME]`, `systemd-pull verify URL [FILE]`; `oci` is in a file of its own.
 
 use super::clean::{CleanOptions, PlanOptions};
 use super::disk::DiskOptions;
 use super::evidence::EvidenceOptions;
 use super::limits::LimitOptions;
 use super::network::{NetworkOptions, configured};
+use super::oci::OciOptions;
 use super::target::TargetOptions;
 use super::values::switch;
 use super::verify;
@@ -33,18 +34,21 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// Most bytes of an unpacked disk image unless --size-max= says otherwise, as in the reference.
-const SIZE_MAX_DEFAULT: u64 = 64 << 30;
+/// Most bytes of an unpacked disk image, archive or layer unless --size-max= says otherwise, as in the reference.
+pub(super) const SIZE_MAX_DEFAULT: u64 = 64 << 30;
 
 /// The verb that explains.
 const VERIFY: &str = "verify";
+/// The verb for OCI images.
+const OCI: &str = "oci";
 
-/// Downloads an archive or a disk image.
+/// Downloads an archive, a disk image or an OCI image.
 #[derive(Clone, Debug, clap::Parser)]
 #[command(
     name = "systemd-pull",
     about = "Download container or virtual machine images.",
     override_usage = "systemd-pull [OPTIONS...] tar|raw URL [NAME]\n       \
+                      systemd-pull [OPTIONS...] oci REF [NAME]\n       \
                       systemd-pull [OPTIONS...] clean [URL|NAME...]\n       \
                       systemd-pull [OPTIONS...] verify URL [FILE]\n       \
                       (NAME '-' only keeps the download; raw --direct: standard output)"
@@ -52,28 +56,30 @@ const VERIFY: &str = "verify";
 pub struct Arguments {
     // Before the others: what these have read is gone from the matches.
     #[command(flatten)]
-    evidence: EvidenceOptions,
+    pub(super) evidence: EvidenceOptions,
     #[command(flatten)]
-    target: TargetOptions,
+    pub(super) target: TargetOptions,
     /// Keep the download as it came, beside the image
     #[arg(long, value_name = "BOOL")]
-    keep_download: Option<String>,
+    pub(super) keep_download: Option<String>,
     /// Keep what came of an unfinished download, for the next try (default: yes)
     #[arg(long, value_name = "BOOL")]
-    keep_partial: Option<String>,
+    pub(super) keep_partial: Option<String>,
     #[command(flatten)]
-    disk: DiskOptions,
+    pub(super) disk: DiskOptions,
     #[command(flatten)]
-    limits: LimitOptions,
+    pub(super) limits: LimitOptions,
     #[command(flatten)]
-    network: NetworkOptions,
+    pub(super) network: NetworkOptions,
     #[command(flatten)]
-    plan: PlanOptions,
+    pub(super) plan: PlanOptions,
     #[command(flatten)]
-    clean: CleanOptions,
+    pub(super) clean: CleanOptions,
+    #[command(flatten)]
+    pub(super) oci: OciOptions,
     /// Verb, address and name
     #[arg(value_name = "VERB URL [NAME]", hide = true)]
-    words: Vec<OsString>,
+    pub(super) words: Vec<OsString>,
 }
 
 impl Worker for Arguments {
@@ -85,6 +91,10 @@ impl Worker for Arguments {
         Verb {
             name: "raw",
             about: "Download a disk image",
+        },
+        Verb {
+            name: OCI,
+            about: "Download an OCI image",
         },
         Verb {
             name: VERIFY,
@@ -108,6 +118,10 @@ impl Worker for Arguments {
     }
 
     fn work(self, verb: &str, environment: &Environment, context: &Context) -> Result<()> {
+        if verb == OCI {
+            return self.run_oci(environment, context);
+        }
+        self.oci.refuse()?;
         if verb == VERIFY {
             return self.explain(environment, context);
         }
@@ -185,7 +199,7 @@ impl Arguments {
     }
 
     /// The folder of unfinished downloads.
-    fn cache(&self, environment: &Environment) -> Option<PathBuf> {
+    pub(super) fn cache(&self, environment: &Environment) -> Option<PathBuf> {
         let given = environment.cache_directory.clone();
         let home = environment.cache_home.as_deref();
         cache::directory(self.target.scope(), given, home)

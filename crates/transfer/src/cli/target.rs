@@ -33,7 +33,7 @@ pub(super) struct TargetOptions {
     place: PlaceOptions,
     /// Replace an image of the same name
     #[arg(long)]
-    force: bool,
+    pub(super) force: bool,
     /// Mark the image read-only
     #[arg(long)]
     read_only: bool,

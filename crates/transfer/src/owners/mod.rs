@@ -54,6 +54,9 @@ pub enum Need {
     Make,
     /// It makes one of what the caller has: such a tree stays the caller's.
     Copy,
+    /// It makes several, of which it does not know how many when the cage is closed: foreign ids need
+    /// a folder of the services for each.
+    MakeSeveral,
     /// It reads or removes one, which may belong to the caller as it is.
     Visit,
     /// It reads or removes one of foreign ids.

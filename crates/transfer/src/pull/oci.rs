@@ -3,12 +3,14 @@
 use crate::context::{Context, Target};
 use crate::error::{Error, Result};
 use crate::oci::registry::Surroundings;
+use crate::pull::clean::Output;
 use crate::sink::tree::Limits;
 use crate::source::settings::Settings;
 use importd_api::failure::Kind;
 use importd_api::name::ImageName;
 use importd_api::oci::Reference;
 use importd_formats::oci::platform::Wanted;
+use std::io::Write;
 use std::path::PathBuf;
 
 /// What to pull, as checked by the command line.
@@ -49,4 +51,16 @@ pub fn run(request: &Request, context: &Context) -> Result<()> {
     ));
     let text = "OCI images cannot be pulled yet";
     Err(Error::new(Kind::Unsupported, text))
+}
+
+/// Finds out what that would do, and prints it.
+///
+/// # Errors
+/// The first of what the pull would fail with.
+pub fn plan(
+    request: &Request,
+    _output: Output,
+    (_out, context): (&mut dyn Write, &Context),
+) -> Result<()> {
+    run(request, context)
 }
