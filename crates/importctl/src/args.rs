@@ -10,8 +10,8 @@ mod values;
 use self::additions::long_options;
 use self::mistakes::explain;
 use self::values::{
-    parse_class, parse_format, parse_host, parse_json, parse_keep, parse_machine, parse_progress,
-    parse_verify,
+    parse_architecture, parse_class, parse_format, parse_host, parse_json, parse_keep,
+    parse_machine, parse_progress, parse_verify,
 };
 use crate::network::NetworkOptions;
 use crate::report::Failure;
@@ -19,9 +19,11 @@ use crate::transport::{Host, Machine, Transport};
 use crate::verb;
 use clap::{Arg, ArgAction, Args, Command, FromArgMatches};
 use importd_api::abbreviation::write_out;
+use importd_api::architecture::Architecture;
 use importd_api::class::{Class, Scope};
 use importd_api::flags::Flags;
 use importd_api::format::Format;
+use importd_api::job::Shape;
 use importd_api::verify::Verify;
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -133,6 +135,16 @@ struct Typed {
     /// With clean: only what is at least this old (as in 30d, 12h)
     #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
     older_than: Option<String>,
+    /// With pull-oci: for which machine (default: this one)
+    #[arg(long, value_name = "ARCH[/VARIANT]", allow_hyphen_values = true,
+          value_parser = parse_architecture)]
+    arch: Option<Architecture>,
+    /// With pull-oci: one tree, not a stack of layers (always for extensions)
+    #[arg(long)]
+    flat: bool,
+    /// With pull-oci --force: what was changed in the stack that is replaced goes too
+    #[arg(long)]
+    reset: bool,
     #[command(flatten)]
     network: NetworkOptions,
     /// Describe this command line as JSON
@@ -217,6 +229,8 @@ pub(crate) struct Settings {
     pub(crate) superseded: bool,
     /// `--older-than`.
     pub(crate) older_than: Option<String>,
+    /// `--arch`, `--flat`, `--reset`.
+    pub(crate) shape: Shape,
     /// Options of a download for the worker.
     pub(crate) network: Vec<OsString>,
     /// The verb and its arguments.
@@ -339,6 +353,11 @@ impl Typed {
             dry_run: self.dry_run,
             superseded: self.superseded,
             older_than: self.older_than,
+            shape: Shape {
+                architecture: self.arch,
+                flat: self.flat,
+                reset: self.reset,
+            },
             network: self.network.for_worker(),
             words,
         })
@@ -347,13 +366,29 @@ impl Typed {
     /// Refuses options that mean nothing here: what works without the service takes more.
     fn check_options(&self, verb: Option<&OsString>) -> anyhow::Result<()> {
         let is = |name: &str| verb.is_some_and(|verb| verb == name);
-        let is_plan = self.dry_run && (is("pull-tar") || is("pull-raw"));
+        let is_pull = is("pull-tar") || is("pull-raw") || is("pull-oci");
+        let is_plan = self.dry_run && is_pull;
         let refusal = if self.image_root.is_some() && !(self.standalone || is_plan || is("clean")) {
             "--image-root= needs --standalone"
         } else if self.dry_run && !(is_plan || is("clean")) {
-            "--dry-run is for pull-tar, pull-raw and clean"
+            "--dry-run is for pull-tar, pull-raw, pull-oci and clean"
         } else if (self.superseded || self.older_than.is_some()) && !is("clean") {
             "--superseded and --older-than= are for clean"
+        } else {
+            return self.check_oci(is("pull-oci"));
+        };
+        Err(Failure::usage(refusal))
+    }
+
+    /// The same for OCI images. Who demands a signature must not get an image without one.
+    fn check_oci(&self, is_oci: bool) -> anyhow::Result<()> {
+        let is_shaped = self.arch.is_some() || self.flat || self.reset;
+        let refusal = if is_shaped && !is_oci {
+            "--arch=, --flat and --reset are for pull-oci"
+        } else if self.reset && !self.force {
+            "--reset needs --force"
+        } else if is_oci && self.verify == Some(Verify::Signature) {
+            "Signatures of OCI images cannot be verified; digests always are, leave out --verify="
         } else {
             return Ok(());
         };

@@ -15,16 +15,18 @@ use crate::report::{self, Failure};
 use crate::standing::News;
 use importd_api::bus;
 use importd_api::class::Class;
-use std::collections::VecDeque;
+use importd_api::flags::Flags;
+use importd_api::job::Shape;
+use std::collections::{BTreeMap, VecDeque};
 use std::num::NonZeroU32;
 use std::os::fd::BorrowedFd;
 use std::pin::Pin;
 use std::time::Duration;
 use zbus::export::futures_core::Stream;
 use zbus::export::serde::Serialize;
-use zbus::message::{Flags, Type};
+use zbus::message::{Flags as MessageFlags, Type};
 use zbus::wire::DynamicType;
-use zbus::{Connection, Fd, Message, MessageStream, ObjectPath};
+use zbus::{Connection, Fd, Message, MessageStream, ObjectPath, Variant};
 
 /// The bus itself.
 const BUS: Peer<'_> = Peer {
@@ -38,6 +40,13 @@ const MANAGER: Peer<'_> = Peer {
     name: bus::NAME,
     path: bus::MANAGER_PATH,
     interface: bus::MANAGER_INTERFACE,
+};
+
+/// The same with what the original does not have.
+const OWN_MANAGER: Peer<'_> = Peer {
+    name: bus::NAME,
+    path: bus::MANAGER_PATH,
+    interface: bus::OWN_MANAGER_INTERFACE,
 };
 
 /// Most signals kept while a reply is waited for. Those of other transfers come too, and a
@@ -69,6 +78,8 @@ pub(crate) enum Arguments<'a> {
     PullEx(&'a str, &'a str, Class, &'a str, u64),
     /// `ssst`: reference, name, class, flags.
     PullOci(&'a str, &'a str, Class, u64),
+    /// `sssa{sv}`, of our own interface: reference and name, class, options.
+    PullOciAs((&'a str, &'a str), Class, Flags, &'a Shape),
 }
 
 /// A call that starts a transfer.
@@ -250,6 +261,10 @@ impl Client {
                 let body = (reference, name, class.as_str(), flags);
                 self.manage(method, &body).await
             }
+            Arguments::PullOciAs((reference, name), class, flags, shape) => {
+                let body = (reference, name, class.as_str(), options(flags, shape));
+                self.call(&OWN_MANAGER, method, &body).await
+            }
         }
     }
 
@@ -348,7 +363,7 @@ impl Client {
             .destination(peer.name)
             .interface(peer.interface);
         if self.interactive {
-            builder = builder.with_flags(Flags::ALLOW_INTERACTIVE_AUTH);
+            builder = builder.with_flags(MessageFlags::ALLOW_INTERACTIVE_AUTH);
         }
         let call = builder.build(body)?;
         self.connection.send(&call).await?;
@@ -423,6 +438,21 @@ pub(crate) type ImageRow = (
     u64,
     u64,
 );
+
+/// The options of a method of our own: those that are not as usual.
+fn options<'a>(flags: Flags, shape: &'a Shape) -> BTreeMap<&'static str, Variant<'a>> {
+    let set = [
+        ("force", flags.force),
+        ("readOnly", flags.read_only),
+        ("flat", shape.flat),
+        ("reset", shape.reset),
+    ];
+    let set = set.into_iter().filter(|(_, is_set)| *is_set);
+    let set = set.map(|(name, is_set)| (name, Variant::from(is_set)));
+    let architecture = shape.architecture.as_ref();
+    let architecture = architecture.map(|it| ("architecture", it.as_str().into()));
+    set.chain(architecture).collect()
+}
 
 fn refused(message: &Message) -> CallError {
     let name = message.header().error_name().map(ToString::to_string);

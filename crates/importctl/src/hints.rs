@@ -50,6 +50,11 @@ pub(crate) fn for_line(line: &str) -> Option<&'static str> {
         None
     } else if says("File exists") || says("already exists") {
         Some("--force replaces an image of that name")
+    } else if says("registry") && says("credentials") {
+        Some(
+            "credentials are read from auth.json as \"podman login\" writes it: root's for the \
+             service, yours with --standalone",
+        )
     } else if says("No space left on device") || says("Disk quota exceeded") {
         Some("make room there; \"importctl clean\" removes kept downloads")
     } else {

@@ -57,7 +57,7 @@ use std::cell::Cell;
 use std::io::{self, Write};
 use std::process::ExitCode;
 use verb::Verb;
-use verbs::{Context, cancel, clean, export, import, list, pull, verify};
+use verbs::{Context, cancel, clean, export, import, list, oci, pull, verify};
 
 fn main() -> ExitCode {
     let environment = Environment::read();
@@ -138,7 +138,7 @@ async fn dispatch(context: &Context) -> anyhow::Result<ExitCode> {
         Verb::Transfer(kind) => match kind {
             Kind::PullTar => pull::run(context, Image::Tar, arguments).await,
             Kind::PullRaw => pull::run(context, Image::Raw, arguments).await,
-            Kind::PullOci => pull::run_oci(context, arguments).await,
+            Kind::PullOci => oci::run(context, arguments).await,
             Kind::ImportTar => {
                 import::run(context, ImportSource::Stream(Image::Tar), arguments).await
             }

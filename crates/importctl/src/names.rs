@@ -3,11 +3,9 @@
 use crate::report::Failure;
 use importd_api::job::Local;
 use importd_api::name::{Form, ImageName};
+use importd_api::oci::Reference;
 use importd_api::url::Url;
 use std::ffi::OsStr;
-
-/// Longest tag of an OCI reference, OCI distribution specification.
-const TAG_MAX: usize = 128;
 
 /// What an import reads, as far as names are concerned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -138,75 +136,34 @@ pub(crate) fn exported(name: &OsStr) -> anyhow::Result<ImageName> {
     })
 }
 
-/// An OCI reference, and the name that its image gets.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Reference<'a> {
-    /// The reference as given.
-    pub(crate) text: &'a str,
-    /// The last component of its path.
-    pub(crate) last: &'a str,
-}
-
-/// Checks an OCI reference: `[registry[:port]/]name[/name…][:tag]`.
+/// Checks an OCI reference.
 ///
 /// # Errors
-/// A usage failure for everything else, digests included.
-pub(crate) fn reference(argument: &OsStr) -> anyhow::Result<Reference<'_>> {
-    let parsed = argument.to_str().and_then(|text| {
-        let last = reference_name(text)?;
-        Some(Reference { text, last })
-    });
+/// A usage failure for everything else.
+pub(crate) fn reference(argument: &OsStr) -> anyhow::Result<Reference> {
+    let parsed = argument.to_str().and_then(|text| text.parse().ok());
     parsed.ok_or_else(|| {
         let text = argument.to_string_lossy();
         Failure::usage(format!("Ref '{text}' is not valid."))
     })
 }
 
-fn reference_name(text: &str) -> Option<&str> {
-    let (front, last) = match text.rsplit_once('/') {
-        Some((front, last)) => (Some(front), last),
-        None => (None, text),
-    };
-    let (last, tag) = match last.split_once(':') {
-        Some((last, tag)) => (last, Some(tag)),
-        None => (last, None),
-    };
-    let tag_fits = tag.is_none_or(|tag| {
-        (1..=TAG_MAX).contains(&tag.len())
-            && !tag.starts_with(['.', '-'])
-            && tag
-                .bytes()
-                .all(|b| b.is_ascii_alphanumeric() || b"_.-".contains(&b))
-    });
-    let mut front = front.into_iter().flat_map(|front| front.split('/'));
-    let registry_fits = front
-        .next()
-        .is_none_or(|registry| match registry.split_once(':') {
-            Some((host, port)) => is_path_component(host) && port.parse::<u16>().is_ok(),
-            None => is_path_component(registry),
-        });
-    let fits = tag_fits && registry_fits && front.all(is_path_component) && is_path_component(last);
-    fits.then_some(last)
-}
-
-fn is_path_component(text: &str) -> bool {
-    let known = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b"_-+.".contains(&b);
-    !text.is_empty() && text.bytes().all(known)
-}
-
-/// The name under which an OCI image is installed, as text for the bus: no suffix is cut.
+/// The name under which an OCI image is installed: no suffix is cut. An empty one leaves it to the
+/// worker. The original sends an empty one for `-` too, which stands for a pristine copy elsewhere.
 ///
 /// # Errors
 /// A usage failure if it is unsuitable.
 pub(crate) fn pulled_oci(
-    reference: &Reference<'_>,
+    reference: &Reference,
     given: Option<&OsStr>,
-) -> anyhow::Result<Local> {
+) -> anyhow::Result<Option<ImageName>> {
     match given {
-        Some(name) if name == "-" => Ok(Local::Pristine),
-        Some(name) if name.is_empty() => Ok(Local::Derived),
-        Some(name) => Ok(Local::Named(checked(name, None)?)),
-        None => Ok(Local::Named(checked(OsStr::new(reference.last), None)?)),
+        Some(name) if name == "-" => Err(Failure::usage(
+            "An OCI image has no pristine copy: leave out the name, or give one.",
+        )),
+        Some(name) if name.is_empty() => Ok(None),
+        Some(name) => checked(name, None).map(Some),
+        None => checked(OsStr::new(reference.last()), None).map(Some),
     }
 }
 
@@ -333,7 +290,19 @@ mod tests {
             ("localhost:5000/foo", "foo"),
             ("registry.example.com/a/b_c-d+e.f:V1.0", "b_c-d+e.f"),
         ] {
-            assert_eq!(reference(OsStr::new(given)).unwrap().last, last);
+            let reference = reference(OsStr::new(given)).unwrap();
+            assert_eq!(reference.last(), last);
+            let name = pulled_oci(&reference, None).unwrap();
+            assert_eq!(name.unwrap().as_str(), last);
+            let name = pulled_oci(&reference, Some(OsStr::new("a.tar"))).unwrap();
+            assert_eq!(name.unwrap().as_str(), "a.tar");
+            assert_eq!(pulled_oci(&reference, Some(OsStr::new(""))).unwrap(), None);
+            for bad in ["-", "-x", "a/b"] {
+                assert!(
+                    pulled_oci(&reference, Some(OsStr::new(bad))).is_err(),
+                    "{bad}"
+                );
+            }
         }
         for bad in [
             "AA",

@@ -14,6 +14,8 @@ mod listing;
 #[cfg(test)]
 mod machinectl;
 #[cfg(test)]
+mod oci;
+#[cfg(test)]
 mod pager;
 #[cfg(test)]
 mod program;

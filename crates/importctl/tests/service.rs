@@ -305,6 +305,7 @@ fn arguments(message: &Message) -> (Vec<String>, Option<File>) {
         "sssb" => read!(a: &str, b: &str, c: &str, d: bool),
         "sssst" => read!(a: &str, b: &str, c: &str, d: &str, e: u64),
         "ssst" => read!(a: &str, b: &str, c: &str, d: u64),
+        "sssa{sv}" => read!(a: &str, b: &str, c: &str, d: Options),
         "hsbb" => read!(a: Fd<'_>, b: &str, c: bool, d: bool),
         "hsst" => read!(a: Fd<'_>, b: &str, c: &str, d: u64),
         "shs" => read!(a: &str, b: Fd<'_>, c: &str),
@@ -320,6 +321,17 @@ trait Shown {
 impl Shown for &str {
     fn show(self, _: &mut Option<File>) -> String {
         self.to_owned()
+    }
+}
+
+type Options = std::collections::BTreeMap<String, zbus::OwnedVariant>;
+
+impl Shown for Options {
+    fn show(self, _: &mut Option<File>) -> String {
+        let shown = self
+            .iter()
+            .map(|(name, value)| format!("{name}={}", &**value));
+        shown.collect::<Vec<_>>().join(" ")
     }
 }
 

@@ -75,6 +75,10 @@ fn plans_and_cleaning_are_the_workers_even_with_a_service() {
              --keep-download=no --image-root /ir -- http://h/a.tar a",
         ),
         (
+            &["-m", "--dry-run", "--arch=arm64", "pull-oci", "h:1/a/b:c"],
+            "systemd-pull --dry-run --json=off oci --system --arch arm64 -- h:1/a/b:c b",
+        ),
+        (
             &["-m", "clean"],
             "systemd-pull clean --system --json=off --",
         ),
@@ -414,10 +418,6 @@ fn what_needs_the_service_says_so() {
         (
             &["cancel-transfer", "1"],
             "cancel-transfer has no --standalone form",
-        ),
-        (
-            &["-m", "pull-oci", "a/b"],
-            "pull-oci is not available with --standalone yet",
         ),
     ] {
         let ran = run(&mut importctl(

@@ -86,6 +86,13 @@ fn names_of_pulls_reach_the_service_and_a_dash_means_the_pristine_copy_only() {
         asked[0].arguments,
         ["localhost:5000/a/b:c", "b", "machine", "1"]
     );
+    let line = "-S --force --read-only --arch=arm/v7 --flat --reset pull-oci a/b";
+    let words: Vec<&str> = line.split(' ').collect();
+    assert_eq!(run(&mut importctl(&bus.address, &words)).code, Some(0));
+    let asked = service.asked();
+    assert_eq!(asked[0].method, "PullOci");
+    let options = "architecture=\"arm/v7\" flat=true force=true readOnly=true reset=true";
+    assert_eq!(asked[0].arguments, ["a/b", "b", "sysext", options]);
 }
 
 #[test]
@@ -223,6 +230,20 @@ fn mistakes_end_before_anything_is_called() {
     for (words, message) in [
         (["-m", "pull-tar", "xx"], "URL 'xx' is not valid.\n"),
         (["-m", "pull-oci", "AA"], "Ref 'AA' is not valid.\n"),
+        (
+            ["--flat", "pull-tar", "http://h/a"],
+            "--arch=, --flat and --reset are for pull-oci\n",
+        ),
+        (["--reset", "pull-oci", "a"], "--reset needs --force\n"),
+        (
+            ["--arch=../x", "pull-oci", "a"],
+            "Failed to parse --arch= parameter '../x': It is no architecture, such as amd64, arm64 or \
+             arm/v7\n",
+        ),
+        (
+            ["--verify=signature", "pull-oci", "a"],
+            "Signatures of OCI images cannot be verified; digests always are, leave out --verify=\n",
+        ),
         (["-m", "export-tar", ".."], "Image name .. is not valid.\n"),
         (
             ["-m", "import-tar", "/nonexistent"],

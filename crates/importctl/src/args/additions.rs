@@ -4,16 +4,19 @@ use clap::Command;
 use importd_api::abbreviation::LongOption;
 
 /// Long options that the original does not have.
-const ADDITIONS: [&str; 13] = [
+const ADDITIONS: [&str; 16] = [
+    "arch",
     "connect-timeout",
     "connections",
     "dry-run",
+    "flat",
     "image-root",
     "keep-partial",
     "limit-rate",
     "mirror",
     "older-than",
     "progress",
+    "reset",
     "retries",
     "stall-timeout",
     "standalone",

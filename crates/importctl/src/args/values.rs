@@ -2,6 +2,7 @@
 
 use super::{Json, Progress};
 use crate::transport::{Host, Machine};
+use importd_api::architecture::Architecture;
 use importd_api::class::Class;
 use importd_api::format::Format;
 use importd_api::verify::Verify;
@@ -91,6 +92,13 @@ pub(super) fn parse_format(text: &str) -> Result<Format, ValueError> {
 pub(super) fn parse_class(text: &str) -> Result<Class, ValueError> {
     Class::parse(text)
         .map_err(|_unknown| ValueError::Bad(format!("Failed to parse --class= parameter: {text}")))
+}
+
+/// `--arch=`
+pub(super) fn parse_architecture(text: &str) -> Result<Architecture, ValueError> {
+    text.parse().map_err(|why| {
+        ValueError::Bad(format!("Failed to parse --arch= parameter '{text}': {why}"))
+    })
 }
 
 /// `--keep-download=`

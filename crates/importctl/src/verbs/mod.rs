@@ -5,6 +5,7 @@ pub(crate) mod clean;
 pub(crate) mod export;
 pub(crate) mod import;
 pub(crate) mod list;
+pub(crate) mod oci;
 pub(crate) mod pull;
 pub(crate) mod verify;
 

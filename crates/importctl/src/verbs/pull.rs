@@ -1,4 +1,4 @@
-//! `pull-tar`, `pull-raw`, `pull-oci`.
+//! `pull-tar`, `pull-raw`.
 
 use super::Context;
 use crate::client::{Arguments, Call};
@@ -8,7 +8,6 @@ use crate::standalone::{self, Ends, Task};
 use crate::system;
 use importd_api::bus;
 use importd_api::class::Class;
-use importd_api::failure;
 use importd_api::flags::Flags;
 use importd_api::job::{Job, Kind, Work};
 use importd_api::name::Form;
@@ -51,13 +50,7 @@ pub(crate) async fn run(
         if settings.dry_run {
             return plan(context, &job).await;
         }
-        let task = Task {
-            program: worker::program(&job),
-            arguments: [settings.network.clone(), worker::arguments(&job)].concat(),
-            ends: Ends::None,
-            has_progress: true,
-        };
-        return standalone::run_task(task, context.screen(), &context.environment).await;
+        return alone(context, &job).await;
     }
     refuse_for_service(&settings.network)?;
     let verify = settings.verify.to_string();
@@ -66,8 +59,25 @@ pub(crate) async fn run(
     context.transfer(&call, None).await
 }
 
+/// Pulls without the service.
+///
+/// # Errors
+/// As [`standalone::run_task`].
+pub(super) async fn alone(context: &Context, job: &Job) -> anyhow::Result<ExitCode> {
+    let task = Task {
+        program: worker::program(job),
+        arguments: [context.settings.network.clone(), worker::arguments(job)].concat(),
+        ends: Ends::None,
+        has_progress: true,
+    };
+    standalone::run_task(task, context.screen(), &context.environment).await
+}
+
 /// Tells what a pull would do: the service cannot be asked, so the worker is.
-async fn plan(context: &Context, job: &Job) -> anyhow::Result<ExitCode> {
+///
+/// # Errors
+/// As [`standalone::run_task`].
+pub(super) async fn plan(context: &Context, job: &Job) -> anyhow::Result<ExitCode> {
     let mut arguments = context.settings.network.clone();
     arguments.push("--dry-run".into());
     arguments.push(format!("--json={}", context.json_word()).into());
@@ -84,7 +94,10 @@ async fn plan(context: &Context, job: &Job) -> anyhow::Result<ExitCode> {
 }
 
 /// The service has no way to be told how a download is to go about the network.
-fn refuse_for_service(options: &[OsString]) -> anyhow::Result<()> {
+///
+/// # Errors
+/// A usage failure that names the first option.
+pub(super) fn refuse_for_service(options: &[OsString]) -> anyhow::Result<()> {
     let Some(option) = options.first() else {
         return Ok(());
     };
@@ -120,37 +133,6 @@ fn call<'a>(
             arguments: Arguments::PullEx(url, name, class, verify, flags.word(kind.known_flags())),
         },
     }
-}
-
-/// Pulls an OCI image.
-///
-/// # Errors
-/// A failure if the reference or the name cannot be used, or the transfer fails.
-pub(crate) async fn run_oci(context: &Context, arguments: &[OsString]) -> anyhow::Result<ExitCode> {
-    let settings = &context.settings;
-    let class = settings.required_class(&context.environment.state_home)?;
-    let [reference, rest @ ..] = arguments else {
-        return Err(Failure::usage("Too few arguments."));
-    };
-    let reference = names::reference(reference)?;
-    let local = names::pulled_oci(&reference, rest.first().map(OsString::as_os_str))?;
-    if settings.standalone {
-        return Err(Failure::coded(
-            failure::Kind::Unsupported.code(),
-            "pull-oci is not available with --standalone yet",
-        ));
-    }
-    let kind = Kind::PullOci;
-    let call = Call {
-        method: bus::methods(kind).1,
-        arguments: Arguments::PullOci(
-            reference.text,
-            local.as_str(),
-            class,
-            settings.flags.word(kind.known_flags()),
-        ),
-    };
-    context.transfer(&call, None).await
 }
 
 #[cfg(test)]

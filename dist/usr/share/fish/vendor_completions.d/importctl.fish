@@ -19,7 +19,7 @@ end
 function __importctl_words
     set -l words (commandline -opc)
     set -e words[1]
-    argparse -i H/host=+ M/machine=+ progress=+ json=+ verify=+ format=+ class=+ keep-download=+ image-root=+ older-than=+ mirror=+ limit-rate=+ retries=+ connect-timeout=+ stall-timeout=+ connections=+ keep-partial=+ -- $words 2>/dev/null
+    argparse -i H/host=+ M/machine=+ progress=+ json=+ verify=+ format=+ class=+ keep-download=+ image-root=+ older-than=+ arch=+ mirror=+ limit-rate=+ retries=+ connect-timeout=+ stall-timeout=+ connections=+ keep-partial=+ -- $words 2>/dev/null
     string match -v -- '-*' $argv
 end
 
@@ -63,6 +63,9 @@ complete -c importctl -l image-root -x -a '(__fish_complete_directories)' -d 'Fo
 complete -c importctl -l dry-run -d 'Tell what a download or clean would do, and do nothing'
 complete -c importctl -l superseded -d 'With clean: only downloads that a newer one supersedes'
 complete -c importctl -l older-than -x -d 'With clean: only what is at least this old (as in 30d, 12h)'
+complete -c importctl -l arch -x -d 'With pull-oci: for which machine (default: this one)'
+complete -c importctl -l flat -d 'With pull-oci: one tree, not a stack of layers (always for extensions)'
+complete -c importctl -l reset -d 'With pull-oci --force: what was changed in the stack that is replaced goes too'
 complete -c importctl -l mirror -x -d 'Another address of the same file, tried when one fails; repeatable (needs --standalone)'
 complete -c importctl -l limit-rate -x -d 'Most bytes a second, with K, M or G (needs --standalone)'
 complete -c importctl -l retries -x -d 'How often to try again while nothing comes (needs --standalone)'
