@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`source`] | what an image is read from, whatever it is |
 //! | [`image`] | which image is meant, and what it consists of |
+//! | [`layout`] | images that are files: layout folders, archives, what `docker save` wrote |
 //! | [`names`] | what the folders of layers are called |
 //! | [`registry`] | an image in a registry |
 //!
@@ -15,6 +16,7 @@
 //! OCI image specification 1.1, OCI distribution specification 1.1; systemd.mstack(7).
 
 pub mod image;
+pub mod layout;
 pub mod names;
 pub mod registry;
 pub mod source;

@@ -1,0 +1,127 @@
+//! Which kind of image a file or folder is.
+
+use super::archive::Archive;
+use super::docker::SavedImage;
+use super::files::Files;
+use super::image::Layout;
+use crate::context::Context;
+use crate::error::{Error, Result};
+use crate::oci::source::Source;
+use crate::source::file::Input;
+use aws_lc_rs::digest::{SHA256, SHA512, digest};
+use importd_api::failure::Kind;
+use importd_formats::checksums::Digest;
+use importd_formats::oci::docker::{MANIFEST_FILE, OLD_FILE};
+use importd_formats::oci::layout::MARKER_FILE;
+use importd_formats::oci::{self, Descriptor};
+use importd_host::dir::Dir;
+
+/// Where an image is.
+#[derive(Debug)]
+pub enum Place {
+    /// A folder, and what messages call it.
+    Folder(Dir, String),
+    /// An archive.
+    Archive(Input),
+}
+
+/// Where an archive is kept that cannot be read out of order.
+#[derive(Clone, Copy, Debug)]
+pub struct Spool<'a> {
+    /// The folder whose file system has the file; it gets no name there.
+    pub folder: &'a Dir,
+    /// Most bytes of it.
+    pub size_max: Option<u64>,
+    /// Most bytes of it for each packed one.
+    pub ratio: u64,
+}
+
+/// The image at a place. `asked` is the name, the tag or the digest of one of several.
+///
+/// # Errors
+/// [`Kind::Unsupported`] for what is no image of OCI; [`Kind::Document`], [`Kind::Archive`] for one that is
+/// damaged; [`Kind::InvalidArgument`] for several images of which none is chosen, [`Kind::NotFound`] for
+/// one that is not there, with the list of those that are.
+pub fn open(
+    place: Place,
+    asked: Option<&str>,
+    spool: &Spool<'_>,
+    context: &Context,
+) -> Result<Box<dyn Source>> {
+    let (files, label) = match place {
+        Place::Folder(folder, label) => (Files::Folder(folder), label),
+        Place::Archive(input) => {
+            let label = input.label.clone();
+            (Files::Archive(Archive::open(input, spool, context)?), label)
+        }
+    };
+    let label = format!("'{label}'");
+    if files.find(MARKER_FILE)?.is_some() {
+        return Ok(Box::new(Layout::open(
+            &label,
+            files,
+            asked,
+            &context.cancel,
+        )?));
+    }
+    if files.find(MANIFEST_FILE)?.is_some() {
+        let image = SavedImage::open(&label, &files, asked, context)?;
+        return Ok(Box::new(image));
+    }
+    let text = match files.find(OLD_FILE)? {
+        Some(_) => format!(
+            "{label} was written by Docker before 1.10: it has '{OLD_FILE}' but no \
+             '{MANIFEST_FILE}', which is not supported"
+        ),
+        None => format!(
+            "{label} is no image of OCI or Docker: it has neither '{MARKER_FILE}' nor \
+             '{MANIFEST_FILE}'; import-tar and import-fs take trees"
+        ),
+    };
+    Err(Error::new(Kind::Unsupported, text))
+}
+
+/// A document that is refused, with its kind.
+pub(super) fn document_error(doing: String, error: oci::Error) -> Error {
+    let kind = match error {
+        oci::Error::Unsupported(_) => Kind::Unsupported,
+        oci::Error::TooLarge(_) => Kind::TooLarge,
+        oci::Error::Json(_) | oci::Error::Invalid(_) | oci::Error::Ambiguous(_) => Kind::Document,
+    };
+    Error::caused(kind, doing, error)
+}
+
+/// The bytes of a document that stand in its descriptor, proven.
+pub(super) fn data_of(label: &str, descriptor: &Descriptor, limit: u64) -> Result<Option<Vec<u8>>> {
+    if descriptor.size > limit {
+        let text = format!(
+            "A document of {label} has {} bytes, where there may be {limit}",
+            descriptor.size
+        );
+        return Err(Error::new(Kind::TooLarge, text));
+    }
+    let Some(data) = &descriptor.data else {
+        return Ok(None);
+    };
+    prove(label, descriptor, data)?;
+    Ok(Some(data.clone()))
+}
+
+/// Whether bytes are those of a descriptor.
+///
+/// # Errors
+/// [`Kind::Corrupt`] if they are not.
+pub(super) fn prove(label: &str, descriptor: &Descriptor, bytes: &[u8]) -> Result<()> {
+    let is_right = match descriptor.digest.digest() {
+        Digest::Sha256(wanted) => digest(&SHA256, bytes).as_ref() == wanted,
+        Digest::Sha512(wanted) => digest(&SHA512, bytes).as_ref() == wanted,
+    };
+    if is_right && bytes.len() as u64 == descriptor.size {
+        return Ok(());
+    }
+    let text = format!(
+        "A document of {label} is not what its descriptor says: {} of {} bytes",
+        descriptor.digest, descriptor.size
+    );
+    Err(Error::new(Kind::Corrupt, text))
+}
