@@ -97,7 +97,7 @@ if ! grep -q 'system/systemd-importd.socket$' "$root/var/lib/dpkg/info/importd.l
 else
   credentials=/tests/atboot/credentials boot \
     systemd.pull=tar,machine,verify=checksum:byline:file:///tests/atboot/byline.tar \
-    systemd.pull=oci,machine:never:example.org/never \
+    systemd.pull=oci,machine,blockdev:never:example.org/never \
     systemd.pull=tar,machine,runtime=yes,verify=checksum:byrun:file:///tests/atboot/byrun.tar
 fi
 part inside bash /tests/atboot.sh

@@ -4,7 +4,7 @@
 //! |---|---|
 //! | OPTIONS | comma separated: a class and a type, required, and what follows below |
 //! | LOCAL | name of the image; empty: derived from the address |
-//! | REMOTE | everything after the second colon: an address, or with `bootorigin` a file name |
+//! | REMOTE | everything after the second colon: an address; with `bootorigin` a file name; with `oci` a reference |
 //!
 //! A backslash in OPTIONS and LOCAL makes the next character an ordinary one, so that `\:` puts a
 //! colon into a name. REMOTE is taken as it is. The same text is a value of `systemd.pull=` on the
@@ -12,6 +12,7 @@
 
 use crate::class::Class;
 use crate::name::{Form, ImageName, NameError};
+use crate::oci::Reference;
 use crate::url::{InvalidUrl, Scheme, Url};
 use crate::verify::Verify;
 
@@ -23,11 +24,12 @@ const SHOWN_MAX: usize = 200;
 pub struct PullSpec {
     /// What the image is for.
     pub class: Class,
-    /// Archive or disk image.
-    pub form: Form,
+    /// Archive, disk image or OCI image.
+    pub kind: ImageKind,
     /// `ro`: the image cannot be written to afterwards.
     pub read_only: bool,
-    /// What the download must prove; never [`Verify::Digest`], which the service does not take.
+    /// What the download must prove; never [`Verify::Digest`], which the service does not take. Of an
+    /// OCI image the digests are proven, and nothing else can be.
     pub verify: Verify,
     /// `blockdev`: the disk image is attached to a loop device once it is there.
     pub block_device: bool,
@@ -39,7 +41,16 @@ pub struct PullSpec {
     pub remote: Remote,
 }
 
-/// Where an image is.
+/// What an image is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ImageKind {
+    /// One file.
+    File(Form),
+    /// An image of an OCI registry.
+    Oci,
+}
+
+/// Where an image is, as it is written.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Remote {
     /// At this address.
@@ -47,6 +58,17 @@ pub enum Remote {
     /// Beside the file that the machine was booted from: what takes the place of the last
     /// component of that file's address.
     BesideBootOrigin(String),
+    /// In a registry.
+    Registry(Reference),
+}
+
+/// Where an image is, found out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// At this address.
+    Url(Url),
+    /// In a registry.
+    Registry(Reference),
 }
 
 /// An option that has no effect; the rest of the expression holds.
@@ -76,17 +98,25 @@ pub enum PullSpecError {
     #[error("'{0}' ends in a backslash")]
     Backslash(String),
     /// Neither of the types.
-    #[error("The image type is missing: raw or tar")]
+    #[error("The image type is missing: raw, tar or oci")]
     NoForm,
-    /// `oci`, which the reference names and then crashes on: a stack of layers has no unit.
-    #[error("Images of the type oci cannot be pulled at boot")]
-    Oci,
+    /// The reference is none; the text is cut.
+    #[error("'{}' is no name of an OCI image", .0.escape_debug())]
+    Reference(String),
+    /// The files of an OCI image are in a registry.
+    #[error("Option 'bootorigin' is not for OCI images")]
+    BootOriginOfOci,
+    /// A proof that cannot be had.
+    #[error(
+        "Signatures of OCI images cannot be verified; digests always are, leave out 'verify=signature'"
+    )]
+    SignatureOfOci,
     /// None of the classes.
     #[error("The image class is missing: machine, portable, sysext or confext")]
     NoClass,
     /// A tree is no block device.
     #[error("Option 'blockdev' is for raw images only")]
-    BlockDeviceOfTar,
+    BlockDeviceOfTree,
     /// The local name is none.
     #[error("'{0}' is no image name")]
     Local(String, #[source] NameError),
@@ -95,24 +125,17 @@ pub enum PullSpecError {
     Remote(String),
     /// No name was given, and none can be derived from the address.
     #[error("No image name can be derived from '{0}'")]
-    Derived(Url, #[source] NameError),
+    Derived(Place, #[source] NameError),
     /// The machine was not booted from an address that files beside it can be fetched from.
     #[error("The boot origin '{0}' is no http or https address")]
     BootOrigin(Url),
-}
-
-/// The type as it is written: one more than there are forms.
-#[derive(Clone, Copy)]
-enum WrittenForm {
-    Known(Form),
-    Oci,
 }
 
 /// The options while they are read: later ones win.
 #[derive(Default)]
 struct Options {
     class: Option<Class>,
-    form: Option<WrittenForm>,
+    kind: Option<ImageKind>,
     read_only: bool,
     verify: Option<Verify>,
     block_device: bool,
@@ -131,12 +154,9 @@ impl PullSpec {
         let remote = remote.filter(|remote| !remote.is_empty());
         let remote = remote.ok_or(PullSpecError::NoRemote)?;
         let options = Options::parse(&options, ignored)?;
-        let form = match options.form.ok_or(PullSpecError::NoForm)? {
-            WrittenForm::Known(form) => form,
-            WrittenForm::Oci => return Err(PullSpecError::Oci),
-        };
-        if options.block_device && form == Form::Tar {
-            return Err(PullSpecError::BlockDeviceOfTar);
+        let kind = options.kind.ok_or(PullSpecError::NoForm)?;
+        if options.block_device && kind != ImageKind::File(Form::Raw) {
+            return Err(PullSpecError::BlockDeviceOfTree);
         }
         let local = match local.as_str() {
             "" => None,
@@ -145,31 +165,30 @@ impl PullSpec {
                 Err(error) => return Err(PullSpecError::Local(local, error)),
             },
         };
+        let class = options.class.ok_or(PullSpecError::NoClass)?;
+        let remote = options.remote(kind, remote)?;
         Ok(Self {
-            class: options.class.ok_or(PullSpecError::NoClass)?,
-            form,
+            class,
+            kind,
             read_only: options.read_only,
             verify: options.verify.unwrap_or(Verify::Signature),
             block_device: options.block_device,
             runtime: options.runtime,
             local,
-            remote: if options.boot_origin {
-                Remote::BesideBootOrigin(remote.to_owned())
-            } else {
-                Remote::Url(Url::parse(remote).map_err(|InvalidUrl(_)| refused(remote))?)
-            },
+            remote,
         })
     }
 
-    /// The address of the image; `boot_origin` is that of the file the machine was booted from.
+    /// Where the image is; `boot_origin` is the address of the file the machine was booted from.
     /// `None` if the image stands beside that file and there is no such file.
     ///
     /// # Errors
     /// [`PullSpecError::BootOrigin`] if files beside `boot_origin` cannot be fetched, and
     /// [`PullSpecError::Remote`] if the file name does not belong into an address.
-    pub fn url(&self, boot_origin: Option<&Url>) -> Result<Option<Url>, PullSpecError> {
+    pub fn place(&self, boot_origin: Option<&Url>) -> Result<Option<Place>, PullSpecError> {
         let name = match &self.remote {
-            Remote::Url(url) => return Ok(Some(url.clone())),
+            Remote::Url(url) => return Ok(Some(Place::Url(url.clone()))),
+            Remote::Registry(reference) => return Ok(Some(Place::Registry(reference.clone()))),
             Remote::BesideBootOrigin(name) => name,
         };
         match boot_origin {
@@ -178,27 +197,60 @@ impl PullSpec {
                 Err(PullSpecError::BootOrigin(origin.clone()))
             }
             Some(origin) => match origin.sibling(name) {
-                Ok(url) => Ok(Some(url)),
+                Ok(url) => Ok(Some(Place::Url(url))),
                 Err(InvalidUrl(_)) => Err(refused(name)),
             },
         }
     }
 
-    /// The name of the image: the one given, else the one derived from its address.
+    /// The name of the image: the one given, else the one derived from where it is.
     ///
     /// # Errors
     /// [`PullSpecError::Derived`] if none was given and nothing of the address is a name.
-    pub fn name(&self, url: &Url) -> Result<ImageName, PullSpecError> {
-        match &self.local {
-            Some(name) => Ok(name.clone()),
-            None => url
-                .image_name(self.form)
-                .map_err(|error| PullSpecError::Derived(url.clone(), error)),
+    pub fn name(&self, place: &Place) -> Result<ImageName, PullSpecError> {
+        if let Some(name) = &self.local {
+            return Ok(name.clone());
+        }
+        let derived = match (place, self.kind) {
+            (Place::Url(url), ImageKind::File(form)) => url.image_name(form),
+            (Place::Url(url), ImageKind::Oci) => url.image_name(Form::Tar),
+            (Place::Registry(reference), _) => ImageName::parse(reference.last()),
+        };
+        derived.map_err(|error| PullSpecError::Derived(place.clone(), error))
+    }
+}
+
+impl std::fmt::Display for Place {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Place::Url(url) => url.fmt(f),
+            Place::Registry(reference) => reference.fmt(f),
         }
     }
 }
 
 impl Options {
+    fn remote(&self, kind: ImageKind, text: &str) -> Result<Remote, PullSpecError> {
+        if kind == ImageKind::Oci {
+            if self.boot_origin {
+                return Err(PullSpecError::BootOriginOfOci);
+            }
+            if self.verify == Some(Verify::Signature) {
+                return Err(PullSpecError::SignatureOfOci);
+            }
+            let shown = || text.chars().take(SHOWN_MAX).collect();
+            let reference = text.parse();
+            return reference
+                .map(Remote::Registry)
+                .map_err(|_invalid| PullSpecError::Reference(shown()));
+        }
+        if self.boot_origin {
+            return Ok(Remote::BesideBootOrigin(text.to_owned()));
+        }
+        let url = Url::parse(text);
+        url.map(Remote::Url).map_err(|InvalidUrl(_)| refused(text))
+    }
+
     fn parse(text: &str, ignored: &mut Vec<IgnoredOption>) -> Result<Self, PullSpecError> {
         let mut options = Self::default();
         let mut rest = Some(text);
@@ -212,9 +264,9 @@ impl Options {
 
     fn take(&mut self, option: String, ignored: &mut Vec<IgnoredOption>) {
         match option.as_str() {
-            "raw" => self.form = Some(WrittenForm::Known(Form::Raw)),
-            "tar" => self.form = Some(WrittenForm::Known(Form::Tar)),
-            "oci" => self.form = Some(WrittenForm::Oci),
+            "raw" => self.kind = Some(ImageKind::File(Form::Raw)),
+            "tar" => self.kind = Some(ImageKind::File(Form::Tar)),
+            "oci" => self.kind = Some(ImageKind::Oci),
             "ro" => self.read_only = true,
             "rw" => self.read_only = false,
             "blockdev" => self.block_device = true,

@@ -57,24 +57,24 @@ fn decide(text: &str, environment: &Environment, log: &mut Log) -> Result<Option
     let spec = spec?;
     let origin = match &spec.remote {
         Remote::BesideBootOrigin(_) => origin::read_optional(&environment.boot_origin)?,
-        Remote::Url(_) => None,
+        Remote::Url(_) | Remote::Registry(_) => None,
     };
-    let Some(url) = spec.url(origin.as_ref())? else {
+    let Some(place) = spec.place(origin.as_ref())? else {
         let text = format_args!("Skipped pull expression '{shown}': not booted over the network");
         log.line(Level::Debug, text);
         return Ok(None);
     };
-    let name = spec.name(&url)?;
+    let name = spec.name(&place)?;
     if let Some(origin) = &origin {
-        let text = format_args!("Booted from {origin}: image '{name}' comes from {url}");
+        let text = format_args!("Booted from {origin}: image '{name}' comes from {place}");
         log.line(Level::Info, text);
     } else if spec.local.is_none() {
         log.line(
             Level::Info,
-            format_args!("Image from {url} is named '{name}'"),
+            format_args!("Image from {place} is named '{name}'"),
         );
     }
-    Ok(Some(Download { spec, url, name }))
+    Ok(Some(Download { spec, place, name }))
 }
 
 /// The part of an expression that tells it from others and holds no password.

@@ -25,11 +25,12 @@ fn a_bad_expression_is_told_and_costs_no_other() {
         ),
         (
             "oci,machine:x:http://h/x",
-            "Images of the type oci cannot be pulled at boot",
+            "'http://h/x' is no name of an OCI image",
         ),
         (
-            "raw,oci,machine:x:docker.io/x",
-            "Images of the type oci cannot be pulled at boot",
+            "raw,oci,machine,verify=signature:x:h.example/x",
+            "Signatures of OCI images cannot be verified; digests always are, leave out \
+             'verify=signature'",
         ),
         (
             "raw:x:http://h/x",

@@ -14,7 +14,7 @@ fn ignored(text: &str) -> Vec<IgnoredOption> {
 fn options_set_what_they_name_and_the_last_one_wins() {
     let plain = PullSpec {
         class: Class::Machine,
-        form: Form::Raw,
+        kind: ImageKind::File(Form::Raw),
         read_only: false,
         verify: Verify::Signature,
         block_device: false,
@@ -77,9 +77,15 @@ fn refused_expressions_say_what_is_wrong() {
         ("machine:x:http://h/x", E::NoForm),
         ("raw:x:http://h/x", E::NoClass),
         ("raw, machine:x:http://h/x", E::NoClass),
-        ("oci,machine:x:http://h/x", E::Oci),
-        ("raw,oci,machine:x:http://h/x", E::Oci),
-        ("tar,machine,blockdev:x:http://h/x", E::BlockDeviceOfTar),
+        (
+            "raw,oci,machine:x:http://h/x",
+            E::Reference("http://h/x".into()),
+        ),
+        ("oci,machine:x:A", E::Reference("A".into())),
+        ("oci,machine,bootorigin:x:a", E::BootOriginOfOci),
+        ("oci,machine,verify=signature:x:a", E::SignatureOfOci),
+        ("oci,machine,blockdev:x:a", E::BlockDeviceOfTree),
+        ("tar,machine,blockdev:x:http://h/x", E::BlockDeviceOfTree),
         ("raw,machine:a/b:http://h/x", name("a/b", NameError::Slash)),
         ("raw,machine:-x:http://h/x", name("-x", NameError::Option)),
         ("raw,machine:x:ftp://h/x", E::Remote("ftp://h/x".into())),
@@ -112,19 +118,21 @@ fn a_backslash_makes_the_next_character_ordinary_in_options_and_name_only() {
 fn a_file_beside_the_boot_origin_needs_an_origin_with_files_beside_it() {
     let spec = parse("raw,machine,bootorigin::d/x.raw?v=1").unwrap();
     let origin = |text| Url::parse(text).unwrap();
-    assert_eq!(spec.url(None), Ok(None));
-    let url = spec.url(Some(&origin("http://h/b/loader.efi?a"))).unwrap();
-    let url = url.unwrap();
-    assert_eq!(url.as_str(), "http://h/b/d/x.raw?v=1");
-    assert_eq!(spec.name(&url).unwrap().as_str(), "x");
+    assert_eq!(spec.place(None), Ok(None));
+    let place = spec
+        .place(Some(&origin("http://h/b/loader.efi?a")))
+        .unwrap();
+    let place = place.unwrap();
+    assert_eq!(place, Place::Url(origin("http://h/b/d/x.raw?v=1")));
+    assert_eq!(spec.name(&place).unwrap().as_str(), "x");
     let file = origin("file:///b/loader.efi");
     assert_eq!(
-        spec.url(Some(&file)),
+        spec.place(Some(&file)),
         Err(PullSpecError::BootOrigin(file.clone()))
     );
     let spec = parse("raw,machine,bootorigin:n:a b").unwrap();
     assert_eq!(
-        spec.url(Some(&origin("http://h"))),
+        spec.place(Some(&origin("http://h"))),
         Err(PullSpecError::Remote("a b".into()))
     );
 }
@@ -138,10 +146,13 @@ fn names_come_from_the_address_if_it_holds_one() {
         ("tar,machine::http://h/", None),
         ("raw,machine::http://h/.raw", None),
         ("raw,machine::http://h/-x.raw", None),
+        ("oci,machine::h.example:5000/a/b.tar:1", Some("b.tar")),
+        ("oci,machine:n:a", Some("n")),
+        ("oci,machine::h/-a", None),
     ] {
         let spec = parse(text).unwrap();
-        let url = spec.url(None).unwrap().unwrap();
-        let found = spec.name(&url).ok();
+        let place = spec.place(None).unwrap().unwrap();
+        let found = spec.name(&place).ok();
         assert_eq!(found.as_ref().map(ImageName::as_str), name, "{text}");
     }
 }
