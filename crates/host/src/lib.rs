@@ -8,6 +8,7 @@
 //! | [`partial`] | the folder of unfinished downloads |
 //! | [`copy`], [`canvas`], [`sparse`] | contents of files and devices, holes kept |
 //! | [`device`] | block devices |
+//! | [`overlay`] | what overlayfs reads in its layers |
 //! | [`attributes`], [`project`] | extended attributes, inode flags, time of birth, project numbers |
 //! | [`subvolume`], [`quota`] | btrfs: subvolumes, snapshots, quota groups |
 //! | [`child`] | worker processes |
@@ -37,6 +38,7 @@ pub mod dir;
 pub mod memory;
 pub mod namespace;
 pub mod notify;
+pub mod overlay;
 pub mod partial;
 pub mod peer;
 pub mod project;

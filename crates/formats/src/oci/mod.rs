@@ -5,6 +5,7 @@
 //! | [`digest`] | what identifies a blob, as it is written: `sha256:HEX` |
 //! | [`media_type`] | what a blob is |
 //! | [`descriptor`] | a blob: what it is, its digest and size |
+//! | [`marker`] | names in a layer's archive that speak of the layers below |
 //! | [`document`] | what an address of a registry holds: an index or a manifest, never both |
 //! | [`platform`] | which image of an index is for this machine |
 //! | [`config`] | how a container of the image is started |
@@ -29,6 +30,7 @@ pub mod digest;
 pub mod docker;
 pub mod document;
 pub mod layout;
+pub mod marker;
 pub mod media_type;
 mod object;
 pub mod platform;

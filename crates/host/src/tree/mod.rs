@@ -6,6 +6,6 @@ mod copy;
 mod remove;
 mod survey;
 
-pub use copy::{CopyError, CopyProgress, CopyReport, Tell, adopt, copy};
+pub use copy::{CopyError, CopyProgress, CopyReport, Tell, adopt, copy, copy_inode};
 pub use remove::remove;
 pub use survey::{Survey, nanoseconds, survey};

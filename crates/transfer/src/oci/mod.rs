@@ -7,6 +7,8 @@
 //! | [`layout`] | images that are files: layout folders, archives, what `docker save` wrote |
 //! | [`names`] | what the folders of layers are called |
 //! | [`registry`] | an image in a registry |
+//! | [`flat`] | the layers of an image become one tree |
+//! | [`layer`] | the archive of a layer becomes a folder that overlayfs can put on others |
 //!
 //! An image is an index or a manifest; the manifest names a configuration and layers, each by its
 //! digest. Layers become trees that overlayfs puts together, or one tree; the configuration becomes
@@ -19,4 +21,7 @@ pub mod image;
 pub mod layout;
 pub mod names;
 pub mod registry;
+pub mod flat;
+pub mod layer;
+mod merged;
 pub mod source;

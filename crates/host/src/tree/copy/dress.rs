@@ -90,10 +90,20 @@ pub(super) fn named(
     stat: &Stat,
     lose: Lose<'_>,
 ) -> io::Result<()> {
+    named_as((source, name), (target, name), stat, lose)
+}
+
+/// The same where it has another name.
+pub(super) fn named_as(
+    (source, old_name): (&Dir, &OsStr),
+    (target, name): (&Dir, &OsStr),
+    stat: &Stat,
+    lose: Lose<'_>,
+) -> io::Result<()> {
     let nofollow = AtFlags::SYMLINK_NOFOLLOW;
     rustix::fs::chownat(target, name, Some(uid(stat)), Some(gid(stat)), nofollow)?;
-    for attribute in readable(attributes::list_at(source, name))? {
-        let value = match attributes::get_at(source, name, &attribute) {
+    for attribute in readable(attributes::list_at(source, old_name))? {
+        let value = match attributes::get_at(source, old_name, &attribute) {
             Err(error) if is_gone(&error) => continue,
             other => other?,
         };

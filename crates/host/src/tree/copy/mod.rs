@@ -22,10 +22,12 @@ mod names;
 mod place;
 mod pool;
 mod report;
+mod single;
 mod walk;
 
 pub use dress::adopt;
 pub use report::{CopyError, CopyProgress, CopyReport, Tell};
+pub use single::copy_inode;
 pub use walk::copy;
 
 /// Deepest folder copied, the top counted: as in the reference. Deeper trees are accidents.

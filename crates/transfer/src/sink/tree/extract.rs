@@ -3,6 +3,7 @@
 use super::devices::LostDevices;
 use super::dress::{Inode, Wardrobe};
 use super::folders::Folders;
+use super::layer::{Marks, Meaning, Needs};
 use super::places::{Components, Missing, Places, shown};
 use super::pool::{Pool, SmallFile, made_mode};
 use super::{Limits, SMALL_FILE_BYTES, flatten, inode};
@@ -120,11 +121,33 @@ impl Unpack<'_> {
     /// # Errors
     /// As [`TreeSink::fill`]; what was unpacked until then stays.
     pub fn run<R: Read>(self, top: Dir, source: R) -> Result<Extracted> {
+        let extraction = self.extract(Places::new(top), None, source)?;
+        extraction.finish(&self.context.report, self.top_mode)
+    }
+
+    /// Unpacks the layer of an image, in the form that overlayfs reads: markers become what hides, and
+    /// what only the layers below can tell is left.
+    ///
+    /// # Errors
+    /// As [`Unpack::run`].
+    pub(crate) fn run_layer<R: Read>(self, top: Dir, source: R) -> Result<(Extracted, Needs)> {
+        let marks = Some(Marks::default());
+        let extraction = self.extract(Places::noting(top), marks, source)?;
+        extraction.finish_layer(self.context, self.top_mode)
+    }
+
+    fn extract<R: Read>(
+        &self,
+        places: Places,
+        marks: Option<Marks>,
+        source: R,
+    ) -> Result<Extraction> {
         let limits = self.limits;
         let wardrobe = Wardrobe::new(self.context);
-        let budget = Budget::new(limits.bytes, limits.ratio, self.packed);
+        let budget = Budget::new(limits.bytes, limits.ratio, self.packed.clone());
         let mut extraction = Extraction {
-            places: Places::new(top),
+            places,
+            marks,
             pool: Pool::start(&wardrobe)?,
             folders: Folders::default(),
             wardrobe,
@@ -144,12 +167,14 @@ impl Unpack<'_> {
             extraction.add(entry, &mut reader)?;
         }
         reader.finish()?;
-        extraction.finish(&self.context.report, self.top_mode)
+        Ok(extraction)
     }
 }
 
 struct Extraction {
     places: Places,
+    /// What is noted of a layer; `None` for a tree of its own.
+    marks: Option<Marks>,
     pool: Pool,
     folders: Folders,
     wardrobe: Wardrobe,
@@ -161,7 +186,7 @@ struct Extraction {
 }
 
 impl Extraction {
-    fn add<R: Read>(&mut self, entry: Entry, reader: &mut Archive<R>) -> Result<()> {
+    fn add<R: Read>(&mut self, mut entry: Entry, reader: &mut Archive<R>) -> Result<()> {
         self.done.entries += 1;
         if self.done.entries > self.limits.entries {
             let text = format!(
@@ -171,6 +196,11 @@ impl Extraction {
             return Err(Error::new(Kind::Archive, text));
         }
         let path = self.checked(&entry.path, &entry)?;
+        if let Some(marks) = &mut self.marks
+            && marks.sort_out(&path, &mut entry)? == Meaning::Noted
+        {
+            return Ok(());
+        }
         let Some((name, parents)) = path.split_last() else {
             if entry.kind != tar::Kind::Directory {
                 let text = "The archive's top entry is not a directory, refusing";
@@ -195,7 +225,13 @@ impl Extraction {
         self.pool.wait_for(&path)?;
         match entry.kind {
             tar::Kind::File => self.large_file(&parent, name, &entry, reader),
-            tar::Kind::HardLink => self.hard_link(&parent, name, &entry, reader),
+            tar::Kind::HardLink => {
+                let target = self.checked(&entry.link, &entry)?;
+                match self.is_known(&path, &target, &entry)? {
+                    true => self.hard_link((&parent, name), &target, &entry, reader),
+                    false => Ok(()),
+                }
+            }
             tar::Kind::Directory => {
                 let failed = || format!("Failed to create directory '{}'", shown(&path));
                 inode::folder(&parent, name).doing(failed)?;
@@ -296,10 +332,36 @@ impl Extraction {
         rustix::fs::ftruncate(fd, entry.size).doing(failed)
     }
 
+    /// Whether the target of a hard link is there; in a layer, it may come later or be below.
+    fn is_known(&mut self, path: &Components, target: &Components, entry: &Entry) -> Result<bool> {
+        let Some(marks) = &mut self.marks else {
+            return Ok(true);
+        };
+        Marks::check_target(path, target)?;
+        self.pool.wait_for(target)?;
+        let is_there = target.split_last().is_none_or(|(name, parents)| {
+            let folder = self.places.folder(parents, Missing::Fail);
+            folder.is_ok_and(|folder| folder.exists(OsStr::from_bytes(name)))
+        });
+        if is_there || entry.size > 0 {
+            return Ok(true);
+        }
+        // What has the name until then is not what the archive says.
+        if let Some((name, parents)) = path.split_last() {
+            inode::absent(
+                &*self.places.folder(parents, Missing::Create)?,
+                OsStr::from_bytes(name),
+            )
+            .doing(|| format!("Failed to replace '{}'", shown(path)))?;
+        }
+        marks.note_link(path, target)?;
+        Ok(false)
+    }
+
     fn hard_link<R: Read>(
         &mut self,
-        parent: &Dir,
-        name: &OsStr,
+        (parent, name): (&Dir, &OsStr),
+        target: &Components,
         entry: &Entry,
         reader: &mut Archive<R>,
     ) -> Result<()> {
@@ -310,12 +372,11 @@ impl Extraction {
                 String::from_utf8_lossy(&entry.link)
             )
         };
-        let target = self.checked(&entry.link, entry)?;
         let Some((target_name, parents)) = target.split_last() else {
             let text = format!("{}: it is the top directory", failed());
             return Err(Error::new(Kind::Archive, text));
         };
-        self.pool.wait_for(&target)?;
+        self.pool.wait_for(target)?;
         let folder = self.places.folder(parents, Missing::Fail)?;
         let old = (folder.as_ref(), OsStr::from_bytes(target_name));
         inode::hard_link(old, (parent, name)).doing(failed)?;
@@ -346,18 +407,43 @@ impl Extraction {
         self.pool.finish()?;
         let top = self.places.top();
         flatten::flatten(&top, &mut self.folders, report)?;
+        self.dress(&top, report, top_mode)
+    }
+
+    fn finish_layer(
+        mut self,
+        context: &Context,
+        top_mode: Option<u32>,
+    ) -> Result<(Extracted, Needs)> {
+        self.pool.finish()?;
+        let top = self.places.top();
+        let mut needs = match self.marks.take() {
+            Some(marks) => marks.apply(&mut self.places, context)?,
+            None => Needs::default(),
+        };
+        let places = std::mem::replace(&mut self.places, Places::new(reopened(&top)?));
+        needs.implied = places.into_implied();
+        needs.implied.retain(|path| !self.folders.has(path));
+        needs.has_top = self.folders.has_top();
+        Ok((self.dress(&top, &context.report, top_mode)?, needs))
+    }
+
+    /// Gives all folders what their entries say.
+    fn dress(self, top: &Dir, report: &Report, top_mode: Option<u32>) -> Result<Extracted> {
         if let (Some(top_mode), false) = (top_mode, self.folders.has_top()) {
             rustix::fs::fchmod(top.as_fd(), Mode::from_raw_mode(top_mode))
                 .doing(|| "Failed to set the mode of the image folder".into())?;
         }
-        let mut places = Places::new(
-            top.try_clone()
-                .doing(|| "Failed to open the image folder".into())?,
-        );
+        let mut places = Places::new(reopened(top)?);
         self.folders.dress(&mut places, &self.wardrobe)?;
         self.lost.tell(report);
         Ok(self.done)
     }
+}
+
+fn reopened(top: &Dir) -> Result<Dir> {
+    top.try_clone()
+        .doing(|| "Failed to open the image folder".into())
 }
 
 fn noun(kind: tar::Kind) -> &'static str {

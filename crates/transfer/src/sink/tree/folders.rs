@@ -69,7 +69,12 @@ impl Folders {
 
     /// Whether the archive says what the top looks like.
     pub(super) fn has_top(&self) -> bool {
-        self.looks.contains_key(&[][..])
+        self.has(&[])
+    }
+
+    /// Whether the archive says what a folder looks like.
+    pub(super) fn has(&self, path: &[u8]) -> bool {
+        self.looks.contains_key(path)
     }
 
     /// Dresses all folders, inner ones before outer ones: a folder that nobody may enter comes

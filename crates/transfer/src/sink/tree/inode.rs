@@ -66,6 +66,14 @@ pub(super) fn hard_link(
     }
 }
 
+/// Unlinks what has the name, if anything has; a folder refuses with `EISDIR`.
+pub(super) fn absent(parent: &Dir, name: &OsStr) -> io::Result<()> {
+    match rustix::fs::unlinkat(parent, name, AtFlags::empty()) {
+        Ok(()) | Err(Errno::NOENT) => Ok(()),
+        Err(errno) => Err(errno.into()),
+    }
+}
+
 /// Makes a folder, or takes the one that is there.
 pub(super) fn folder(parent: &Dir, name: &OsStr) -> io::Result<()> {
     match parent.make_dir(name, 0o700) {

@@ -16,6 +16,7 @@ mod flatten;
 mod folders;
 mod in_place;
 mod inode;
+mod layer;
 mod limits;
 mod places;
 mod pool;
@@ -23,9 +24,11 @@ mod pool;
 pub use extract::{Extracted, TreeSink, Unpack};
 pub(crate) use flatten::{move_up, single_tree};
 pub use in_place::FolderInPlace;
+pub(crate) use layer::{Needs, joined, split};
 pub use limits::{
     DEPTH_MAX_DEFAULT, DEPTH_MAX_POSSIBLE, ENTRIES_MAX_DEFAULT, Limits, RATIO_MAX_DEFAULT,
 };
+pub(crate) use places::{Components, IMPLIED_MODE, shown};
 
 /// Contents up to this many bytes are read whole and handed to the pool.
 const SMALL_FILE_BYTES: u64 = 256 << 10;

@@ -108,7 +108,7 @@ impl Pool {
     }
 
     /// Waits for all files.
-    pub(super) fn finish(mut self) -> Result<()> {
+    pub(super) fn finish(&mut self) -> Result<()> {
         self.queue = None;
         for writer in self.writers.drain(..) {
             if writer.join().is_err() {
