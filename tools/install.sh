@@ -15,10 +15,12 @@ done
 install -D -m 0755 "$from/systemd-import-generator" "$destdir/usr/lib/systemd/system-generators/systemd-import-generator"
 install -D -m 0755 "$from/importctl" "$destdir/usr/bin/importctl"
 
-# Parts of the base system since systemd 262: they are installed where they are missing, or where they are ours.
+# Parts of the base system since systemd 262: they are installed where they are missing, or where they are ours. Descriptions of registries
+# have no place for a mark: what is there stays.
 missing_only() {
   case $1 in
     */imports.target | */imports-pre.target | */systemd-loop@.service) [ -e "$destdir$1" ] && ! grep -qs '^# importd:' "$destdir$1" ;;
+    */systemd/oci-registry/*) [ -e "$destdir$1" ] ;;
     *) return 1 ;;
   esac
 }

@@ -16,6 +16,7 @@ declare -A more=(
   [busctl]=systemd [machinectl]=systemd-container [debootstrap]=debootstrap [jq]=jq [script]=bsdutils
   [column]=bsdextrautils [setpriv]=util-linux [nm]=binutils
   [newuidmap]=uidmap [dpkg-shlibdeps]=dpkg-dev [man]=man-db [minisign]=minisign [signify-openbsd]=signify-openbsd
+  [skopeo]=skopeo [umoci]=umoci [docker-registry]=docker-registry
 )
 missing=()
 need() { command -v "$1" >/dev/null || PATH=$PATH:/usr/sbin:/sbin command -v "$1" >/dev/null || missing+=("$2"); }

@@ -1,7 +1,7 @@
 //! The list of images.
 //!
-//! Looks at the entries of the folders of a class and at nothing inside of them. An entry is an
-//! image by its kind and its suffix; in one class the first folder that has a name wins. Blocking:
+//! Looks at the entries of the folders of a class, and of what is inside of them only at whether a
+//! stack of layers has a place for changes. An entry is an image by its kind and its suffix; in one class the first folder that has a name wins. Blocking:
 //! call it off the thread that serves the bus.
 //!
 //! Source: org.freedesktop.import1(5), `ListImages()`.
@@ -212,11 +212,24 @@ fn image(class: Class, entry: &Path) -> Option<Image> {
         Type::Raw => raw_image(class, name, &resolved, &meta),
         Type::Block => block_image(class, name, &resolved, &meta),
         Type::Directory | Type::Subvolume => Some(folder_image(class, name, &resolved, &meta)),
-        Type::Mstack => Some(Image {
-            r#type: Type::Mstack,
-            ..folder_image(class, name, &resolved, &meta)
-        }),
+        Type::Mstack => {
+            let folder = folder_image(class, name, &resolved, &meta);
+            Some(Image {
+                r#type: Type::Mstack,
+                read_only: folder.read_only || has_only_layers(&resolved),
+                ..folder
+            })
+        }
     }
+}
+
+/// Whether a stack has no place for changes: what is written to it would go nowhere.
+///
+/// # Source
+/// systemd.mstack(7), `rw/`; ListImages of systemd-importd of systemd 262.
+fn has_only_layers(stack: &Path) -> bool {
+    let place = std::fs::symlink_metadata(stack.join("rw"));
+    place.is_err_and(|error| error.kind() == io::ErrorKind::NotFound)
 }
 
 /// Whether a file of that name can be an image. Names like options cannot be given to us, but may

@@ -70,7 +70,7 @@ fn every_worker_describes_its_options_and_verbs() {
         ),
         (
             "systemd-pull",
-            &["tar", "raw"],
+            &["tar", "raw", "oci"],
             &[&COMMON, &IMPORT, &DISK, &PULL, &["--direct", "--read-only"]],
         ),
     ] {

@@ -104,6 +104,8 @@ mod names;
 #[cfg(test)]
 mod notify;
 #[cfg(test)]
+mod oci_arguments;
+#[cfg(test)]
 mod pull;
 #[cfg(test)]
 mod replace;

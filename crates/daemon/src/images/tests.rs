@@ -90,6 +90,29 @@ fn folders_have_neither_sizes_nor_modification_times() {
 }
 
 #[test]
+fn a_stack_is_read_only_unless_it_has_a_place_for_changes() {
+    let place = tempfile::tempdir().unwrap();
+    for folder in ["a.mstack/layer@0", "b.mstack/rw", ".oci-sha256:00"] {
+        std::fs::create_dir_all(place.path().join(folder)).unwrap();
+    }
+    let images = places(&[(Class::Machine, place.path())])
+        .list(None)
+        .unwrap();
+    let found = images
+        .iter()
+        .map(|it| (it.name.as_str(), it.r#type.as_str(), it.read_only));
+    let expected = [
+        (".oci-sha256:00", "directory", false),
+        ("a", "mstack", true),
+        ("b", "mstack", false),
+    ];
+    assert_eq!(found.collect::<Vec<_>>(), expected);
+    let stack = &images[1];
+    assert!(stack.path.ends_with("/a.mstack") && stack.created_usec > 0);
+    assert_eq!((stack.modified_usec, stack.usage_bytes), (0, u64::MAX));
+}
+
+#[test]
 fn the_first_folder_with_a_name_wins_and_classes_do_not_mix() {
     let (first, second) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     File::create(first.path().join("a.sysext.raw")).unwrap();

@@ -6,9 +6,11 @@
 //! | [`transfers`] | every method that starts a transfer, to its end |
 //! | [`refusals`] | what the service refuses, and what fails later |
 //! | [`varlink`] | its Varlink socket |
+//! | [`images`] | the list of images |
 //! | [`clients`] | stock machinectl and busctl, and importctl |
 
 mod clients;
+mod images;
 mod refusals;
 mod service;
 mod transfers;

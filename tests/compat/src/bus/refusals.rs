@@ -47,6 +47,18 @@ async fn arguments_that_cannot_be_are_refused_at_once() {
             assert_eq!(error, (INVALID.into(), text.into()), "{method}");
         }
     }
+    for (body, text) in [
+        (("A", "a/b", "x", 8u64), "Image class 'x' not known"),
+        (("A", "a/b", "sysext", 4), "Flags 0x4 invalid"),
+        (("A", "a/b", "sysext", 3), "Reference 'A' is invalid"),
+        (
+            ("h/a:1", "a/b", "sysext", 3),
+            "Local image name a/b is invalid",
+        ),
+    ] {
+        let error = client.call("PullOci", &body).await.unwrap_err();
+        assert_eq!(error, (INVALID.into(), text.into()), "{body:?}");
+    }
     if is_ours() {
         // The reference hands it to its worker, which reads it as an option.
         let body = (url, "--verify=no", "machine", "signature", 0u64);
