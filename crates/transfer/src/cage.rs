@@ -6,6 +6,7 @@
 //! | import raw | override permissions, immutable mark | – | image root | no |
 //! | import-fs | as import tar, and read all | the folder | image root | no |
 //! | export | read all, trusted attributes | the image or its snapshot | folder of FILE, if it is a file | no |
+//! | export oci | as export | the layers | folder of FILE, or where blobs wait | no |
 //! | pull | as import of that form | TLS roots, resolver files, `file:` source | image root, or folder of the path; unfinished downloads | connect |
 //! | pull verify | read all | as pull | – | connect |
 //! | pull --dry-run | as pull | as pull, image root | – | connect |
@@ -150,6 +151,21 @@ pub fn enter_export_tree(tree: &Dir, folder: Option<&Dir>, context: &Context) ->
     let mut profile = Profile::new("export", READ_TREES);
     profile.allow_read(tree.as_fd()).doing(failed)?;
     if let Some(folder) = folder {
+        profile.allow_write(folder.as_fd()).doing(failed)?;
+    }
+    enter(profile, context)
+}
+
+/// For `systemd-export oci`: reads the trees, writes where blobs and the image are to appear.
+///
+/// # Errors
+/// As [`enter_import_tar`].
+pub fn enter_export_oci(trees: &[&Dir], folders: &[&Dir], context: &Context) -> Result<()> {
+    let mut profile = Profile::new("export", READ_TREES);
+    for tree in trees {
+        profile.allow_read(tree.as_fd()).doing(failed)?;
+    }
+    for folder in folders {
         profile.allow_write(folder.as_fd()).doing(failed)?;
     }
     enter(profile, context)

@@ -31,6 +31,8 @@ pub struct Environment {
     pub cache_home: Option<PathBuf>,
     /// `SSL_CERT_FILE`, `SSL_CERT_DIR`: read by the TLS library, and so to be let into the cage.
     pub certificates: Vec<PathBuf>,
+    /// `SOURCE_DATE_EPOCH`: when an image that is written was made, in seconds since 1970.
+    pub source_date: Option<u64>,
     /// `http_proxy` and its kin; the rest is as usual.
     pub network: Settings,
     /// Where registries are described, and credentials for them are.
@@ -72,6 +74,7 @@ impl Environment {
             cache_home: path("XDG_CACHE_HOME")
                 .or_else(|| path("HOME").map(|home| home.join(".cache"))),
             certificates: certificates.collect(),
+            source_date: text("SOURCE_DATE_EPOCH").and_then(|seconds| seconds.parse().ok()),
             network: Settings {
                 proxies: Proxies::from_variables(text),
                 ..Settings::default()

@@ -1,5 +1,6 @@
-//! `systemd-export tar|raw NAME [FILE]`
+//! `systemd-export tar|raw|oci NAME [FILE]`
 
+use super::image::{self, ImageOptions};
 use super::target::PlaceOptions;
 use super::words::optional;
 use super::{Environment, Verb, Worker};
@@ -13,12 +14,12 @@ use importd_formats::disk;
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
-/// Exports a tree or a disk image.
+/// Exports a tree, a disk image or a stack of layers.
 #[derive(Clone, Debug, clap::Parser)]
 #[command(
     name = "systemd-export",
     about = "Export container or virtual machine images.",
-    override_usage = "systemd-export [OPTIONS...] tar|raw NAME [FILE]\n       \
+    override_usage = "systemd-export [OPTIONS...] tar|raw|oci NAME [FILE]\n       \
                       (without FILE, or with '-': standard output)"
 )]
 pub struct Arguments {
@@ -31,9 +32,15 @@ pub struct Arguments {
     /// zstd 1 to 19 (default 3)
     #[arg(long, value_name = "LEVEL", allow_hyphen_values = true)]
     level: Option<String>,
-    /// How a disk stands in the file: raw or qcow2 (compressed with gzip or zstd, or not)
+    /// How a disk stands in the file: raw or qcow2 (compressed with gzip or zstd, or not); what an
+    /// image of OCI is written as: oci (a layout folder) or oci-archive (as a name ends that has .tar)
     #[arg(long, value_name = "FORMAT")]
     output_format: Option<String>,
+    /// Name of the image in the layout (default: the name of the exported image)
+    #[arg(long, value_name = "NAME")]
+    tag: Option<String>,
+    #[command(flatten)]
+    image: ImageOptions,
     /// Verb, name and file
     #[arg(value_name = "VERB NAME [FILE]", hide = true)]
     words: Vec<OsString>,
@@ -49,6 +56,10 @@ impl Worker for Arguments {
             name: "raw",
             about: "Export a disk image",
         },
+        Verb {
+            name: "oci",
+            about: "Export a tree or a stack as an image of OCI",
+        },
     ];
 
     fn words(&self) -> &[OsString] {
@@ -57,9 +68,12 @@ impl Worker for Arguments {
 
     fn work(self, verb: &str, environment: &Environment, context: &Context) -> Result<()> {
         let file = optional(self.words.get(2).map(OsString::as_os_str)).map(PathBuf::from);
+        let is_oci = verb == "oci";
         let format = match &self.format {
             Some(text) => Format::parse(text)
                 .map_err(|error| Error::new(Kind::InvalidArgument, error.to_string()))?,
+            // That of the layers, whatever the file is called.
+            None if is_oci => Format::Gzip,
             None => file
                 .as_deref()
                 .and_then(Path::file_name)
@@ -70,15 +84,28 @@ impl Worker for Arguments {
         let level = level
             .transpose()
             .map_err(|error| Error::new(Kind::InvalidArgument, error.to_string()))?;
+        let written_as = self.output_format.as_deref();
         let request = Request {
             source: source(self.words.get(1).map(OsString::as_os_str))?,
-            disk: disk_format(self.output_format.as_deref(), file.as_deref())?,
+            disk: match is_oci {
+                true => disk::Format::Raw,
+                false => disk_format(written_as, file.as_deref())?,
+            },
             file,
             format,
             level,
             memory_bytes: export::compression_memory(),
             places: self.place.places(environment)?,
         };
+        if is_oci {
+            let options = self.oci(&request, environment)?;
+            let context = context.with_owners(self.place.scope(), request.need())?;
+            return export::oci::run(&request, &options, &context);
+        }
+        if self.image.is_any() || self.tag.is_some() {
+            let text = format!("'{verb}' writes no image that says how it is started; 'oci' does");
+            return Err(Error::new(Kind::InvalidArgument, text));
+        }
         match verb {
             "tar" => {
                 let need = request.need();
@@ -88,6 +115,69 @@ impl Worker for Arguments {
             _ => export::raw::run(&request, context),
         }
     }
+}
+
+impl Arguments {
+    /// What an image of OCI is to be.
+    fn oci(&self, request: &Request, environment: &Environment) -> Result<export::oci::Options> {
+        if !matches!(
+            request.format,
+            Format::Uncompressed | Format::Gzip | Format::Zstd
+        ) {
+            let text = format!(
+                "Layers are packed with gzip, zstd or not at all; {} is not known to those who read them",
+                request.format.as_str()
+            );
+            return Err(Error::new(Kind::InvalidArgument, text));
+        }
+        let tag = match &self.tag {
+            Some(text) => Some(image::tag(text)?),
+            None => usual_tag(&request.source),
+        };
+        Ok(export::oci::Options {
+            form: form(self.output_format.as_deref(), request.file.as_deref())?,
+            tag,
+            wishes: self.image.wishes(environment)?,
+        })
+    }
+}
+
+/// The name of the exported image, if a layout can have it.
+fn usual_tag(source: &ExportSource) -> Option<String> {
+    let name = match source {
+        ExportSource::Image(name) => name.as_str(),
+        ExportSource::Path(path) => path.file_name()?.to_str()?,
+    };
+    let name = name.strip_suffix(".mstack").unwrap_or(name);
+    image::is_tag(name).then(|| name.to_owned())
+}
+
+/// What an image of OCI is written as: as asked for, else as the file's name says.
+fn form(given: Option<&str>, file: Option<&Path>) -> Result<export::oci::Form> {
+    match given {
+        Some("oci") => return Ok(export::oci::Form::Folder),
+        Some("oci-archive") => return Ok(export::oci::Form::Archive),
+        Some(other) => {
+            let shown = other.escape_debug();
+            let text = format!("Unknown form of an image '{shown}'; known are oci and oci-archive");
+            return Err(Error::new(Kind::InvalidArgument, text));
+        }
+        None => {}
+    }
+    let Some(name) = file.and_then(Path::file_name).and_then(OsStr::to_str) else {
+        return Ok(export::oci::Form::Archive);
+    };
+    if name.contains(".tar.") || name.ends_with(".tgz") {
+        let text = format!(
+            "'{}' would be packed twice: the layers are; name the archive .tar",
+            name.escape_debug()
+        );
+        return Err(Error::new(Kind::InvalidArgument, text));
+    }
+    Ok(match name.ends_with(".tar") {
+        true => export::oci::Form::Archive,
+        false => export::oci::Form::Folder,
+    })
 }
 
 /// The format asked for, or what the ending of the file's name says.

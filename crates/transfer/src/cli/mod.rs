@@ -8,6 +8,7 @@ mod clean;
 mod disk;
 mod environment;
 mod evidence;
+mod image;
 mod introspect;
 mod limits;
 mod network;
@@ -173,13 +174,16 @@ fn parse<W: Worker>(arguments: Vec<OsString>) -> Result<Parsed<W>> {
 }
 
 /// Long options of workers that the original's do not have.
-const ADDITIONS: [&str; 20] = [
+const ADDITIONS: [&str; 26] = [
     "arch",
+    "cmd",
     "connect-timeout",
     "connections",
     "depth-max",
     "dry-run",
     "entries-max",
+    "entrypoint",
+    "env",
     "flat",
     "input-format",
     "json",
@@ -192,8 +196,11 @@ const ADDITIONS: [&str; 20] = [
     "ratio-max",
     "reset",
     "retries",
+    "run-as",
     "stall-timeout",
     "superseded",
+    "tag",
+    "workdir",
 ];
 
 fn long_options(command: &clap::Command) -> Vec<LongOption<'_>> {

@@ -1,8 +1,10 @@
-//! An image becomes bytes: `systemd-export tar|raw`.
+//! An image becomes bytes: `systemd-export tar|raw|oci`.
 
 mod entry;
 mod levels;
+pub mod oci;
 pub mod output;
+mod overlay;
 mod picture;
 mod qcow2;
 pub mod raw;

@@ -2,9 +2,13 @@
 //!
 //! A folder before its contents, entries of a folder by the bytes of their names: two exports of
 //! equal trees are equal. The walk stays on one mount; a mount point is an empty folder.
+//!
+//! A layer of an image ([`Form`]) says with markers what overlayfs says with inodes, and its files have no
+//! holes: not all who read layers know those.
 
 use super::entry::{Inode, bare, describe};
 use super::levels::Levels;
+use super::overlay::{Form, MARKER_PREFIX, OPAQUE_MARKER, is_whiteout, strip};
 use super::total::Total;
 use crate::context::Context;
 use crate::error::{Doing, Error, Result};
@@ -17,6 +21,7 @@ use std::collections::HashMap;
 use std::ffi::OsStr;
 use std::io::Write;
 use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::ffi::OsStrExt;
 
 /// Size of the buffer for contents, in bytes.
 const CONTENT_BYTES: usize = 256 << 10;
@@ -37,11 +42,32 @@ pub(super) struct Walk<'a, W: Write> {
     context: &'a Context,
     levels: Levels,
     mount: u64,
+    form: Form,
+    part: Part,
     /// Inodes of which more names are to come.
     first_names: HashMap<(u64, u64), FirstName>,
     total: Total,
     buffer: Vec<u8>,
     written: Written,
+}
+
+/// Which of several walks this is, for the percents of all.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Part {
+    /// How many came before.
+    pub(super) index: usize,
+    /// How many there are, at least one.
+    pub(super) count: usize,
+}
+
+impl Part {
+    /// The only one.
+    pub(super) const WHOLE: Self = Self { index: 0, count: 1 };
+
+    fn percent(self, own: u8) -> u8 {
+        let all = self.index.saturating_mul(100).saturating_add(own.into());
+        u8::try_from(all / self.count.max(1)).unwrap_or(99)
+    }
 }
 
 struct FirstName {
@@ -52,6 +78,16 @@ struct FirstName {
 
 impl<'a, W: Write> Walk<'a, W> {
     pub(super) fn new(tree: Dir, writer: Writer<W>, context: &'a Context) -> Result<Self> {
+        Self::of(tree, writer, (Form::Archive, Part::WHOLE), context)
+    }
+
+    /// A walk of a tree that is this, and one of several.
+    pub(super) fn of(
+        tree: Dir,
+        writer: Writer<W>,
+        (form, part): (Form, Part),
+        context: &'a Context,
+    ) -> Result<Self> {
         let stat = tree
             .stat_self()
             .doing(|| "Failed to look at the tree".into())?;
@@ -64,6 +100,8 @@ impl<'a, W: Write> Walk<'a, W> {
             context,
             levels: Levels::default(),
             mount,
+            form,
+            part,
             first_names: HashMap::new(),
             total,
             buffer: vec![0; CONTENT_BYTES],
@@ -95,6 +133,7 @@ impl<'a, W: Write> Walk<'a, W> {
             return self.context.report.moved_of_unknown(done);
         };
         self.context.report.moved(done, whole);
+        let now = self.part.percent(now);
         if self.context.report.progress(now) {
             self.context.report.info(format!("Exported {now}%."));
         }
@@ -104,6 +143,9 @@ impl<'a, W: Write> Walk<'a, W> {
         let path = self.levels.path_of(name)?;
         let failed = || format!("Failed to open '{}'", String::from_utf8_lossy(&path));
         let stat = folder.stat(name).doing(failed)?;
+        if self.form.is_layer() && self.marker(folder, name, &stat)? {
+            return Ok(());
+        }
         if self.second_name(&path, &stat)? {
             return Ok(());
         }
@@ -132,10 +174,45 @@ impl<'a, W: Write> Walk<'a, W> {
                         .doing(failed)?
                         .into_bytes();
                 }
+                if self.form.is_layer() {
+                    strip(&mut entry, self.form)?;
+                }
                 self.begin(&entry, None)?;
                 self.end()
             }
         }
+    }
+
+    /// Writes the marker of what is gone, in place of what overlayfs has there. A file that would be
+    /// taken for a marker cannot be written.
+    fn marker(&mut self, folder: &Dir, name: &OsStr, stat: &Stat) -> Result<bool> {
+        let path = self.levels.path_of(name)?;
+        let shown = || String::from_utf8_lossy(&path);
+        if name.as_bytes().starts_with(MARKER_PREFIX) && self.form != Form::Lower {
+            let text = format!("'{}' would be taken for a marker in a layer", shown());
+            return Err(Error::new(Kind::Unsupported, text));
+        }
+        let is_device = FileType::from_raw_mode(stat.st_mode) == FileType::CharacterDevice;
+        if !(self.form.has_marks() || is_device) || !is_whiteout(folder, name, stat)? {
+            return Ok(false);
+        }
+        if self.form.has_marks() {
+            let marker = [MARKER_PREFIX, name.as_bytes()].concat();
+            let path = self.levels.path_of(OsStr::from_bytes(&marker))?;
+            self.empty_file(path)?;
+        } else {
+            self.context.report.warning(format!(
+                "'{}' is a mark of overlayfs, which would delete files of other layers; left out.",
+                shown()
+            ));
+        }
+        Ok(true)
+    }
+
+    fn empty_file(&mut self, path: Vec<u8>) -> Result<()> {
+        let entry = Entry::new(path, tar::Kind::File);
+        self.begin(&entry, None)?;
+        self.end()
     }
 
     /// Writes a link to the first name of an inode that has one already.
@@ -169,9 +246,17 @@ impl<'a, W: Write> Walk<'a, W> {
 
     fn folder(&mut self, folder: Dir, path: &[u8], stat: &Stat) -> Result<()> {
         let failed = || format!("Failed to read '{}'", String::from_utf8_lossy(path));
-        if let Some(entry) = describe(Inode::Open(folder.as_fd()), path, stat)? {
+        let mut is_opaque = false;
+        if let Some(mut entry) = describe(Inode::Open(folder.as_fd()), path, stat)? {
+            if self.form.is_layer() {
+                is_opaque = strip(&mut entry, self.form)?;
+            }
             self.begin(&entry, None)?;
             self.end()?;
+        }
+        if is_opaque {
+            let slash: &[u8] = if path.ends_with(b"/") { b"" } else { b"/" };
+            self.empty_file([path, slash, OPAQUE_MARKER].concat())?;
         }
         if folder.mount_id().doing(failed)? != self.mount {
             return Ok(());
@@ -184,10 +269,13 @@ impl<'a, W: Write> Walk<'a, W> {
         let Some(mut entry) = describe(Inode::Open(file), path, stat)? else {
             return Ok(());
         };
+        if self.form.is_layer() {
+            strip(&mut entry, self.form)?;
+        }
         let whole = [(0, entry.size)];
         let mut extents = Vec::new();
         let may_have_holes = entry.size > BLOCK_BYTES || (entry.size > 0 && stat.st_blocks == 0);
-        if may_have_holes && !is_whole(file, entry.size) {
+        if may_have_holes && !self.form.is_layer() && !is_whole(file, entry.size) {
             let found = copy::data_extents(file, entry.size)
                 .doing(|| format!("Failed to look for holes in '{shown}'"))?;
             extents = in_whole_blocks(&found, entry.size);

@@ -412,7 +412,10 @@ fn what_docker_saves_is_read_by_its_names() {
     let bytes = archive(&files);
     refused(open_bytes(&bytes, None), Kind::InvalidArgument, "'c:3'");
     let source = open_bytes(&bytes, Some("b:2")).unwrap();
-    assert_eq!(layers(&*source), [layer.clone(), layer.clone(), packed.clone()]);
+    assert_eq!(
+        layers(&*source),
+        [layer.clone(), layer.clone(), packed.clone()]
+    );
     // A configuration that is not what its name says.
     let mut other = files;
     other[3].1 = b"{}";
