@@ -224,6 +224,20 @@ mod tests {
     }
 
     #[test]
+    fn an_export_of_layers_reads_those_and_writes_one_folder() {
+        let Some(place) = Place::new() else { return };
+        let tree = Dir::open(&place.path("source")).unwrap();
+        let folders = [&place.root.folder];
+        cage::enter_export_oci(&[&tree], &folders, &place.context).unwrap();
+        File::open(place.path("source/file")).unwrap();
+        File::create(place.path("images/index.json")).unwrap();
+        assert!(File::create(place.path("source/new")).is_err());
+        assert!(File::open(place.path("outside/secret")).is_err());
+        place.nothing_else_works();
+        assert!(!is_connected());
+    }
+
+    #[test]
     fn a_pull_connects_and_reads_what_that_needs() {
         let Some(place) = Place::new() else { return };
         let request = Request {
