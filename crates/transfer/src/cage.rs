@@ -233,15 +233,58 @@ fn allow_source(profile: &mut Profile, request: &Request) {
             let path = percent_decoded(path);
             profile.allow_read_path(path.parent().unwrap_or(Path::new("/")));
         }
-        None => {
-            profile.allow_network();
-            for path in NETWORK_FILES.iter().map(PathBuf::from) {
-                profile.allow_read_path(&path);
-            }
-            for path in &request.certificates {
-                profile.allow_read_path(path);
-            }
-        }
+        None => allow_network(profile, &request.certificates),
+    }
+}
+
+fn allow_network(profile: &mut Profile, certificates: &[PathBuf]) {
+    profile.allow_network();
+    for path in NETWORK_FILES.iter().map(PathBuf::from) {
+        profile.allow_read_path(&path);
+    }
+    for path in certificates {
+        profile.allow_read_path(path);
+    }
+}
+
+/// For `systemd-pull oci`: makes trees in the image root, and asks a registry, or reads its folder.
+///
+/// # Errors
+/// As [`enter_import_tar`].
+pub fn enter_pull_oci(
+    folders: &[&Dir],
+    registry: Option<&Path>,
+    certificates: &[PathBuf],
+    context: &Context,
+) -> Result<()> {
+    let mut profile = Profile::new("pull", MAKE_TREES);
+    for folder in folders {
+        profile.allow_write(folder.as_fd()).doing(failed)?;
+    }
+    allow_registry(&mut profile, registry, certificates);
+    enter(profile, context)
+}
+
+/// For `systemd-pull --dry-run oci`: as [`enter_pull_oci`], but nothing can be written anywhere.
+///
+/// # Errors
+/// As [`enter_import_tar`].
+pub fn enter_plan_oci(
+    folder: &Dir,
+    registry: Option<&Path>,
+    certificates: &[PathBuf],
+    context: &Context,
+) -> Result<()> {
+    let mut profile = Profile::new("pull", MAKE_TREES);
+    profile.allow_read(folder.as_fd()).doing(failed)?;
+    allow_registry(&mut profile, registry, certificates);
+    enter(profile, context)
+}
+
+fn allow_registry(profile: &mut Profile, folder: Option<&Path>, certificates: &[PathBuf]) {
+    match folder {
+        Some(folder) => profile.allow_read_path(folder),
+        None => allow_network(profile, certificates),
     }
 }
 

@@ -113,7 +113,34 @@ pub struct Staged(pub(crate) Staging);
 #[derive(Debug)]
 pub struct Proven(pub(crate) Staging);
 
+/// One of several downloads that make up an image.
+#[derive(Debug)]
+pub struct Part {
+    /// What messages call it.
+    pub label: String,
+    /// What it must turn out to be.
+    pub expected: Expectation,
+    /// What it was.
+    pub received: Received,
+}
+
 impl Staged {
+    /// Proves what was put together of several downloads.
+    ///
+    /// # Errors
+    /// As [`Expectation::check`], of the first that fails; [`Kind::InvalidArgument`] without any. The image
+    /// is then removed.
+    pub fn prove_parts(self, parts: &[Part]) -> Result<Proven> {
+        if parts.is_empty() {
+            let text = "Failed to check an image: it was made of nothing";
+            return Err(Error::new(Kind::InvalidArgument, text));
+        }
+        for part in parts {
+            part.expected.check(&part.label, &part.received)?;
+        }
+        Ok(Proven(self.0))
+    }
+
     /// Proves a download.
     ///
     /// # Errors

@@ -52,18 +52,24 @@ impl Image {
             ));
         }
         let layers = layers(&source.label(), manifest.layers, &config)?;
-        let bytes = layers.iter().map(|layer| layer.blob.size);
-        let bytes = bytes.fold(0u64, u64::saturating_add);
-        context.report.info(format!(
-            "The image has {} layers of {} in all.",
-            layers.len(),
-            size(bytes)
-        ));
-        Ok(Self {
+        let image = Self {
             config,
             config_bytes,
             layers,
-        })
+        };
+        context.report.info(format!(
+            "The image has {} layers of {} in all.",
+            image.layers.len(),
+            size(image.bytes())
+        ));
+        Ok(image)
+    }
+
+    /// Bytes of all layers, as they are stored.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        let sizes = self.layers.iter().map(|layer| layer.blob.size);
+        sizes.fold(0, u64::saturating_add)
     }
 }
 

@@ -3,12 +3,15 @@
 //! | module | holds |
 //! |---|---|
 //! | [`source`] | what an image is read from, whatever it is |
-//! | [`image`] | which image is meant, and what it consists of |
-//! | [`layout`] | images that are files: layout folders, archives, what `docker save` wrote |
-//! | [`names`] | what the folders of layers are called |
 //! | [`registry`] | an image in a registry |
-//! | [`flat`] | the layers of an image become one tree |
+//! | [`layout`] | images that are files: layout folders, archives, what `docker save` wrote |
+//! | [`image`] | which image is meant, and what it consists of |
+//! | [`fetch`] | layers on their way: several at once, proven |
 //! | [`layer`] | the archive of a layer becomes a folder that overlayfs can put on others |
+//! | [`folders`] | the layers of an image as folders of the image root, which several images share |
+//! | [`flat`] | the layers of an image become one tree |
+//! | [`one_tree`] | the layers of an image fetched as one tree |
+//! | [`progress`] | how far the download of several layers is |
 //!
 //! An image is an index or a manifest; the manifest names a configuration and layers, each by its
 //! digest. Layers become trees that overlayfs puts together, or one tree; the configuration becomes
@@ -17,11 +20,14 @@
 //! # Source
 //! OCI image specification 1.1, OCI distribution specification 1.1; systemd.mstack(7).
 
-pub mod image;
-pub mod layout;
-pub mod names;
-pub mod registry;
+pub mod fetch;
 pub mod flat;
+pub mod folders;
+pub mod image;
 pub mod layer;
+pub mod layout;
 mod merged;
+pub mod one_tree;
+pub mod progress;
+pub mod registry;
 pub mod source;

@@ -10,7 +10,7 @@ pub mod evidence;
 mod kept;
 pub mod partial;
 pub mod plan;
-mod room;
+pub(crate) mod room;
 
 pub mod direct;
 pub mod oci;
@@ -65,7 +65,7 @@ const LINE_INTERVAL: Duration = Duration::from_secs(1);
 const RESTARTS_MAX: u32 = 3;
 /// Share of the progress that the downloads make up, in percent, companion files first; the rest is
 /// proving and installing.
-const DOWNLOAD_SHARE: u64 = 95;
+pub(crate) const DOWNLOAD_SHARE: u64 = 95;
 
 /// What to pull, as checked by the command line.
 #[derive(Debug)]

@@ -43,17 +43,38 @@ pub(super) fn check(
     root: &Root,
     context: &Context,
 ) -> Result<()> {
+    let label = request.url.to_string();
+    compare(announced, (request.form, &label), root, context)
+}
+
+/// As [`check`], of an image of layers with so many packed bytes.
+///
+/// # Errors
+/// As [`check`].
+pub(crate) fn check_layers(bytes: u64, label: &str, root: &Root, context: &Context) -> Result<()> {
+    let announced = Announced {
+        bytes: Some(bytes),
+        is_packed: true,
+    };
+    compare(announced, (Form::Tar, label), root, context)
+}
+
+fn compare(
+    announced: Announced,
+    (form, label): (Form, &str),
+    root: &Root,
+    context: &Context,
+) -> Result<()> {
     let shown = root.path.display();
     let found = rustix::fs::fstatvfs(&root.folder)
         .doing(|| format!("Failed to find out how much room there is in '{shown}'"))?;
     // Blocks that are kept for the superuser count: it may be us.
     let free = found.f_bfree.saturating_mul(found.f_frsize);
-    match judge(announced, request.form, free) {
+    match judge(announced, form, free) {
         Verdict::Fits => Ok(()),
         Verdict::Doubtful => {
             context.report.warning(format!(
-                "{} may not fit into '{shown}': it has {}, and {} are free.",
-                request.url,
+                "{label} may not fit into '{shown}': it has {}, and {} are free.",
                 size(announced.bytes.unwrap_or(0)),
                 size(free)
             ));
@@ -61,8 +82,7 @@ pub(super) fn check(
         }
         Verdict::Lacks(needed) => Err(Error::io(
             format!(
-                "There is not enough room in '{shown}' for {}: at least {} are needed, {} are free",
-                request.url,
+                "There is not enough room in '{shown}' for {label}: at least {} are needed, {} are free",
                 size(needed),
                 size(free)
             ),
