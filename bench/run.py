@@ -16,8 +16,9 @@ Root is needed (loop mounts, chroot). Absolute times mean nothing here.
 """
 import argparse, fnmatch, os, pathlib, shutil, statistics, subprocess, sys, time
 
+import network
+import registry
 from inputs import make_inputs
-from network import MEASURES
 from place import WORKERS, Place, Subject
 from results import file_digest, is_sound, tree_digest, unpacked_digest
 from rows import rows, tool_line
@@ -125,7 +126,7 @@ def main():
         print("preparing inputs …", flush=True)
         tree = options.tree or root
         wanted = [row for row in rows(place) if fnmatch.fnmatch(row.name, options.rows)]
-        measures = {name: it for name, it in MEASURES.items() if fnmatch.fnmatch(name, options.rows)}
+        measures = {name: it for name, it in {**network.MEASURES, **registry.MEASURES}.items() if fnmatch.fnmatch(name, options.rows)}
         named = {str(argument).rsplit("/", 1)[-1] for row in wanted for argument in row.arguments}
         named |= {name for _, names in measures.values() for name in names}
         data = make_inputs(place, tree, lambda name: name in named)

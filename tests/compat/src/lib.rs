@@ -16,6 +16,7 @@
 //! | `tree` | a folder as a comparable table |
 //! | `everything` | a tree with all that an image can hold |
 //! | `faults` | pulls from servers that misbehave in every way |
+//! | `oci` | images of OCI out of registries |
 //! | `bus` | the service on a private bus, with its real workers |
 //! | `user` | the user scope, as somebody without privileges |
 //! | the others | the tests, one file a subject of the manual |
@@ -103,6 +104,8 @@ mod manual;
 mod names;
 #[cfg(test)]
 mod notify;
+#[cfg(test)]
+mod oci;
 #[cfg(test)]
 mod oci_arguments;
 #[cfg(test)]

@@ -12,12 +12,13 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-/// Runs a program of a foreign root with our `/tmp`, where all files of the tests are, and our
-/// network; it believes that systemd is running. Everything is mounted in a namespace of its own
+/// Runs a program of a foreign root with our `/tmp`, where all files of the tests are, our network,
+/// and our descriptions of registries; it believes that systemd is running. Everything is mounted in a namespace of its own
 /// and replaced by the program.
 const ENTER: &str = r#"root=$1; shift
 for dir in proc sys dev tmp; do mount --rbind "/$dir" "$root/$dir" || exit 99; done
 mount -t tmpfs tmpfs "$root/run" && mkdir -p "$root/run/systemd/system" || exit 99
+if [ -n "${IMPORTD_OCI_REGISTRY_PATH:-}" ]; then cp -r "$IMPORTD_OCI_REGISTRY_PATH" "$root/run/systemd/oci-registry" || exit 99; fi
 exec chroot "$root" "$@""#;
 
 /// Runs a program with a folder of ours in the place of `/var/lib/machines`, of a foreign root or of

@@ -98,7 +98,7 @@ impl Arguments {
         // As in the reference these say nothing here, but have to be right.
         switch("keep-download", self.keep_download.as_deref(), is_machine)?;
         self.evidence.resolve(is_machine)?;
-        refuse_proofs(self.evidence.demanded()?)?;
+        refuse_proofs(self.evidence.demanded()?.as_ref())?;
         let reference = reference(self.words.get(1))?;
         let name = name(self.words.get(2), &reference)?;
         if self.oci.reset && !self.target.force {
@@ -133,7 +133,7 @@ impl Arguments {
 
 /// Refuses what is demanded of a download and cannot be had: whoever asks for a signature must not get
 /// an image without one.
-fn refuse_proofs(demanded: Option<Verify>) -> Result<()> {
+fn refuse_proofs(demanded: Option<&Verify>) -> Result<()> {
     match demanded {
         None | Some(Verify::No | Verify::Checksum) => Ok(()),
         Some(Verify::Signature) => {

@@ -1,0 +1,15 @@
+//! systemd-pull oci: images of registries, good and bad ones.
+//!
+//! | module | holds |
+//! |---|---|
+//! | `image` | images, made blob by blob, and where a server has them |
+//! | `merged` | what the layers of a stack make up |
+//! | the others | the tests |
+
+mod failures;
+mod hostile;
+mod image;
+mod killed;
+mod merged;
+mod results;
+mod trees;
