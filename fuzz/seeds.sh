@@ -3,7 +3,7 @@
 set -euo pipefail
 cd "$(dirname "$0")"
 work=$(mktemp -d); trap 'rm -rf "$work"' EXIT
-mkdir -p corpus/{tar,cpio,checksums,pgp_signature,pgp_keyring,pgp_clear,minisign,gzip,bzip2,xz,zstd,lz4,acl,texts,headers,qcow2,vmdk,vhd,vhdx,vdi,varlink,oci} "$work/tree/d"
+mkdir -p corpus/{tar,cpio,checksums,pgp_signature,pgp_keyring,pgp_clear,minisign,gzip,bzip2,xz,zstd,lz4,acl,texts,headers,qcow2,vmdk,vhd,vhdx,vdi,varlink,oci,registry} "$work/tree/d"
 printf 'hello' > "$work/tree/d/f"; ln "$work/tree/d/f" "$work/tree/l"; ln -s d/f "$work/tree/s"; mkfifo "$work/tree/p"
 truncate -s 40K "$work/tree/hole"; printf x | dd of="$work/tree/hole" bs=1 seek=20000 conv=notrunc status=none
 touch "$work/tree/$(printf 'n%.0s' {1..120})"; setfattr -n user.a -v b "$work/tree/d/f" 2>/dev/null || true; setfacl -m u:5:r "$work/tree/d/f" 2>/dev/null || true
@@ -41,6 +41,11 @@ sum=sha256:$(printf 0a%.0s $(seq 32))
 printf '{"schemaVersion":2,"config":{"mediaType":"application/vnd.oci.image.config.v1+json","digest":"%s","size":2,"data":"e30="},"layers":[{"mediaType":"application/vnd.oci.image.layer.v1.tar+gzip","digest":"%s","size":9}]}' $sum $sum > corpus/oci/manifest
 printf '{"schemaVersion":2,"manifests":[{"mediaType":"application/vnd.oci.image.manifest.v1+json","digest":"%s","size":9,"platform":{"os":"linux","architecture":"arm","variant":"v7"}}]}' $sum > corpus/oci/index
 printf '{"architecture":"amd64","config":{"User":"a","Env":["A=b"],"Cmd":null,"Entrypoint":"x"},"rootfs":{"diff_ids":["%s"]}}' $sum > corpus/oci/config
+printf 'Bearer realm="https://a/t",service="s",scope="repository:x:pull,push", Basic realm="a\\"b"\nNegotiate abc==' > corpus/registry/challenge
+printf '{"token":"a.b","access_token":"c","expires_in":300}' > corpus/registry/token
+printf '{"auths":{"registry.example/a":{"auth":"dTpw","identitytoken":"t"}},"credHelpers":{"h":"n"},"credsStore":"n"}' > corpus/registry/login
+printf '{"overrideRegistry":"r:1/p","shortImagePrefix":"library/","mirrors":["m/x"]}' > corpus/registry/description
+printf '{"Username":"<token>","Secret":"s"}' > corpus/registry/answer
 printf '\4{"method":"a.b.C","parameters":{"x":[1,"2",null,0.5]},"more":true}\0{"parameters":{},"continues":true}\0{"error":"a.b.E"}\0' > corpus/varlink/calls
 printf 'user::rw-,user:root:r--:0,group::r--,mask::r--,other::---' > corpus/acl/text
 printf 'bytes 5-9/10' > corpus/headers/range; printf 'bytes 5-9/*' > corpus/headers/open

@@ -13,6 +13,8 @@
 //! | [`compose`] | documents that we write |
 //! | [`layout`] | what a folder of images says of itself: `oci-layout`, `index.json` |
 //! | [`docker`] | what `docker save` says of its images: `manifest.json` |
+//! | [`challenge`], [`token`] | what a registry wants, and what who gives out tokens answers |
+//! | [`login`] | who somebody is at registries |
 //!
 //! Documents come from strangers. Each has a limit ([`DOCUMENT_MAX`], [`CONFIG_MAX`]), is read to its
 //! end before anything of it is believed, and means one thing or is refused: a document that is both
@@ -23,6 +25,7 @@
 //! OCI image specification 1.1; image manifest version 2, schema 2, of Docker's registry.
 
 pub mod compose;
+pub mod challenge;
 pub mod config;
 pub mod description;
 pub mod descriptor;
@@ -31,9 +34,11 @@ pub mod docker;
 pub mod document;
 pub mod layout;
 pub mod marker;
+pub mod login;
 pub mod media_type;
 mod object;
 pub mod platform;
+pub mod token;
 
 pub use config::Config;
 pub use descriptor::Descriptor;
