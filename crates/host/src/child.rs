@@ -96,6 +96,12 @@ impl Command {
         self
     }
 
+    /// Removes all variables from the environment.
+    pub fn env_clear(&mut self) -> &mut Self {
+        self.environment.clear();
+        self
+    }
+
     /// Removes a variable from the environment.
     pub fn env_remove(&mut self, name: impl AsRef<OsStr>) -> &mut Self {
         self.environment.remove(name.as_ref());
@@ -404,6 +410,17 @@ mod tests {
         let number = std::os::fd::AsRawFd::as_raw_fd(&leaked);
         let (text, _) = output(&format!("[ -e /proc/$$/fd/{number} ]; echo $?"));
         assert_eq!(text, "1\n");
+    }
+
+    #[test]
+    fn an_environment_can_be_begun_anew() {
+        let (mut command, mut reader) = shell("echo $HOME-$OWN");
+        let child = command.env_clear().env("OWN", "x").spawn().unwrap();
+        drop(command);
+        let mut text = String::new();
+        reader.read_to_string(&mut text).unwrap();
+        assert_eq!(text, "-x\n");
+        child.wait().unwrap();
     }
 
     #[test]
