@@ -1,9 +1,12 @@
 //! One request on its way to the network thread: method, headers, body, and what lets it in.
 
+use super::upload::Upload;
 use bytes::Bytes;
 use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue};
-use reqwest::{Method, Url};
+use reqwest::{Body, Method, Url};
 use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 
 /// A request, without its address.
 #[derive(Debug)]
@@ -24,6 +27,27 @@ pub(crate) enum Payload {
     None,
     /// These few bytes.
     Bytes(Bytes),
+    /// What is read meanwhile.
+    Stream(Upload),
+}
+
+impl Payload {
+    /// How many bytes have gone so far, if that takes its time.
+    pub(super) fn moved(&self) -> Option<Arc<AtomicU64>> {
+        match self {
+            Self::Stream(upload) => Some(upload.moved()),
+            Self::None | Self::Bytes(_) => None,
+        }
+    }
+
+    /// As the client wants it.
+    pub(super) fn into_body(self) -> Option<Body> {
+        match self {
+            Self::None => None,
+            Self::Bytes(bytes) => Some(bytes.into()),
+            Self::Stream(upload) => Some(Body::wrap_stream(upload)),
+        }
+    }
 }
 
 impl Message {

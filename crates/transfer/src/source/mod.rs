@@ -19,6 +19,7 @@ mod resume;
 pub(crate) mod retry;
 pub mod settings;
 mod tls;
+pub(crate) mod upload;
 mod version;
 pub mod wire;
 

@@ -19,7 +19,7 @@ const REDIRECTS_MAX: usize = 30;
 pub(super) async fn send(
     client: &Client,
     address: &str,
-    message: &Message,
+    message: &mut Message,
 ) -> Result<(Response, Url), Failure> {
     let start = Url::parse(address).map_err(|error| Failure::Address(error.to_string()))?;
     let mut url = start.clone();
@@ -30,8 +30,10 @@ pub(super) async fn send(
             secret.add_to(&asked, &mut headers);
         }
         let mut request = client.request(message.method.clone(), asked.clone());
-        if let Payload::Bytes(bytes) = &message.payload {
-            request = request.body(bytes.clone());
+        // Only what changes something has one, and is sent once.
+        let payload = std::mem::replace(&mut message.payload, Payload::None);
+        if let Some(body) = payload.into_body() {
+            request = request.body(body);
         }
         let response = request.headers(headers).send().await;
         let response = response.map_err(Failure::of)?;

@@ -1,6 +1,6 @@
 //! What an address leads to, whatever its scheme.
 
-use super::ask::{Answer, Ask};
+use super::ask::{Answer, Ask, Resume};
 use super::file::Input;
 use super::http::{self, From, Question, Reply};
 use super::place::{Origins, Place};
@@ -107,6 +107,24 @@ impl Fetcher {
         }
     }
 
+    /// The same, for what will be compared with a digest that was known before.
+    #[must_use]
+    pub(crate) fn proven(&self) -> Self {
+        let mut fetcher = self.clone();
+        fetcher.settings.is_proven = true;
+        fetcher
+    }
+
+    /// How patient it is.
+    pub(crate) const fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// The network, for requests of another kind; `None` for a `file:` address.
+    pub(crate) const fn network(&self) -> Option<&Network> {
+        self.network.as_ref()
+    }
+
     /// Asks an address. For `file:` the answer is always all bytes.
     ///
     /// What may pass (connections, codes such as 503) is tried again, as the settings say. The body
@@ -189,31 +207,26 @@ impl Fetcher {
         ask: Ask<'_>,
         (places, at): (&[Place], usize),
     ) -> Try<Answer> {
-        let resume = ask
-            .resume
-            .filter(|resume| at == 0 || resume.validator.is_none());
+        let (place, resume) = (&places[at], resume_at(ask, at));
         let mut question = Question {
-            url: &places[at].url,
+            url: &place.url,
             known: if at == 0 { ask.known } else { &[] },
             from: resume.map(|resume| From {
                 offset: resume.offset,
                 condition: resume.validator.as_ref(),
             }),
             terms: ask.terms,
-            guard: places[at].guard.as_deref(),
+            guard: place.guard.as_deref(),
         };
-        let mut reply = http::request(network, &places[at].address, question)?;
+        let mut reply = http::request(network, &place.address, question)?;
         if matches!(reply, Reply::NoRest) {
             question.from = None;
-            reply = http::request(network, &places[at].address, question)?;
+            reply = http::request(network, &place.address, question)?;
         }
         let (response, offset, mut version) = match reply {
             Reply::Unchanged { etag } => return Ok(Answer::Unchanged { etag }),
             Reply::NoRest => {
-                let text = format!(
-                    "HTTP request to {} was answered with no bytes",
-                    places[at].url
-                );
+                let text = format!("HTTP request to {} was answered with no bytes", place.url);
                 return Err(Miss::last(Error::new(Kind::Io, text)));
             }
             Reply::Whole(response) => {
@@ -229,12 +242,7 @@ impl Fetcher {
             }
         };
         if let Some(length) = ask.terms.length {
-            let has = *version.length.get_or_insert(length);
-            if has != length {
-                let url = &places[at].url;
-                let text = format!("{url} is to have {length} bytes, and has {has}");
-                return Err(Miss::last(Error::new(Kind::Corrupt, text)));
-            }
+            demand_length(&mut version, length, &place.url)?;
         }
         let line = Line {
             network: network.clone(),
@@ -298,6 +306,22 @@ impl Fetcher {
             })?;
         read_small(unpacked, url, limit).map(Some)
     }
+}
+
+/// Where one of several servers is to go on.
+fn resume_at(ask: Ask<'_>, at: usize) -> Option<&Resume> {
+    let resume = ask.resume?;
+    (at == 0 || resume.validator.is_none()).then_some(resume)
+}
+
+/// Refuses a body of another length than it must have.
+fn demand_length(version: &mut Version, length: u64, url: &Url) -> Try<()> {
+    let has = *version.length.get_or_insert(length);
+    if has == length {
+        return Ok(());
+    }
+    let text = format!("{url} is to have {length} bytes, and has {has}");
+    Err(Miss::last(Error::new(Kind::Corrupt, text)))
 }
 
 /// All bytes of a source that must not have more than `limit`.

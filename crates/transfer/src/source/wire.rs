@@ -19,6 +19,7 @@ use reqwest::header::{
 };
 use std::io;
 use std::os::fd::AsFd;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, SystemTime};
 use tokio::net::unix::pipe;
 use tokio::sync::mpsc::{Receiver, Sender, UnboundedReceiver, UnboundedSender};
@@ -234,12 +235,12 @@ impl Server {
         while bodies.join_next().await.is_some() {}
     }
 
-    async fn answer(self, request: Request) {
+    async fn answer(self, mut request: Request) {
         let stop = cancelled(&self.cancel);
         tokio::pin!(stop);
         let response = tokio::select! {
             () = &mut stop => Err(Failure::Cancelled),
-            response = self.head(&request) => response,
+            response = self.head(&mut request) => response,
         };
         let (response, address) = match response {
             Ok(answer) => answer,
@@ -258,15 +259,25 @@ impl Server {
     }
 
     /// Waits for the head of the answer. It must come whole within the time that a silence may
-    /// last: a head that drips is no answer.
-    async fn head(&self, request: &Request) -> Result<(reqwest::Response, String), Failure> {
+    /// last, from when the last byte of ours went: a head that drips is no answer.
+    async fn head(&self, request: &mut Request) -> Result<(reqwest::Response, String), Failure> {
         let time = self.connect_timeout.saturating_add(self.stall_timeout);
         let lane = usize::try_from(request.message.lane).unwrap_or(0) % self.clients.len().max(1);
         let client = self.clients.get(lane).ok_or(Failure::Ended)?;
-        let asked = redirect::send(client, &request.url, &request.message);
-        let answer = tokio::time::timeout(time, asked).await;
-        let (response, address) = answer.unwrap_or(Err(Failure::Stalled(time)))?;
-        Ok((response, address.into()))
+        let moved = request.message.payload.moved();
+        let asked = redirect::send(client, &request.url, &mut request.message);
+        tokio::pin!(asked);
+        let mut before = 0;
+        loop {
+            if let Ok(answer) = tokio::time::timeout(time, &mut asked).await {
+                return answer.map(|(response, address)| (response, address.into()));
+            }
+            let now = moved.as_ref().map_or(0, |it| it.load(Ordering::Relaxed));
+            if now == before {
+                return Err(Failure::Stalled(time));
+            }
+            before = now;
+        }
     }
 
     /// Hands the body over. One of another length than was announced is broken: some ways of

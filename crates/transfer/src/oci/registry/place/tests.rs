@@ -138,6 +138,12 @@ fn files_say_where_images_are() {
     ] {
         assert_eq!(address(reference, folder.path()), expected);
     }
+}
+
+#[test]
+fn a_registry_in_the_file_system_has_a_folder_for_the_cage() {
+    let text = r#"{"defaultProtocol":"file","overrideRegistry":"/srv/r"}"#;
+    let folder = folder(&[("registry.disk", text)]);
     let disk = find("disk/x", folder.path()).unwrap();
     assert_eq!(disk.folder(), Some("/srv/r/v2/x".into()));
 }

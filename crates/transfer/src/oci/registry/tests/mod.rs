@@ -1,0 +1,8 @@
+//! A registry of ours that does what a test says, and what is made of it.
+
+mod access;
+mod blobs;
+mod documents;
+mod pushes;
+mod real;
+mod server;
