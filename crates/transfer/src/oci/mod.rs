@@ -7,6 +7,8 @@
 //! | [`layout`] | images that are files: layout folders, archives, what `docker save` wrote |
 //! | [`image`] | which image is meant, and what it consists of |
 //! | [`fetch`] | layers on their way: several at once, proven |
+//! | [`flat`] | the layers of an image become one tree |
+//! | [`settings`] | how a container is started, as settings of systemd-nspawn |
 //! | [`layer`] | the archive of a layer becomes a folder that overlayfs can put on others |
 //! | [`folders`] | the layers of an image as folders of the image root, which several images share |
 //! | [`flat`] | the layers of an image become one tree |
@@ -30,4 +32,5 @@ mod merged;
 pub mod one_tree;
 pub mod progress;
 pub mod registry;
+pub mod settings;
 pub mod source;

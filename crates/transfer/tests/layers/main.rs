@@ -1,4 +1,5 @@
-//! Images of layers come out as umoci unpacks them: under a mount of overlayfs, and as one tree.
+//! Images of layers come out as umoci unpacks them, under a mount of overlayfs and as one tree; settings
+//! arrive as systemd-nspawn reads them.
 
 #![forbid(unsafe_code)]
 
@@ -6,6 +7,8 @@
 mod image;
 #[cfg(test)]
 mod mount;
+#[cfg(test)]
+mod nspawn;
 #[cfg(test)]
 mod random;
 #[cfg(test)]
