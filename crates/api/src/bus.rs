@@ -96,5 +96,9 @@ pub const fn methods(kind: Kind) -> (Option<&'static str>, &'static str) {
         Kind::PullTar => (Some("PullTar"), "PullTarEx"),
         Kind::PullRaw => (Some("PullRaw"), "PullRawEx"),
         Kind::PullOci => (None, "PullOci"),
+        // Of our own interface.
+        Kind::ImportOci => (None, "ImportOci"),
+        Kind::ExportOci => (None, "ExportOci"),
+        Kind::PushOci => (None, "PushOci"),
     }
 }

@@ -4,7 +4,7 @@ use crate::architecture::Architecture;
 use crate::class::{Class, Scope};
 use crate::format::Format;
 use crate::name::{Form, ImageName};
-use crate::oci::Reference;
+use crate::oci::{Reference, Tag};
 use crate::url::Url;
 use crate::verify::Verify;
 use std::fmt;
@@ -29,11 +29,17 @@ pub enum Kind {
     PullRaw,
     /// An OCI image is downloaded.
     PullOci,
+    /// An OCI image in files becomes an image here.
+    ImportOci,
+    /// An image becomes an OCI image in an archive.
+    ExportOci,
+    /// An image becomes an OCI image in a registry.
+    PushOci,
 }
 
 impl Kind {
     /// All kinds.
-    pub const ALL: [Kind; 8] = [
+    pub const ALL: [Kind; 11] = [
         Kind::ImportTar,
         Kind::ImportRaw,
         Kind::ImportFs,
@@ -42,6 +48,9 @@ impl Kind {
         Kind::PullTar,
         Kind::PullRaw,
         Kind::PullOci,
+        Kind::ImportOci,
+        Kind::ExportOci,
+        Kind::PushOci,
     ];
 
     /// The kind's name, as the `Type` property shows it and importctl calls its verb.
@@ -56,17 +65,25 @@ impl Kind {
             Kind::PullTar => "pull-tar",
             Kind::PullRaw => "pull-raw",
             Kind::PullOci => "pull-oci",
+            Kind::ImportOci => "import-oci",
+            Kind::ExportOci => "export-oci",
+            Kind::PushOci => "push-oci",
         }
     }
 
-    /// The flag bits that the kind's `Ex` method knows.
+    /// The flag bits that the kind's `Ex` method knows; of those that have options by name, the flags
+    /// among them.
     #[must_use]
     pub const fn known_flags(self) -> u64 {
         match self {
-            Kind::ImportTar | Kind::ImportRaw | Kind::ImportFs | Kind::PullOci => {
-                crate::flags::Flags::IMPORT
+            Kind::ImportTar
+            | Kind::ImportRaw
+            | Kind::ImportFs
+            | Kind::PullOci
+            | Kind::ImportOci => crate::flags::Flags::IMPORT,
+            Kind::ExportTar | Kind::ExportRaw | Kind::ExportOci | Kind::PushOci => {
+                crate::flags::Flags::NONE
             }
-            Kind::ExportTar | Kind::ExportRaw => crate::flags::Flags::NONE,
             Kind::PullTar | Kind::PullRaw => crate::flags::Flags::PULL,
         }
     }
@@ -121,6 +138,17 @@ pub struct Shape {
     pub reset: bool,
 }
 
+/// How an image becomes an OCI image.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Packing {
+    /// Compression of the layers; `None` leaves it to the worker.
+    pub format: Option<Format>,
+    /// For which machine it says that it is; `None` for what is known of it, or this one.
+    pub architecture: Option<Architecture>,
+    /// Its name in the layout; `None` for the image's. A registry has it by its reference.
+    pub tag: Option<Tag>,
+}
+
 /// The part of a job that differs by direction.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Work {
@@ -161,6 +189,31 @@ pub enum Work {
         local: Option<ImageName>,
         /// What it becomes.
         shape: Shape,
+    },
+    /// An OCI image in files of this machine becomes an image here.
+    ImportOci {
+        /// The image's name here.
+        name: ImageName,
+        /// Which of several it is.
+        tag: Option<Tag>,
+        /// What it becomes.
+        shape: Shape,
+    },
+    /// An image becomes an archive with an OCI image, on the worker's standard output.
+    ExportOci {
+        /// The image's name.
+        name: ImageName,
+        /// How.
+        packing: Packing,
+    },
+    /// An image becomes one in an OCI registry.
+    PushOci {
+        /// The image's name here.
+        name: ImageName,
+        /// Its name there.
+        reference: Reference,
+        /// How.
+        packing: Packing,
     },
 }
 
@@ -211,6 +264,9 @@ impl Job {
                 Form::Raw => Kind::PullRaw,
             },
             Work::PullOci { .. } => Kind::PullOci,
+            Work::ImportOci { .. } => Kind::ImportOci,
+            Work::ExportOci { .. } => Kind::ExportOci,
+            Work::PushOci { .. } => Kind::PushOci,
         }
     }
 
@@ -218,20 +274,29 @@ impl Job {
     #[must_use]
     pub fn local(&self) -> &str {
         match &self.work {
-            Work::Import { name, .. } | Work::Export { name, .. } => name.as_str(),
+            Work::Import { name, .. }
+            | Work::Export { name, .. }
+            | Work::ImportOci { name, .. }
+            | Work::ExportOci { name, .. }
+            | Work::PushOci { name, .. } => name.as_str(),
             Work::Pull { local, .. } => local.as_str(),
             Work::PullOci { local, .. } => local.as_ref().map_or("", ImageName::as_str),
         }
     }
 
-    /// The `Remote` property: the address of a pull, without credentials, or the reference; empty
-    /// otherwise.
+    /// The `Remote` property: the address of a pull, without credentials, or the name in a registry;
+    /// empty otherwise.
     #[must_use]
     pub fn remote(&self) -> String {
         match &self.work {
             Work::Pull { url, .. } => url.to_string(),
-            Work::PullOci { reference, .. } => reference.to_string(),
-            Work::Import { .. } | Work::Export { .. } => String::new(),
+            Work::PullOci { reference, .. } | Work::PushOci { reference, .. } => {
+                reference.to_string()
+            }
+            Work::Import { .. }
+            | Work::Export { .. }
+            | Work::ImportOci { .. }
+            | Work::ExportOci { .. } => String::new(),
         }
     }
 
@@ -241,7 +306,12 @@ impl Job {
     pub fn verify(&self) -> String {
         match &self.work {
             Work::Pull { verify, .. } => verify.to_string(),
-            Work::Import { .. } | Work::Export { .. } | Work::PullOci { .. } => String::new(),
+            Work::Import { .. }
+            | Work::Export { .. }
+            | Work::PullOci { .. }
+            | Work::ImportOci { .. }
+            | Work::ExportOci { .. }
+            | Work::PushOci { .. } => String::new(),
         }
     }
 
@@ -249,9 +319,9 @@ impl Job {
     #[must_use]
     pub const fn descriptor(&self) -> Descriptor {
         match &self.work {
-            Work::Import { .. } => Descriptor::Input,
-            Work::Export { .. } => Descriptor::Output,
-            Work::Pull { .. } | Work::PullOci { .. } => Descriptor::None,
+            Work::Import { .. } | Work::ImportOci { .. } => Descriptor::Input,
+            Work::Export { .. } | Work::ExportOci { .. } => Descriptor::Output,
+            Work::Pull { .. } | Work::PullOci { .. } | Work::PushOci { .. } => Descriptor::None,
         }
     }
 }

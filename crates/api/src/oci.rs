@@ -27,6 +27,44 @@ pub struct Reference {
 #[error("it is not of the form [REGISTRY[:PORT]/]NAME[:TAG][@sha256:DIGEST], in lower case")]
 pub struct Invalid;
 
+/// The name of an image among those of a layout or an archive: `debian:13`, `latest`.
+///
+/// # Source
+/// OCI image specification 1.1, "Annotations", `org.opencontainers.image.ref.name`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Tag(String);
+
+/// Longest name in a layout, in bytes: a path of 255 and a tag.
+const LAYOUT_TAG_MAX: usize = 384;
+
+/// A text that is no name in a layout.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("It is no name of an image in a layout, such as latest or debian:13")]
+pub struct InvalidTag;
+
+impl Tag {
+    /// The name.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for Tag {
+    type Err = InvalidTag;
+
+    fn from_str(text: &str) -> Result<Self, InvalidTag> {
+        let is_edge = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_alphanumeric);
+        let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-._:@+/".contains(&byte);
+        let bytes = text.as_bytes();
+        let is_valid = text.len() <= LAYOUT_TAG_MAX
+            && is_edge(bytes.first())
+            && is_edge(bytes.last())
+            && text.bytes().all(is_allowed);
+        is_valid.then(|| Self(text.to_owned())).ok_or(InvalidTag)
+    }
+}
+
 impl Reference {
     /// What stands before the first slash, with its port; a host, or the start of the image's name
     /// (see [`Reference::has_host`]).
@@ -258,6 +296,17 @@ mod tests {
             format!("a@sha256:{digest}@sha256:{digest}"),
         ] {
             assert!(bad.parse::<Reference>().is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn names_in_a_layout_are_no_options_and_no_paths() {
+        for good in ["latest", "debian:13", "r.example:5000/a/b:1", "a"] {
+            assert_eq!(good.parse::<Tag>().unwrap().as_str(), good);
+        }
+        let long = "a".repeat(LAYOUT_TAG_MAX + 1);
+        for bad in ["", "-a", "a/", "/a", "a b", "a\n", "ä", &long] {
+            assert_eq!(bad.parse::<Tag>(), Err(InvalidTag), "{bad}");
         }
     }
 

@@ -5,9 +5,12 @@
 //! side of it is the argument parser in `importd_transfer::cli`; a round trip over both is tested
 //! there.
 
+use crate::architecture::Architecture;
 use crate::class::Class;
-use crate::job::{ImportSource, Job, Local, Shape, Work};
+use crate::format::Format;
+use crate::job::{ImportSource, Job, Local, Packing, Shape, Work};
 use crate::name::{Form, ImageName};
+use crate::oci::Tag;
 use std::borrow::Cow;
 use std::ffi::OsString;
 
@@ -52,9 +55,9 @@ pub const fn program(job: &Job) -> Program {
             source: ImportSource::Folder,
             ..
         } => Program::ImportFs,
-        Work::Import { .. } => Program::Import,
-        Work::Export { .. } => Program::Export,
-        Work::Pull { .. } | Work::PullOci { .. } => Program::Pull,
+        Work::Import { .. } | Work::ImportOci { .. } => Program::Import,
+        Work::Export { .. } | Work::ExportOci { .. } => Program::Export,
+        Work::Pull { .. } | Work::PullOci { .. } | Work::PushOci { .. } => Program::Pull,
     }
 }
 
@@ -94,8 +97,13 @@ pub fn arguments(job: &Job) -> Vec<OsString> {
         push("--format");
         push(format.as_str());
     }
-    if let Work::PullOci { shape, .. } = &job.work {
-        push_shape(shape, &mut push);
+    match &job.work {
+        Work::PullOci { shape, .. } => push_shape(shape, None, &mut push),
+        Work::ImportOci { shape, tag, .. } => push_shape(shape, tag.as_ref(), &mut push),
+        Work::ExportOci { packing, .. } | Work::PushOci { packing, .. } => {
+            push_packing(packing, &mut push);
+        }
+        Work::Import { .. } | Work::Export { .. } | Work::Pull { .. } => {}
     }
     if let Some(root) = &job.image_root {
         push("--image-root");
@@ -108,7 +116,7 @@ pub fn arguments(job: &Job) -> Vec<OsString> {
 
 /// Options that the reference does not have: where nothing of them is asked for, its worker would
 /// understand the line.
-fn push_shape(shape: &Shape, push: &mut impl FnMut(&str)) {
+fn push_shape(shape: &Shape, tag: Option<&Tag>, push: &mut impl FnMut(&str)) {
     if let Some(architecture) = &shape.architecture {
         push("--arch");
         push(architecture.as_str());
@@ -118,6 +126,27 @@ fn push_shape(shape: &Shape, push: &mut impl FnMut(&str)) {
     }
     if shape.reset {
         push("--reset");
+    }
+    if let Some(tag) = tag {
+        push("--tag");
+        push(tag.as_str());
+    }
+}
+
+fn push_packing(packing: &Packing, push: &mut impl FnMut(&str)) {
+    let options = [
+        ("--format", packing.format.map(Format::as_str)),
+        (
+            "--arch",
+            packing.architecture.as_ref().map(Architecture::as_str),
+        ),
+        ("--tag", packing.tag.as_ref().map(Tag::as_str)),
+    ];
+    for (option, value) in options {
+        if let Some(value) = value {
+            push(option);
+            push(value);
+        }
     }
 }
 
@@ -131,14 +160,18 @@ const fn verb(job: &Job) -> &'static str {
             Form::Tar => "tar",
             Form::Raw => "raw",
         },
-        Work::PullOci { .. } => "oci",
+        Work::PullOci { .. } | Work::ImportOci { .. } | Work::ExportOci { .. } => "oci",
+        Work::PushOci { .. } => "push",
     }
 }
 
 fn positional(job: &Job) -> Vec<Cow<'_, str>> {
     let line = match &job.work {
-        Work::Import { name, .. } => vec!["-", name.as_str()],
-        Work::Export { name, .. } => vec![name.as_str()],
+        Work::Import { name, .. } | Work::ImportOci { name, .. } => vec!["-", name.as_str()],
+        Work::Export { name, .. } | Work::ExportOci { name, .. } => vec![name.as_str()],
+        Work::PushOci {
+            name, reference, ..
+        } => return vec![Cow::from(name.as_str()), Cow::from(reference.to_string())],
         Work::Pull { url, local, .. } => match local {
             Local::Derived => vec![url.as_str()],
             Local::Pristine | Local::Named(_) => vec![url.as_str(), local.as_str()],
@@ -238,6 +271,51 @@ mod tests {
             arguments(&pull).join(" ".as_ref()),
             "oci --system --class sysext --force --read-only --arch arm/v7 --flat --reset -- \
              server:5000/foo"
+        );
+    }
+
+    #[test]
+    fn images_of_oci_come_and_go_by_lines_of_our_own() {
+        let name = || ImageName::parse("n").unwrap();
+        let packing = Packing {
+            format: Some(Format::Zstd),
+            architecture: Some("arm64".parse().unwrap()),
+            tag: Some("a:1".parse().unwrap()),
+        };
+        let line = |work| {
+            let mut job = job(Class::Portable, work);
+            (job.force, job.read_only) = (false, false);
+            let line = arguments(&job).join(" ".as_ref()).into_string().unwrap();
+            format!("{} {line}", program(&job).file_name())
+        };
+        let import = Work::ImportOci {
+            name: name(),
+            tag: packing.tag.clone(),
+            shape: Shape {
+                flat: true,
+                ..Shape::default()
+            },
+        };
+        assert_eq!(
+            line(import),
+            "systemd-import oci --system --class portable --flat --tag a:1 -- - n"
+        );
+        let export = Work::ExportOci {
+            name: name(),
+            packing: packing.clone(),
+        };
+        assert_eq!(
+            line(export),
+            "systemd-export oci --system --class portable --format zstd --arch arm64 --tag a:1 -- n"
+        );
+        let push = Work::PushOci {
+            name: name(),
+            reference: "h:1/a:2".parse().unwrap(),
+            packing: Packing::default(),
+        };
+        assert_eq!(
+            line(push),
+            "systemd-pull push --system --class portable -- n h:1/a:2"
         );
     }
 }

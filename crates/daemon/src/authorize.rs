@@ -29,6 +29,8 @@ pub enum Action {
     Pull,
     /// Make an image of a file that the daemon can read, or in a folder that it can write to.
     PullLocal,
+    /// Send an image to a server.
+    Push,
     /// Stop a transfer, whoever started it.
     Cancel,
     /// Change how much is logged, and where to.
@@ -44,6 +46,7 @@ impl Action {
             Action::Export => Some("org.freedesktop.import1.export"),
             Action::Pull => Some("org.freedesktop.import1.pull"),
             Action::PullLocal => Some("io.importd.pull-local"),
+            Action::Push => Some("io.importd.push"),
             Action::Cancel => Some("org.freedesktop.import1.cancel"),
             Action::ControlLog => None,
         }
@@ -71,6 +74,7 @@ impl Action {
             Action::Export => "exporting an image",
             Action::Pull => "downloading an image",
             Action::PullLocal => "downloading from a file of this machine, or to another folder,",
+            Action::Push => "sending an image to a server",
             Action::Cancel => "cancelling a transfer",
             Action::ControlLog => "changing what is logged",
         }

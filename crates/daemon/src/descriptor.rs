@@ -16,6 +16,8 @@ pub enum Purpose {
     Write,
     /// Copy the tree below it.
     Folder,
+    /// Read an image of OCI: an archive, or a folder with its files.
+    Image,
 }
 
 impl Purpose {
@@ -27,7 +29,7 @@ impl Purpose {
         match self {
             Purpose::Read => always,
             Purpose::Write => always | OFlags::APPEND,
-            Purpose::Folder => always | OFlags::DIRECTORY,
+            Purpose::Folder | Purpose::Image => always | OFlags::DIRECTORY,
         }
     }
 }
@@ -38,7 +40,7 @@ const LARGEFILE: u32 = 0o100_000;
 
 /// Checks a caller's descriptor: first its flags, then what it is.
 ///
-/// Files, pipes and sockets can be streamed; devices and folders cannot.
+/// Files, pipes and sockets can be streamed; devices and folders cannot. An image of OCI may be a folder.
 ///
 /// # Errors
 /// [`Refusal::FileFlags`], [`Refusal::FileType`] or [`Refusal::NotFolder`] by the first rule that
@@ -57,13 +59,13 @@ pub fn check(fd: BorrowedFd<'_>, purpose: Purpose) -> Result<(), Refusal> {
     }
     let stat = rustix::fs::fstat(fd).map_err(|e| Refusal::Descriptor(e.into()))?;
     match (purpose, FileType::from_raw_mode(stat.st_mode)) {
-        (Purpose::Folder, FileType::Directory)
+        (Purpose::Folder | Purpose::Image, FileType::Directory)
         | (
-            Purpose::Read | Purpose::Write,
+            Purpose::Read | Purpose::Write | Purpose::Image,
             FileType::RegularFile | FileType::Fifo | FileType::Socket,
         ) => Ok(()),
         (Purpose::Folder, _) => Err(Refusal::NotFolder),
-        (Purpose::Read | Purpose::Write, _) => Err(Refusal::FileType),
+        (Purpose::Read | Purpose::Write | Purpose::Image, _) => Err(Refusal::FileType),
     }
 }
 

@@ -14,7 +14,7 @@ use crate::worker::{Event, Launcher, Worker};
 use importd_api::bus::Outcome;
 use importd_api::class::{Class, Scope};
 use importd_api::figures::{Figures, Reason};
-use importd_api::job::{Job, Work};
+use importd_api::job::Job;
 use importd_api::progress;
 use importd_host::child::ExitOutcome;
 use std::collections::BTreeMap;
@@ -285,7 +285,7 @@ impl Manager {
     /// [`Refusal::AddressInProgress`] or [`Refusal::ImageInProgress`].
     pub fn admits(&self, job: &Job) -> Result<(), Refusal> {
         for (_, other) in self.transfers() {
-            if pulls_the_same(other.job(), job) {
+            if other.speaks_of_what(job) {
                 return Err(Refusal::AddressInProgress(job.remote()));
             }
         }
@@ -480,21 +480,6 @@ impl Manager {
         if is_changed {
             self.notices.push(Notice::Changed { id });
         }
-    }
-}
-
-fn pulls_the_same(one: &Job, other: &Job) -> bool {
-    match (&one.work, &other.work) {
-        (Work::Pull { url, .. }, Work::Pull { url: second, .. }) => {
-            one.kind() == other.kind() && url == second
-        }
-        (
-            Work::PullOci { reference, .. },
-            Work::PullOci {
-                reference: second, ..
-            },
-        ) => reference == second,
-        _ => false,
     }
 }
 

@@ -9,7 +9,7 @@ use importd_api::flags::InvalidFlags;
 use importd_api::format::UnknownFormat;
 use importd_api::url::InvalidUrl;
 use importd_api::verify::VerifyError;
-use importd_api::{architecture, bus};
+use importd_api::{architecture, bus, oci};
 use std::io;
 use std::path::PathBuf;
 
@@ -34,6 +34,9 @@ pub enum Refusal {
     /// There is no such machine.
     #[error(transparent)]
     Architecture(#[from] architecture::Invalid),
+    /// The name in a layout cannot be one.
+    #[error(transparent)]
+    Tag(#[from] oci::InvalidTag),
     /// An option of one of our own methods.
     #[error("Option '{}' is not known, or has the wrong type", escape_control(.0))]
     Option(String),
@@ -136,6 +139,7 @@ impl Refusal {
             | Refusal::Url(_)
             | Refusal::Reference(_)
             | Refusal::Architecture(_)
+            | Refusal::Tag(_)
             | Refusal::Option(_)
             | Refusal::ResetWithoutForce
             | Refusal::Verify(_)

@@ -9,8 +9,9 @@ use crate::refusal::Refusal;
 use importd_api::class::{Class, Scope};
 use importd_api::flags::Flags;
 use importd_api::format::Format;
-use importd_api::job::{ImportSource, Job, Kind, Local, Shape, Work};
+use importd_api::job::{ImportSource, Job, Kind, Local, Packing, Shape, Work};
 use importd_api::name::{Form, ImageName};
+use importd_api::oci::{Reference, Tag};
 use importd_api::url::Url;
 use importd_api::verify::Verify;
 use std::os::fd::BorrowedFd;
@@ -79,6 +80,35 @@ pub enum Subject<'a> {
         /// Verification mode; empty for the default.
         verify: &'a str,
     },
+    /// An image is made of an OCI image in files.
+    ImportOci {
+        /// File, pipe, socket or folder.
+        fd: BorrowedFd<'a>,
+        /// The image's name here.
+        name: &'a str,
+        /// Which of several it is.
+        tag: Option<&'a Tag>,
+        /// What it becomes.
+        shape: &'a Shape,
+    },
+    /// An image is written to a descriptor as an OCI image.
+    ExportOci {
+        /// File, pipe or socket.
+        fd: BorrowedFd<'a>,
+        /// The image's name.
+        name: &'a str,
+        /// How.
+        packing: &'a Packing,
+    },
+    /// An image is sent to an OCI registry.
+    PushOci {
+        /// The image's name here.
+        name: &'a str,
+        /// Its name there.
+        reference: &'a str,
+        /// How.
+        packing: &'a Packing,
+    },
     /// An image is made of one in an OCI registry.
     PullOci {
         /// Which one.
@@ -107,6 +137,9 @@ impl Subject<'_> {
                 Form::Raw => Kind::PullRaw,
             },
             Subject::PullOci { .. } => Kind::PullOci,
+            Subject::ImportOci { .. } => Kind::ImportOci,
+            Subject::ExportOci { .. } => Kind::ExportOci,
+            Subject::PushOci { .. } => Kind::PushOci,
         }
     }
 
@@ -156,45 +189,93 @@ impl Subject<'_> {
                 url,
                 name,
                 verify,
-            } => {
-                let url = Url::parse(url)?;
-                let local = match name {
-                    "" => Local::Derived,
-                    "-" => Local::Pristine,
-                    text => Local::Named(image_name(text)?),
-                };
-                Ok(Work::Pull {
-                    form,
-                    url,
-                    local,
-                    verify: Verify::parse_mode(echo(verify))?,
-                    keep_download: flags.keep_download,
-                })
-            }
+            } => pull(form, url, name, verify, flags),
             Subject::PullOci {
                 reference,
                 name,
                 shape,
-            } => oci(reference, name, shape, flags),
+            } => pull_oci(reference, name, shape, flags),
+            Subject::ImportOci {
+                fd,
+                name,
+                tag,
+                shape,
+            } => import_oci(fd, name, (tag, shape), flags),
+            Subject::ExportOci { fd, name, packing } => {
+                let name = image_name(name)?;
+                descriptor::check(fd, Purpose::Write)?;
+                let packing = packing.clone();
+                Ok(Work::ExportOci { name, packing })
+            }
+            Subject::PushOci {
+                name,
+                reference,
+                packing,
+            } => Ok(Work::PushOci {
+                name: image_name(name)?,
+                reference: oci_reference(reference)?,
+                packing: packing.clone(),
+            }),
         }
     }
 }
 
-fn oci(reference: &str, name: &str, shape: &Shape, flags: Flags) -> Result<Work, Refusal> {
-    let parsed = reference.parse();
-    let reference = parsed.map_err(|_invalid| Refusal::Reference(echo(reference).to_owned()))?;
+fn pull(form: Form, url: &str, name: &str, verify: &str, flags: Flags) -> Result<Work, Refusal> {
+    let url = Url::parse(url)?;
+    let local = match name {
+        "" => Local::Derived,
+        "-" => Local::Pristine,
+        text => Local::Named(image_name(text)?),
+    };
+    Ok(Work::Pull {
+        form,
+        url,
+        local,
+        verify: Verify::parse_mode(echo(verify))?,
+        keep_download: flags.keep_download,
+    })
+}
+
+fn import_oci(
+    fd: BorrowedFd<'_>,
+    name: &str,
+    (tag, shape): (Option<&Tag>, &Shape),
+    flags: Flags,
+) -> Result<Work, Refusal> {
+    descriptor::check(fd, Purpose::Image)?;
+    let name = image_name(name)?;
+    check_reset(shape, flags)?;
+    Ok(Work::ImportOci {
+        name,
+        tag: tag.cloned(),
+        shape: shape.clone(),
+    })
+}
+
+fn pull_oci(reference: &str, name: &str, shape: &Shape, flags: Flags) -> Result<Work, Refusal> {
+    let reference = oci_reference(reference)?;
     let local = match name {
         "" => None,
         text => Some(image_name(text)?),
     };
-    if shape.reset && !flags.force {
-        return Err(Refusal::ResetWithoutForce);
-    }
+    check_reset(shape, flags)?;
     Ok(Work::PullOci {
         reference,
         local,
         shape: shape.clone(),
     })
+}
+
+fn check_reset(shape: &Shape, flags: Flags) -> Result<(), Refusal> {
+    if shape.reset && !flags.force {
+        return Err(Refusal::ResetWithoutForce);
+    }
+    Ok(())
+}
+
+fn oci_reference(text: &str) -> Result<Reference, Refusal> {
+    let parsed = text.parse();
+    parsed.map_err(|_invalid| Refusal::Reference(echo(text).to_owned()))
 }
 
 fn image_name(text: &str) -> Result<ImageName, Refusal> {

@@ -232,6 +232,27 @@ impl Transfer {
         self.state.end(exit)
     }
 
+    /// Whether both fetch the same, or send to the same place.
+    #[must_use]
+    pub fn speaks_of_what(&self, job: &Job) -> bool {
+        if self.job.kind() != job.kind() {
+            return false;
+        }
+        match (&self.job.work, &job.work) {
+            (Work::Pull { url, .. }, Work::Pull { url: other, .. }) => url == other,
+            (
+                Work::PullOci { reference, .. } | Work::PushOci { reference, .. },
+                Work::PullOci {
+                    reference: other, ..
+                }
+                | Work::PushOci {
+                    reference: other, ..
+                },
+            ) => reference == other,
+            _ => false,
+        }
+    }
+
     /// Whether both would make the same image; the later one could only fail after all its work.
     #[must_use]
     pub fn makes_what(&self, job: &Job) -> bool {
@@ -250,8 +271,8 @@ enum Place<'a> {
 /// The image a job makes: its place and name.
 fn product(job: &Job) -> Option<(Place<'_>, String)> {
     let name = match &job.work {
-        Work::Export { .. } => return None,
-        Work::Import { name, .. } => name.to_string(),
+        Work::Export { .. } | Work::ExportOci { .. } | Work::PushOci { .. } => return None,
+        Work::Import { name, .. } | Work::ImportOci { name, .. } => name.to_string(),
         Work::Pull {
             local, url, form, ..
         } => match local {

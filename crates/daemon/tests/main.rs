@@ -30,6 +30,8 @@ mod lists;
 #[cfg(test)]
 mod log_control;
 #[cfg(test)]
+mod oci;
+#[cfg(test)]
 mod polkit;
 #[cfg(test)]
 mod process;

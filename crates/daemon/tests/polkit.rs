@@ -16,7 +16,7 @@ fn the_installed_actions_are_those_that_are_asked_for() {
         include_str!("../../../dist/usr/share/polkit-1/actions/org.freedesktop.import1.policy");
     let ask = |action: Action| action.polkit_id().unwrap();
     let own = include_str!("../../../dist/usr/share/polkit-1/actions/io.importd.policy");
-    assert_eq!(own.matches("<action id=").count(), 1);
+    assert_eq!(own.matches("<action id=").count(), 2);
     assert_eq!(policy.matches("<action id=").count(), 4);
     let policy = [policy, own].concat();
     for id in [
@@ -25,6 +25,7 @@ fn the_installed_actions_are_those_that_are_asked_for() {
         Action::Pull,
         Action::Cancel,
         Action::PullLocal,
+        Action::Push,
     ]
     .map(ask)
     {
@@ -235,6 +236,38 @@ async fn polkit_is_told_of_an_oci_image_what_it_can_decide_by() {
         ("class", "sysext"),
         ("force", "yes"),
         ("readOnly", "no"),
+    ];
+    let expected = expected.map(|(name, value)| (name.to_owned(), value.to_owned()));
+    assert_eq!(asked.details, HashMap::from(expected));
+}
+
+#[tokio::test]
+async fn sending_an_image_away_is_an_action_of_its_own() {
+    let Some((daemon, mut polkit)) = start().await else {
+        return;
+    };
+    if !has("busctl") {
+        return;
+    }
+    polkit.answer(&[(false, false)]);
+    // dbus-send has no way to write options.
+    let mut call = std::process::Command::new("setpriv");
+    call.args(["--reuid=65534", "--regid=65534", "--clear-groups", "busctl"])
+        .arg(format!("--address={}", daemon.bus.address))
+        .args(["call", "org.freedesktop.import1", MANAGER])
+        .args(["io.importd.Manager1", "PushOci", "sssa{sv}"])
+        .args(["held", "server/a:1", "machine", "1", "format", "s", "zstd"]);
+    let output = tokio::task::spawn_blocking(move || call.output().unwrap());
+    let said = String::from_utf8(output.await.unwrap().stderr).unwrap();
+    assert!(said.contains("Access denied"), "{said}");
+    let asked = polkit.question().await;
+    assert_eq!(asked.action, "io.importd.push");
+    let expected = [
+        ("verb", "push-oci"),
+        ("local", "held"),
+        ("remote", "server/a:1"),
+        ("class", "machine"),
+        ("format", "zstd"),
     ];
     let expected = expected.map(|(name, value)| (name.to_owned(), value.to_owned()));
     assert_eq!(asked.details, HashMap::from(expected));

@@ -1,14 +1,13 @@
 //! Every method that starts a transfer, and what is heard of the transfer.
 
-use crate::harness::{Client, Daemon, Heard, MANAGER, has, transfer};
-use std::collections::HashMap;
+use crate::harness::{Client, Daemon, Heard, has, transfer};
 use std::fs::File;
 use std::io::{Read, Seek, Write};
 use std::os::fd::{AsFd, OwnedFd};
-use zbus::{DynamicType, Fd, Variant};
+use zbus::{DynamicType, Fd};
 
 /// Starts a transfer and returns the lines of its worker, prefix and all, when it has succeeded.
-async fn told<B>(client: &mut Client, method: &str, body: &B) -> Vec<String>
+pub(crate) async fn told<B>(client: &mut Client, method: &str, body: &B) -> Vec<String>
 where
     B: serde::Serialize + DynamicType,
 {
@@ -286,74 +285,4 @@ async fn a_missing_worker_program_fails_the_call_and_makes_no_transfer() {
     let file = file_with("x");
     let id = client.import(&file, "tell").await;
     assert_eq!(client.signal().await, Heard::New(id));
-}
-
-#[tokio::test]
-async fn oci_images_are_pulled_by_reference_and_listed_with_it() {
-    let Some(daemon) = Daemon::start() else {
-        return;
-    };
-    let mut client = daemon.client().await;
-    let body = ("server:5000/a/tell:1", "", "machine", 0u64);
-    let lines = told(&mut client, "PullOci", &body).await;
-    assert_eq!(
-        lines.first().map(String::as_str),
-        Some("<30>systemd-pull oci --system -- server:5000/a/tell:1")
-    );
-    let body = ("server:5000/foo", "tell", "portable", 3u64);
-    let lines = told(&mut client, "PullOci", &body).await;
-    assert_eq!(
-        lines[0],
-        "<30>systemd-pull oci --system --class portable --force --read-only -- server:5000/foo \
-         tell"
-    );
-    let body = ("server/foo:1", "hold", "machine", 0u64);
-    let reply = client.call("PullOci", &body).await.unwrap();
-    let (id, _): (u32, zbus::OwnedObjectPath) = reply.body().deserialize().unwrap();
-    client.until_line("holding").await;
-    let property = async |name: &str| {
-        let body = ("org.freedesktop.import1.Transfer", name);
-        let interface = "org.freedesktop.DBus.Properties";
-        let reply = client.call_on(&transfer(id), interface, "Get", &body).await;
-        let value: zbus::OwnedVariant = reply.unwrap().body().deserialize().unwrap();
-        String::try_from(value).unwrap()
-    };
-    assert_eq!(property("Type").await, "pull-oci");
-    assert_eq!(property("Remote").await, "server/foo:1");
-    assert_eq!(property("Local").await, "hold");
-    assert_eq!(property("Verify").await, "");
-    // Neither the same reference nor the same name a second time.
-    for body in [
-        ("server/foo:1", "other", "sysext", 0u64),
-        ("server/bar", "hold", "machine", 0),
-    ] {
-        let (name, _) = client.call("PullOci", &body).await.unwrap_err();
-        assert_eq!(name, "org.freedesktop.import1.TransferInProgress");
-    }
-    daemon.open_gate();
-    client.until_removed(id).await;
-}
-
-#[tokio::test]
-async fn our_own_method_tells_the_worker_what_an_oci_image_becomes() {
-    let Some(daemon) = Daemon::start() else {
-        return;
-    };
-    let mut client = daemon.client().await;
-    let options: HashMap<&str, Variant<'_>> = HashMap::from([
-        ("force", true.into()),
-        ("architecture", "arm/v7".into()),
-        ("flat", true.into()),
-        ("reset", true.into()),
-    ]);
-    let body = ("server/foo", "tell", "machine", options);
-    let own = "io.importd.Manager1";
-    let reply = client.call_on(MANAGER, own, "PullOci", &body).await;
-    let (id, _): (u32, zbus::OwnedObjectPath) = reply.unwrap().body().deserialize().unwrap();
-    let (lines, result) = client.lines_and_result(id).await;
-    assert_eq!(result, "done");
-    assert_eq!(
-        lines[0].1,
-        "systemd-pull oci --system --force --arch arm/v7 --flat --reset -- server/foo tell"
-    );
 }

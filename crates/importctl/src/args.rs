@@ -5,13 +5,15 @@
 
 mod additions;
 mod mistakes;
+mod oci;
 mod values;
 
 use self::additions::long_options;
 use self::mistakes::explain;
+use self::oci::{OciOptions, OciVerb};
 use self::values::{
-    parse_architecture, parse_class, parse_format, parse_host, parse_json, parse_keep,
-    parse_machine, parse_progress, parse_verify,
+    parse_class, parse_format, parse_host, parse_json, parse_keep, parse_machine, parse_progress,
+    parse_verify,
 };
 use crate::network::NetworkOptions;
 use crate::report::Failure;
@@ -19,11 +21,10 @@ use crate::transport::{Host, Machine, Transport};
 use crate::verb;
 use clap::{Arg, ArgAction, Args, Command, FromArgMatches};
 use importd_api::abbreviation::write_out;
-use importd_api::architecture::Architecture;
 use importd_api::class::{Class, Scope};
 use importd_api::flags::Flags;
 use importd_api::format::Format;
-use importd_api::job::Shape;
+use importd_api::job::{Packing, Shape};
 use importd_api::verify::Verify;
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -135,16 +136,8 @@ struct Typed {
     /// With clean: only what is at least this old (as in 30d, 12h)
     #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
     older_than: Option<String>,
-    /// With pull-oci: for which machine (default: this one)
-    #[arg(long, value_name = "ARCH[/VARIANT]", allow_hyphen_values = true,
-          value_parser = parse_architecture)]
-    arch: Option<Architecture>,
-    /// With pull-oci: one tree, not a stack of layers (always for extensions)
-    #[arg(long)]
-    flat: bool,
-    /// With pull-oci --force: what was changed in the stack that is replaced goes too
-    #[arg(long)]
-    reset: bool,
+    #[command(flatten)]
+    oci: OciOptions,
     #[command(flatten)]
     network: NetworkOptions,
     /// Describe this command line as JSON
@@ -231,6 +224,10 @@ pub(crate) struct Settings {
     pub(crate) older_than: Option<String>,
     /// `--arch`, `--flat`, `--reset`.
     pub(crate) shape: Shape,
+    /// `--format`, `--arch`, `--tag`.
+    pub(crate) packing: Packing,
+    /// Options of an image of OCI for the worker.
+    pub(crate) image: Vec<OsString>,
     /// Options of a download for the worker.
     pub(crate) network: Vec<OsString>,
     /// The verb and its arguments.
@@ -353,11 +350,9 @@ impl Typed {
             dry_run: self.dry_run,
             superseded: self.superseded,
             older_than: self.older_than,
-            shape: Shape {
-                architecture: self.arch,
-                flat: self.flat,
-                reset: self.reset,
-            },
+            shape: self.oci.shape(),
+            packing: self.oci.packing(self.format),
+            image: self.oci.for_worker(),
             network: self.network.for_worker(),
             words,
         })
@@ -375,22 +370,13 @@ impl Typed {
         } else if (self.superseded || self.older_than.is_some()) && !is("clean") {
             "--superseded and --older-than= are for clean"
         } else {
-            return self.check_oci(is("pull-oci"));
-        };
-        Err(Failure::usage(refusal))
-    }
-
-    /// The same for OCI images. Who demands a signature must not get an image without one.
-    fn check_oci(&self, is_oci: bool) -> anyhow::Result<()> {
-        let is_shaped = self.arch.is_some() || self.flat || self.reset;
-        let refusal = if is_shaped && !is_oci {
-            "--arch=, --flat and --reset are for pull-oci"
-        } else if self.reset && !self.force {
-            "--reset needs --force"
-        } else if is_oci && self.verify == Some(Verify::Signature) {
+            let oci = OciVerb::parse(verb);
+            self.oci.check(oci, self.force)?;
+            if oci != Some(OciVerb::Pull) || self.verify != Some(Verify::Signature) {
+                return Ok(());
+            }
+            // Who demands a signature must not get an image without one.
             "Signatures of OCI images cannot be verified; digests always are, leave out --verify="
-        } else {
-            return Ok(());
         };
         Err(Failure::usage(refusal))
     }

@@ -5,9 +5,11 @@
 
 mod connect;
 mod event;
+mod options;
 
 pub(crate) use self::connect::Address;
 pub(crate) use self::event::Event;
+pub(crate) use self::options::Options;
 
 use crate::bridge::Bridge;
 use crate::hints;
@@ -15,18 +17,16 @@ use crate::report::{self, Failure};
 use crate::standing::News;
 use importd_api::bus;
 use importd_api::class::Class;
-use importd_api::flags::Flags;
-use importd_api::job::Shape;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::num::NonZeroU32;
 use std::os::fd::BorrowedFd;
 use std::pin::Pin;
 use std::time::Duration;
 use zbus::export::futures_core::Stream;
 use zbus::export::serde::Serialize;
-use zbus::message::{Flags as MessageFlags, Type};
+use zbus::message::{Flags, Type};
 use zbus::wire::DynamicType;
-use zbus::{Connection, Fd, Message, MessageStream, ObjectPath, Variant};
+use zbus::{Connection, Fd, Message, MessageStream, ObjectPath};
 
 /// The bus itself.
 const BUS: Peer<'_> = Peer {
@@ -78,8 +78,12 @@ pub(crate) enum Arguments<'a> {
     PullEx(&'a str, &'a str, Class, &'a str, u64),
     /// `ssst`: reference, name, class, flags.
     PullOci(&'a str, &'a str, Class, u64),
-    /// `sssa{sv}`, of our own interface: reference and name, class, options.
-    PullOciAs((&'a str, &'a str), Class, Flags, &'a Shape),
+    /// `sssa{sv}`, of our own interface: reference and name, or name and reference; class, options.
+    OciText((&'a str, &'a str), Class, Options<'a>),
+    /// `hssa{sv}`, of our own interface: file, name, class, options.
+    OciInput(BorrowedFd<'a>, &'a str, Class, Options<'a>),
+    /// `ssha{sv}`, of our own interface: name, class, file, options.
+    OciOutput(&'a str, Class, BorrowedFd<'a>, Options<'a>),
 }
 
 /// A call that starts a transfer.
@@ -261,8 +265,16 @@ impl Client {
                 let body = (reference, name, class.as_str(), flags);
                 self.manage(method, &body).await
             }
-            Arguments::PullOciAs((reference, name), class, flags, shape) => {
-                let body = (reference, name, class.as_str(), options(flags, shape));
+            Arguments::OciText((first, second), class, options) => {
+                let body = (first, second, class.as_str(), options.dictionary());
+                self.call(&OWN_MANAGER, method, &body).await
+            }
+            Arguments::OciInput(file, name, class, options) => {
+                let body = (Fd::from(file), name, class.as_str(), options.dictionary());
+                self.call(&OWN_MANAGER, method, &body).await
+            }
+            Arguments::OciOutput(name, class, file, options) => {
+                let body = (name, class.as_str(), Fd::from(file), options.dictionary());
                 self.call(&OWN_MANAGER, method, &body).await
             }
         }
@@ -363,7 +375,7 @@ impl Client {
             .destination(peer.name)
             .interface(peer.interface);
         if self.interactive {
-            builder = builder.with_flags(MessageFlags::ALLOW_INTERACTIVE_AUTH);
+            builder = builder.with_flags(Flags::ALLOW_INTERACTIVE_AUTH);
         }
         let call = builder.build(body)?;
         self.connection.send(&call).await?;
@@ -438,21 +450,6 @@ pub(crate) type ImageRow = (
     u64,
     u64,
 );
-
-/// The options of a method of our own: those that are not as usual.
-fn options<'a>(flags: Flags, shape: &'a Shape) -> BTreeMap<&'static str, Variant<'a>> {
-    let set = [
-        ("force", flags.force),
-        ("readOnly", flags.read_only),
-        ("flat", shape.flat),
-        ("reset", shape.reset),
-    ];
-    let set = set.into_iter().filter(|(_, is_set)| *is_set);
-    let set = set.map(|(name, is_set)| (name, Variant::from(is_set)));
-    let architecture = shape.architecture.as_ref();
-    let architecture = architecture.map(|it| ("architecture", it.as_str().into()));
-    set.chain(architecture).collect()
-}
 
 fn refused(message: &Message) -> CallError {
     let name = message.header().error_name().map(ToString::to_string);

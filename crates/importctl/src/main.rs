@@ -138,7 +138,10 @@ async fn dispatch(context: &Context) -> anyhow::Result<ExitCode> {
         Verb::Transfer(kind) => match kind {
             Kind::PullTar => pull::run(context, Image::Tar, arguments).await,
             Kind::PullRaw => pull::run(context, Image::Raw, arguments).await,
-            Kind::PullOci => oci::run(context, arguments).await,
+            Kind::PullOci => oci::pull(context, arguments).await,
+            Kind::ImportOci => oci::import(context, arguments).await,
+            Kind::ExportOci => oci::export(context, arguments).await,
+            Kind::PushOci => oci::push(context, arguments).await,
             Kind::ImportTar => {
                 import::run(context, ImportSource::Stream(Image::Tar), arguments).await
             }

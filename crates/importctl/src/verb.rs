@@ -108,7 +108,7 @@ const fn transfer(kind: Kind, operands: &'static [Operand], about: &'static str)
 }
 
 /// All verbs, in the order of the help.
-pub(crate) const ROWS: [Row; 14] = [
+pub(crate) const ROWS: [Row; 17] = [
     transfer(Kind::PullTar, PULL, "Download an archive as a tree image"),
     transfer(Kind::PullRaw, PULL, "Download a disk image"),
     transfer(
@@ -172,6 +172,20 @@ pub(crate) const ROWS: [Row; 14] = [
         }],
         about: "Remove kept downloads",
     },
+    transfer(
+        Kind::ImportOci,
+        &[required("FILE|DIRECTORY", Names::File), NAME],
+        "Import an OCI image from a layout or an archive",
+    ),
+    transfer(Kind::ExportOci, EXPORT, "Write an image as an OCI image"),
+    transfer(
+        Kind::PushOci,
+        &[
+            required("NAME", Names::Image),
+            required("REF", Names::Other),
+        ],
+        "Send an image to an OCI registry",
+    ),
 ];
 
 impl Row {
@@ -262,7 +276,7 @@ mod tests {
     #[test]
     fn every_kind_of_transfer_has_its_verb_and_no_verb_lists() {
         for kind in Kind::ALL {
-            let line = words(&format!("{kind} x"));
+            let line = words(&format!("{kind} x y"));
             assert_eq!(resolve(&line).unwrap().0, Verb::Transfer(kind));
         }
         assert_eq!(resolve(&[]).unwrap().0, Verb::ListTransfers);

@@ -305,6 +305,8 @@ fn arguments(message: &Message) -> (Vec<String>, Option<File>) {
         "sssb" => read!(a: &str, b: &str, c: &str, d: bool),
         "sssst" => read!(a: &str, b: &str, c: &str, d: &str, e: u64),
         "ssst" => read!(a: &str, b: &str, c: &str, d: u64),
+        "hssa{sv}" => read!(a: Fd<'_>, b: &str, c: &str, d: Options),
+        "ssha{sv}" => read!(a: &str, b: &str, c: Fd<'_>, d: Options),
         "sssa{sv}" => read!(a: &str, b: &str, c: &str, d: Options),
         "hsbb" => read!(a: Fd<'_>, b: &str, c: bool, d: bool),
         "hsst" => read!(a: Fd<'_>, b: &str, c: &str, d: u64),

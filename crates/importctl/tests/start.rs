@@ -232,7 +232,7 @@ fn mistakes_end_before_anything_is_called() {
         (["-m", "pull-oci", "AA"], "Ref 'AA' is not valid.\n"),
         (
             ["--flat", "pull-tar", "http://h/a"],
-            "--arch=, --flat and --reset are for pull-oci\n",
+            "--flat and --reset are for pull-oci and import-oci\n",
         ),
         (["--reset", "pull-oci", "a"], "--reset needs --force\n"),
         (

@@ -16,7 +16,7 @@ use importd_api::url::Url;
 use zbus::{Dict, Message, Structure, Variant};
 
 /// The details of a call of a method that needs an authorization: `verb`, and as far as the call has
-/// them `remote`, `local`, `class`, `verify`, `format`, `force`, `readOnly`, `architecture`, `flat`, `reset`;
+/// them `remote`, `local`, `class`, `verify`, `format`, `force`, `readOnly`, `architecture`, `flat`, `reset`, `tag`;
 /// for what cancels, `id` and those of the transfer.
 #[must_use]
 pub fn of(call: &Message, object: Option<Object>, method: &Method, table: &Manager) -> Details {
@@ -55,7 +55,15 @@ pub fn of(call: &Message, object: Option<Object>, method: &Method, table: &Manag
 
 /// The options of our own methods; others are refused later.
 fn push_options(details: &mut Details, options: &Dict<'_, '_>) {
-    const NAMES: [&str; 5] = ["force", "readOnly", "architecture", "flat", "reset"];
+    const NAMES: [&str; 7] = [
+        "force",
+        "readOnly",
+        "architecture",
+        "flat",
+        "reset",
+        "format",
+        "tag",
+    ];
     for (name, value) in options.iter() {
         let Variant::Str(name) = name else { continue };
         let known = NAMES.into_iter().find(|known| *known == name.as_str());

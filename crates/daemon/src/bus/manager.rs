@@ -177,6 +177,10 @@ fn job(scope: Scope, method: &str, body: &Body) -> Result<(Job, Option<OwnedFd>)
         Kind::ExportRaw => export(scope, Form::Raw, is_extended, body),
         Kind::PullTar => pull(scope, Form::Tar, is_extended, body),
         Kind::PullRaw => pull(scope, Form::Raw, is_extended, body),
+        // Those of our own are in an interface of their own.
+        Kind::ImportOci | Kind::ExportOci | Kind::PushOci => {
+            Err(Fault::unknown_method(Some(MANAGER_INTERFACE), method))
+        }
         Kind::PullOci => {
             let (reference, name, class, flags) = body.deserialize::<(&str, &str, &str, u64)>()?;
             let subject = Subject::PullOci {

@@ -30,6 +30,7 @@ pub mod lists;
 pub mod log_control;
 pub mod manager;
 pub mod object;
+pub mod oci;
 pub mod options;
 pub mod own;
 pub mod reply;

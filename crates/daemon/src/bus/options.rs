@@ -3,7 +3,8 @@
 use crate::echo::echo;
 use crate::refusal::Refusal;
 use importd_api::flags::Flags;
-use importd_api::job::Shape;
+use importd_api::format::Format;
+use importd_api::job::{Packing, Shape};
 use std::collections::BTreeMap;
 use zbus::{OwnedVariant, Variant};
 
@@ -17,17 +18,22 @@ pub struct Given {
     pub flags: Flags,
     /// `architecture`, `flat`, `reset`.
     pub shape: Shape,
+    /// `architecture`, `format`, `tag`.
+    pub packing: Packing,
 }
 
 impl Given {
-    /// Reads the options.
+    /// Reads the options of a method that knows these.
     ///
     /// # Errors
     /// [`Refusal::Option`] for the first one that is not known or has another type;
-    /// [`Refusal::Architecture`].
-    pub fn read(options: &Options) -> Result<Self, Refusal> {
+    /// [`Refusal::Architecture`], [`Refusal::Format`], [`Refusal::Tag`].
+    pub fn read(options: &Options, known: &[&str]) -> Result<Self, Refusal> {
         let mut given = Self::default();
         for (name, value) in options {
+            if !known.contains(&name.as_str()) {
+                return Err(Refusal::Option(echo(name).to_owned()));
+            }
             match (name.as_str(), &**value) {
                 ("force", Variant::Bool(set)) => given.flags.force = *set,
                 ("readOnly", Variant::Bool(set)) => given.flags.read_only = *set,
@@ -35,6 +41,13 @@ impl Given {
                 ("reset", Variant::Bool(set)) => given.shape.reset = *set,
                 ("architecture", Variant::Str(text)) => {
                     given.shape.architecture = Some(text.as_str().parse()?);
+                    given.packing.architecture = given.shape.architecture.clone();
+                }
+                ("format", Variant::Str(text)) => {
+                    given.packing.format = Some(Format::parse(echo(text.as_str()))?);
+                }
+                ("tag", Variant::Str(text)) => {
+                    given.packing.tag = Some(text.as_str().parse()?);
                 }
                 (name, _) => return Err(Refusal::Option(echo(name).to_owned())),
             }
@@ -51,7 +64,16 @@ mod tests {
         let owned = options
             .iter()
             .map(|(name, value)| ((*name).to_owned(), value.try_to_owned().unwrap()));
-        Given::read(&owned.collect()).map_err(|refusal| refusal.to_string())
+        let known = [
+            "force",
+            "readOnly",
+            "flat",
+            "reset",
+            "architecture",
+            "format",
+            "tag",
+        ];
+        Given::read(&owned.collect(), &known).map_err(|refusal| refusal.to_string())
     }
 
     #[test]
@@ -62,15 +84,24 @@ mod tests {
             ("flat", true.into()),
             ("reset", true.into()),
             ("architecture", "arm/v7".into()),
+            ("format", "zstd".into()),
+            ("tag", "a:1".into()),
         ])
         .unwrap();
         assert!(all.flags.force && all.flags.read_only && all.shape.flat && all.shape.reset);
+        assert_eq!(all.shape.architecture, all.packing.architecture);
         assert_eq!(all.shape.architecture.unwrap().as_str(), "arm/v7");
+        assert_eq!(all.packing.format, Some(Format::Zstd));
+        assert_eq!(all.packing.tag.unwrap().as_str(), "a:1");
         assert_eq!(read(&[]), Ok(Given::default()));
         let unknown = "Option 'x' is not known, or has the wrong type".to_owned();
         assert_eq!(read(&[("x", true.into())]), Err(unknown));
         let wrong = "Option 'force' is not known, or has the wrong type".to_owned();
         assert_eq!(read(&[("force", "yes".into())]), Err(wrong));
-        assert!(read(&[("architecture", "--help".into())]).is_err());
+        for name in ["architecture", "format", "tag"] {
+            assert!(read(&[(name, "--help".into())]).is_err(), "{name}");
+        }
+        let none = Given::read(&Options::new(), &[]).unwrap();
+        assert_eq!(none, Given::default());
     }
 }

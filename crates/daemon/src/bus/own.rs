@@ -1,19 +1,14 @@
 //! Our own interfaces beside the original's on the same objects: `io.importd.Transfer1` on each
 //! transfer, `io.importd.Manager1` on the manager. docs/bus.md describes them.
 
-use crate::authorize::Action;
 use crate::bus::interface::{Access, Changes, Interface, Method, Property, Signal, argument};
 use crate::bus::manager::{Answer, listed_class, path};
-use crate::bus::options::{Given, Options};
 use crate::bus::standard::Values;
-use crate::bus::{fault::Fault, transfer};
+use crate::bus::{fault::Fault, oci, transfer};
 use crate::manager::{Manager, Order};
-use crate::request::{self, Subject};
 use crate::transfer::Transfer;
 use importd_api::bus::{FIGURE_UNKNOWN, OWN_MANAGER_INTERFACE, OWN_TRANSFER_INTERFACE};
-use importd_api::class::{Class, Scope};
-use importd_api::flags::Flags;
-use importd_api::job::Job;
+use importd_api::class::Class;
 use serde::Serialize;
 use std::time::Instant;
 use zbus::message::Body;
@@ -56,17 +51,10 @@ pub const MANAGER: Interface = Interface {
             outputs: &[argument("a(uoa{sv})", "transfers")],
             action: None,
         },
-        Method {
-            name: "PullOci",
-            inputs: &[
-                argument("s", "reference"),
-                argument("s", "local_name"),
-                argument("s", "class"),
-                argument("a{sv}", "options"),
-            ],
-            outputs: &[argument("u", "transfer_id"), argument("o", "transfer_path")],
-            action: Some(Action::Pull),
-        },
+        oci::PULL,
+        oci::IMPORT,
+        oci::EXPORT,
+        oci::PUSH,
     ],
     properties: &[
         property("MaxTransfers", "u", Changes::Silently),
@@ -151,26 +139,9 @@ pub fn call(
         let reply = Message::method_return(&call.header()).build(&listed)?;
         return Ok(Answer::Reply(reply));
     }
-    // PullOci, the only other one.
-    let job = pull_oci(table.scope(), &body)?;
-    let order = Order {
-        job,
-        stream: None,
-        owner,
-    };
+    let (job, stream) = oci::job(table.scope(), method.name, &body)?;
+    let order = Order { job, stream, owner };
     Ok(Answer::Started(table.start(order)?))
-}
-
-fn pull_oci(scope: Scope, body: &Body) -> Result<Job, Fault> {
-    let (reference, name, class, options) = body.deserialize::<(&str, &str, &str, Options)>()?;
-    let given = Given::read(&options)?;
-    let subject = Subject::PullOci {
-        reference,
-        name,
-        shape: &given.shape,
-    };
-    let flags = given.flags.word(Flags::IMPORT);
-    Ok(subject.check(scope, request::Options::Extended { class, flags })?)
 }
 
 /// Answers `ListTransfers`: the transfers of a class, or of all if it is empty.

@@ -3,7 +3,7 @@ use crate::lines::Line;
 use crate::log::control::Control;
 use importd_api::bus::TRANSFERS_MAX;
 use importd_api::class::Class;
-use importd_api::job::{ImportSource, Local};
+use importd_api::job::{ImportSource, Local, Work};
 use importd_api::name::{Form, ImageName};
 use importd_api::url::Url;
 use importd_api::verify::Verify;

@@ -92,6 +92,7 @@ impl From<Refusal> for Fault {
             Refusal::Url(_) => Self::parameter("remote"),
             Refusal::Reference(_) => Self::parameter("reference"),
             Refusal::Architecture(_) => Self::parameter("architecture"),
+            Refusal::Tag(_) => Self::parameter("tag"),
             Refusal::ResetWithoutForce => Self::parameter("reset"),
             Refusal::Verify(_) => Self::parameter("verify"),
             Refusal::Format(_) => Self::parameter("format"),

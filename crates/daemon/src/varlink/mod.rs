@@ -35,6 +35,7 @@ pub mod import;
 pub mod limits;
 pub mod listener;
 pub mod method;
+pub mod oci;
 pub mod outbox;
 pub mod own;
 pub mod parameters;

@@ -20,7 +20,7 @@ use importd_api::class::{Class, Scope};
 use importd_api::failure::Kind;
 use importd_api::figures::{Phase, Reason};
 use importd_api::flags::Flags;
-use importd_api::job::{ImportSource, Job, Shape};
+use importd_api::job::ImportSource;
 use serde_json::{Value, json};
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
@@ -35,6 +35,9 @@ pub const INTERFACE: Interface = Interface {
         "Export",
         "Pull",
         "PullOci",
+        "ImportOci",
+        "ExportOci",
+        "PushOci",
         "Cancel",
         "ListTransfers",
         "ListImages",
@@ -73,7 +76,10 @@ pub fn refusal(refusal: Refusal) -> Fault {
 }
 
 /// The one descriptor of a call.
-fn only(mut descriptors: Vec<OwnedFd>) -> Result<OwnedFd, Fault> {
+///
+/// # Errors
+/// [`Fault`] if there is none, or another.
+pub(super) fn only(mut descriptors: Vec<OwnedFd>) -> Result<OwnedFd, Fault> {
     match (descriptors.pop(), descriptors.is_empty()) {
         (Some(descriptor), true) => Ok(descriptor),
         _ => {
@@ -162,53 +168,6 @@ pub fn export(
         details: wish::details(&job),
         is_interactive,
         deed: Deed::Start(job, Some(descriptor)),
-    })
-}
-
-/// Reads a call of `PullOci`.
-///
-/// # Errors
-/// [`Fault`] that names the parameter.
-pub fn pull_oci(scope: Scope, mut parameters: Parameters) -> Result<Wish, Fault> {
-    let reference = parameters.text("reference")?;
-    let local = parameters.text_optional("local")?;
-    if local.as_deref() == Some("") {
-        return Err(Fault::parameter("local"));
-    }
-    let class = parameters.text("class")?;
-    let flags = Flags {
-        force: parameters.flag("force")?,
-        read_only: parameters.flag("readOnly")?,
-        keep_download: false,
-    };
-    let architecture = parameters.text_optional("architecture")?;
-    let architecture = architecture.map(|text| text.parse()).transpose();
-    let shape = Shape {
-        architecture: architecture.map_err(|_invalid| Fault::parameter("architecture"))?,
-        flat: parameters.flag("flat")?,
-        reset: parameters.flag("reset")?,
-    };
-    let image_root = import::image_root(&mut parameters)?;
-    let is_interactive = parameters.flag("allowInteractiveAuthentication")?;
-    parameters.finish()?;
-    let subject = Subject::PullOci {
-        reference: &reference,
-        name: local.as_deref().unwrap_or_default(),
-        shape: &shape,
-    };
-    let options = Options::Extended {
-        class: &class,
-        flags: flags.word(Flags::IMPORT),
-    };
-    let job = subject.check(scope, options).map_err(refusal)?;
-    let job = Job { image_root, ..job };
-    let details = wish::details(&job);
-    Ok(Wish {
-        dialect: Dialect::Own,
-        action: Action::Pull.of(&details),
-        details,
-        is_interactive,
-        deed: Deed::Start(job, None),
     })
 }
 

@@ -17,7 +17,7 @@ use crate::varlink::outbox::{Gone, Outbox};
 use crate::varlink::parameters::Parameters;
 use crate::varlink::peer::Peer;
 use crate::varlink::wish::{Deed, Dialect, Wish};
-use crate::varlink::{import, method, own, service, standard};
+use crate::varlink::{import, method, oci, own, service, standard};
 use importd_api::class::{Class, Scope};
 use importd_varlink::message::Wanted;
 use serde::Serialize;
@@ -276,7 +276,10 @@ impl Server {
             "Pull" => ask(import::pull(scope, Dialect::Own, parameters)?),
             "Import" => ask(own::import(scope, parameters, descriptors)?),
             "Export" => ask(own::export(scope, parameters, descriptors)?),
-            "PullOci" => ask(own::pull_oci(scope, parameters)?),
+            "PullOci" => ask(oci::pull(scope, parameters)?),
+            "ImportOci" => ask(oci::import(scope, parameters, descriptors)?),
+            "ExportOci" => ask(oci::export(scope, parameters, descriptors)?),
+            "PushOci" => ask(oci::push(scope, parameters)?),
             "Cancel" => ask(own::cancel(table, parameters)?),
             "ListTransfers" | "ListImages" if wanted != Wanted::More => Err(Fault::expected_more()),
             "ListTransfers" if is_original => {

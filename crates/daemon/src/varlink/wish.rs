@@ -7,7 +7,7 @@ use crate::varlink::fault::{self, Fault};
 use crate::varlink::own;
 use importd_api::bus::Outcome;
 use importd_api::figures::Reason;
-use importd_api::job::{Job, Work};
+use importd_api::job::{Job, Packing, Work};
 use std::os::fd::OwnedFd;
 
 /// A wish.
@@ -103,7 +103,38 @@ pub fn details(job: &Job) -> Details {
             let architecture = shape.architecture.as_ref();
             details.extend(architecture.map(|it| ("architecture", it.to_string())));
         }
+        Work::ImportOci { shape, tag, .. } => {
+            details.extend([
+                ("flat", yes_or_no(shape.flat)),
+                ("reset", yes_or_no(shape.reset)),
+            ]);
+            let architecture = shape.architecture.as_ref();
+            details.extend(architecture.map(|it| ("architecture", it.to_string())));
+            details.extend(tag.as_ref().map(|it| ("tag", it.as_str().to_owned())));
+        }
+        Work::ExportOci { packing, .. } => push_packing(&mut details, packing),
+        Work::PushOci {
+            reference, packing, ..
+        } => {
+            details.push(("remote", reference.to_string()));
+            push_packing(&mut details, packing);
+        }
         Work::Import { .. } => {}
     }
     details
+}
+
+fn push_packing(details: &mut Details, packing: &Packing) {
+    let format = packing.format.as_ref().map(|it| it.as_str().to_owned());
+    let architecture = packing.architecture.as_ref().map(ToString::to_string);
+    let tag = packing.tag.as_ref().map(|it| it.as_str().to_owned());
+    let given = [
+        ("format", format),
+        ("architecture", architecture),
+        ("tag", tag),
+    ];
+    let given = given
+        .into_iter()
+        .filter_map(|(name, value)| Some((name, value?)));
+    details.extend(given);
 }

@@ -147,7 +147,7 @@ fn the_interface_of_the_original_has_its_symbols() {
         "type ImageClass(machine portable sysext confext)",
         "type RemoteType(raw tar)",
         "type TransferType(import_tar import_raw import_fs export_tar export_raw pull_tar \
-         pull_raw pull_oci)",
+         pull_raw pull_oci import_oci export_oci push_oci)",
         "type ImageVerify(no checksum signature)",
         "type LogMessage(message priority)",
         "method ListTransfers(class) -> (id type remote local class percent)",

@@ -241,6 +241,56 @@ async fn an_oci_image_is_pulled_with_all_that_can_be_said_of_it() {
 }
 
 #[tokio::test]
+async fn images_of_oci_come_and_go_by_descriptors_and_references() {
+    let Some(daemon) = Daemon::start() else {
+        return;
+    };
+    let (read, mut write) = std::io::pipe().unwrap();
+    write.write_all(b"layers").unwrap();
+    drop(write);
+    let started = |method: &str| {
+        let call = Call::new(format!("io.importd.Import.{method}"));
+        call.with("class", "machine").with("local", "tell")
+    };
+    let lines = |call: &Call, fds: &[std::os::fd::BorrowedFd<'_>]| -> Vec<String> {
+        let mut client = client(&daemon);
+        let replies = client.call_more(call, fds).unwrap();
+        let replies = replies.map(|it| Value::from(it.unwrap().parameters));
+        let lines = replies.filter_map(|it| it["log"]["message"].as_str().map(str::to_owned));
+        lines.collect()
+    };
+    let call = started("ImportOci").with("tag", "a").with("flat", true);
+    let told = lines(&call, &[read.as_fd()]);
+    assert_eq!(
+        told[0],
+        "systemd-import oci --system --flat --tag a -- - tell"
+    );
+    assert!(told.contains(&"read layers".to_owned()), "{told:?}");
+    let (mut read, write) = std::io::pipe().unwrap();
+    let call = started("ExportOci").with("format", "gzip").with("tag", "t");
+    let told = lines(&call, &[write.as_fd()]);
+    assert_eq!(
+        told[0],
+        "systemd-export oci --system --format gzip --tag t -- tell"
+    );
+    drop(write);
+    let mut bytes = String::new();
+    read.read_to_string(&mut bytes).unwrap();
+    assert_eq!(bytes, "bytes of the image");
+    let call = started("PushOci").with("reference", "h:1/tell");
+    assert_eq!(
+        lines(&call, &[])[0],
+        "systemd-pull push --system -- tell h:1/tell"
+    );
+    let call = started("PushOci")
+        .with("reference", "h:1/tell")
+        .with("tag", "t");
+    assert_eq!(refused(&daemon, &call, &[]).1["parameter"], "tag");
+    let call = started("ImportOci");
+    assert_eq!(refused(&daemon, &call, &[]).0, "InvalidDescriptor");
+}
+
+#[tokio::test]
 async fn parameters_of_an_oci_image_are_checked_and_named() {
     let Some(daemon) = Daemon::start() else {
         return;

@@ -4,11 +4,14 @@ use clap::Command;
 use importd_api::abbreviation::LongOption;
 
 /// Long options that the original does not have.
-const ADDITIONS: [&str; 16] = [
+const ADDITIONS: [&str; 22] = [
     "arch",
+    "cmd",
     "connect-timeout",
     "connections",
     "dry-run",
+    "entrypoint",
+    "env",
     "flat",
     "image-root",
     "keep-partial",
@@ -18,9 +21,12 @@ const ADDITIONS: [&str; 16] = [
     "progress",
     "reset",
     "retries",
+    "run-as",
     "stall-timeout",
     "standalone",
     "superseded",
+    "tag",
+    "workdir",
 ];
 
 /// All long options of a command line, and which of them the original has.

@@ -5,6 +5,7 @@ use crate::transport::{Host, Machine};
 use importd_api::architecture::Architecture;
 use importd_api::class::Class;
 use importd_api::format::Format;
+use importd_api::oci::Tag;
 use importd_api::verify::Verify;
 use std::fmt;
 
@@ -99,6 +100,12 @@ pub(super) fn parse_architecture(text: &str) -> Result<Architecture, ValueError>
     text.parse().map_err(|why| {
         ValueError::Bad(format!("Failed to parse --arch= parameter '{text}': {why}"))
     })
+}
+
+/// `--tag=`
+pub(super) fn parse_tag(text: &str) -> Result<Tag, ValueError> {
+    text.parse()
+        .map_err(|why| ValueError::Bad(format!("Failed to parse --tag= parameter '{text}': {why}")))
 }
 
 /// `--keep-download=`

@@ -57,7 +57,10 @@ pub(crate) async fn run(
 
 /// Opens the source; without a path it is standard input, as it is: its flags and its position
 /// belong to whoever gave it to us.
-fn open(path: Option<&OsStr>, kind: Source) -> anyhow::Result<File> {
+///
+/// # Errors
+/// A failure if it cannot be read, or is a terminal.
+pub(super) fn open(path: Option<&OsStr>, kind: Source) -> anyhow::Result<File> {
     let Some(path) = path else {
         let stdin = io::stdin();
         if stdin.is_terminal() {

@@ -19,7 +19,7 @@ end
 function __importctl_words
     set -l words (commandline -opc)
     set -e words[1]
-    argparse -i H/host=+ M/machine=+ progress=+ json=+ verify=+ format=+ class=+ keep-download=+ image-root=+ older-than=+ arch=+ mirror=+ limit-rate=+ retries=+ connect-timeout=+ stall-timeout=+ connections=+ keep-partial=+ -- $words 2>/dev/null
+    argparse -i H/host=+ M/machine=+ progress=+ json=+ verify=+ format=+ class=+ keep-download=+ image-root=+ older-than=+ arch=+ tag=+ entrypoint=+ cmd=+ env=+ run-as=+ workdir=+ mirror=+ limit-rate=+ retries=+ connect-timeout=+ stall-timeout=+ connections=+ keep-partial=+ -- $words 2>/dev/null
     string match -v -- '-*' $argv
 end
 
@@ -63,9 +63,15 @@ complete -c importctl -l image-root -x -a '(__fish_complete_directories)' -d 'Fo
 complete -c importctl -l dry-run -d 'Tell what a download or clean would do, and do nothing'
 complete -c importctl -l superseded -d 'With clean: only downloads that a newer one supersedes'
 complete -c importctl -l older-than -x -d 'With clean: only what is at least this old (as in 30d, 12h)'
-complete -c importctl -l arch -x -d 'With pull-oci: for which machine (default: this one)'
-complete -c importctl -l flat -d 'With pull-oci: one tree, not a stack of layers (always for extensions)'
-complete -c importctl -l reset -d 'With pull-oci --force: what was changed in the stack that is replaced goes too'
+complete -c importctl -l arch -x -d 'With images of OCI: for which machine (default: this one)'
+complete -c importctl -l flat -d 'With pull-oci, import-oci: one tree, not a stack of layers (always for extensions)'
+complete -c importctl -l reset -d 'With pull-oci, import-oci and --force: what was changed in the stack that is replaced goes too'
+complete -c importctl -l tag -x -d 'With import-oci, export-oci: name of the image in the layout or archive'
+complete -c importctl -l entrypoint -x -d 'With export-oci, push-oci: the program that is started; repeatable, or a JSON list (needs --standalone)'
+complete -c importctl -l cmd -x -d 'With export-oci, push-oci: its arguments; repeatable, or a JSON list (needs --standalone)'
+complete -c importctl -l env -x -d 'With export-oci, push-oci: a variable of its environment; repeatable (needs --standalone)'
+complete -c importctl -l run-as -x -d 'With export-oci, push-oci: who it runs as (needs --standalone)'
+complete -c importctl -l workdir -x -d 'With export-oci, push-oci: the folder that it is started in (needs --standalone)'
 complete -c importctl -l mirror -x -d 'Another address of the same file, tried when one fails; repeatable (needs --standalone)'
 complete -c importctl -l limit-rate -x -d 'Most bytes a second, with K, M or G (needs --standalone)'
 complete -c importctl -l retries -x -d 'How often to try again while nothing comes (needs --standalone)'
@@ -87,6 +93,9 @@ complete -c importctl -n __importctl_no_verb -a list-images -d 'List installed i
 complete -c importctl -n __importctl_no_verb -a help -d 'Show this help'
 complete -c importctl -n __importctl_no_verb -a verify -d 'Explain what a download would be proven by, compare a file with it'
 complete -c importctl -n __importctl_no_verb -a clean -d 'Remove kept downloads'
+complete -c importctl -n __importctl_no_verb -a import-oci -d 'Import an OCI image from a layout or an archive'
+complete -c importctl -n __importctl_no_verb -a export-oci -d 'Write an image as an OCI image'
+complete -c importctl -n __importctl_no_verb -a push-oci -d 'Send an image to an OCI registry'
 complete -c importctl -n '__importctl_at import-tar 0' -F
 complete -c importctl -n '__importctl_at import-raw 0' -F
 complete -c importctl -n '__importctl_at import-fs 0' -a '(__fish_complete_directories)'
@@ -96,3 +105,7 @@ complete -c importctl -n '__importctl_at export-raw 0' -a '(__importctl_images)'
 complete -c importctl -n '__importctl_at export-raw 1' -F
 complete -c importctl -n '__importctl_at cancel-transfer any' -a '(__importctl_transfers)'
 complete -c importctl -n '__importctl_at verify 1' -F
+complete -c importctl -n '__importctl_at import-oci 0' -F
+complete -c importctl -n '__importctl_at export-oci 0' -a '(__importctl_images)'
+complete -c importctl -n '__importctl_at export-oci 1' -F
+complete -c importctl -n '__importctl_at push-oci 0' -a '(__importctl_images)'
