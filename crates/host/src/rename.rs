@@ -25,6 +25,9 @@ pub enum Replace {
     Refuse,
     /// Swap places with it; the caller then removes it under the old hidden name.
     Exchange,
+    /// The same, but of a folder that has [`crate::staging::CHANGES`] those are taken over, see
+    /// [`crate::staging::Staging::install`].
+    Keep,
     /// Take its place by a plain rename: of a file that replaces a file.
     File,
 }
@@ -58,7 +61,9 @@ pub fn publish(
     }
     match no_replace(folder, hidden, name) {
         Ok(()) => Ok(Published::New),
-        Err(Errno::EXIST) if replace == Replace::Exchange => exchange(folder, hidden, name),
+        Err(Errno::EXIST) if matches!(replace, Replace::Exchange | Replace::Keep) => {
+            exchange(folder, hidden, name)
+        }
         Err(errno) => Err(errno.into()),
     }
 }

@@ -10,7 +10,7 @@
 
 use crate::context::{Context, Target};
 use crate::error::{Doing, Result};
-use crate::install::Root;
+use crate::install::{Manner, Root};
 use crate::proof::Proven;
 use crate::report::Report;
 use importd_api::name::ImageName;
@@ -43,7 +43,21 @@ pub fn install(
     target: &Target,
     context: &Context,
 ) -> Result<Installed> {
-    let manner = target.manner();
+    let manner = (target.manner(), target);
+    install_in(proven, root, (name, file_name), manner, context)
+}
+
+/// The same in another manner.
+///
+/// # Errors
+/// As [`install`].
+pub fn install_in(
+    proven: Proven,
+    root: &Root,
+    (name, file_name): (&ImageName, &OsStr),
+    (manner, target): (Manner, &Target),
+    context: &Context,
+) -> Result<Installed> {
     if manner.replace == Replace::Refuse {
         return proven.install(root, file_name, manner, context);
     }

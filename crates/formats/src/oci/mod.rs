@@ -24,8 +24,8 @@
 //! # Source
 //! OCI image specification 1.1; image manifest version 2, schema 2, of Docker's registry.
 
-pub mod compose;
 pub mod challenge;
+pub mod compose;
 pub mod config;
 pub mod description;
 pub mod descriptor;
@@ -33,8 +33,8 @@ pub mod digest;
 pub mod docker;
 pub mod document;
 pub mod layout;
-pub mod marker;
 pub mod login;
+pub mod marker;
 pub mod media_type;
 mod object;
 pub mod platform;

@@ -10,9 +10,11 @@
 //! and by the daemon when it starts. [`Staging::install`] is one rename, see [`crate::rename`].
 
 mod aside;
+mod handover;
 mod sweep;
 
 pub use aside::Aside;
+pub use handover::{CHANGES, has_changes};
 pub use sweep::{abandoned, discard, sweep, sweep_files, sweep_snapshots};
 
 use crate::dir::Dir;
@@ -200,6 +202,9 @@ impl Staging {
     /// `AlreadyExists` if the name is taken and may not be replaced; otherwise what renameat2(2)
     /// says. The entry is then removed, and what had the name is untouched.
     pub fn install(mut self, name: &OsStr, replace: Replace) -> io::Result<Installed> {
+        if replace == Replace::Keep && self.is_taken_with_changes(name) {
+            return self.hand_over(name);
+        }
         let (folder, entry) = (self.folder.try_clone()?, self.entry.try_clone()?);
         let published = rename::publish(&self.folder, &self.name, name, replace)?;
         self.installed = true;
@@ -208,7 +213,13 @@ impl Staging {
             entry,
             is_folder: self.is_folder,
             replaced: (published == Published::Swapped).then(|| std::mem::take(&mut self.name)),
+            _old: None,
         })
+    }
+
+    fn is_taken_with_changes(&self, name: &OsStr) -> bool {
+        let old = self.folder.open_dir(name);
+        self.is_folder && old.is_ok_and(|old| has_changes(&old))
     }
 }
 
@@ -229,6 +240,8 @@ pub struct Installed {
     is_folder: bool,
     /// Hidden name of what had the name before.
     replaced: Option<OsString>,
+    /// Keeps others away from that, where they would not remove it.
+    _old: Option<OwnedFd>,
 }
 
 impl Installed {

@@ -1,6 +1,6 @@
 //! What is left behind, or no longer wanted, in a folder of images.
 
-use super::{Lock, RANDOM_DIGITS, hidden_name, is_ours, lock, stem};
+use super::{Lock, RANDOM_DIGITS, handover, hidden_name, is_ours, lock, stem};
 use crate::dir::Dir;
 use crate::rename::{self, Replace};
 use crate::{attributes, subvolume, tree};
@@ -93,13 +93,14 @@ pub fn discard(folder: &Dir, name: &OsStr) -> io::Result<()> {
     }
 }
 
-/// Removes the entries of `folder` whose owner is gone; says how many. `check` is asked before
+/// Removes the entries of `folder` whose owner is gone, and ends what others have begun that changes are
+/// kept in; says how many. `check` is asked before
 /// each, and its error ends the sweep.
 ///
 /// # Errors
 /// When the folder cannot be read. Entries that cannot be removed are left for the next sweep.
 pub fn sweep(folder: &Dir, check: &mut dyn FnMut() -> io::Result<()>) -> io::Result<usize> {
-    let mut removed = 0;
+    let mut removed = handover::recover(folder)?;
     for name in folder.entries()?.iter().filter(|name| is_ours(name)) {
         check()?;
         // Held until the entry is gone: its maker may not lock it in the meantime.

@@ -7,12 +7,12 @@
 //! | [`layout`] | images that are files: layout folders, archives, what `docker save` wrote |
 //! | [`image`] | which image is meant, and what it consists of |
 //! | [`fetch`] | layers on their way: several at once, proven |
-//! | [`flat`] | the layers of an image become one tree |
-//! | [`settings`] | how a container is started, as settings of systemd-nspawn |
 //! | [`layer`] | the archive of a layer becomes a folder that overlayfs can put on others |
 //! | [`folders`] | the layers of an image as folders of the image root, which several images share |
 //! | [`flat`] | the layers of an image become one tree |
 //! | [`one_tree`] | the layers of an image fetched as one tree |
+//! | [`stack`] | layers, settings and configuration get the image's name |
+//! | [`settings`] | how a container is started, as settings of systemd-nspawn |
 //! | [`progress`] | how far the download of several layers is |
 //!
 //! An image is an index or a manifest; the manifest names a configuration and layers, each by its
@@ -34,3 +34,4 @@ pub mod progress;
 pub mod registry;
 pub mod settings;
 pub mod source;
+pub mod stack;
