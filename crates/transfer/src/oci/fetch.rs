@@ -35,6 +35,7 @@ pub struct Fetch<'a> {
 }
 
 /// The bytes of a layer, unpacked, on their way to whoever makes a tree of them.
+#[derive(Debug)]
 pub struct Coming {
     /// The archive.
     pub archive: Ahead,
@@ -49,6 +50,23 @@ pub struct Arrived<'a, T> {
     /// What the bytes were.
     pub received: Received,
     end: End<'a>,
+}
+
+impl std::fmt::Debug for Fetch<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Fetch")
+            .field("source", &self.source.label())
+            .field("limits", &self.limits)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<T> std::fmt::Debug for Arrived<'_, T> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Arrived")
+            .field("received", &self.received)
+            .finish_non_exhaustive()
+    }
 }
 
 impl<T> Arrived<'_, T> {

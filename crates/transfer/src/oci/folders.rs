@@ -25,7 +25,7 @@ pub struct Ready {
 }
 
 /// What is to become of layers.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 pub struct Folders<'a> {
     /// Where they come from.
     pub fetch: Fetch<'a>,

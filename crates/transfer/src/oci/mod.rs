@@ -13,6 +13,7 @@
 //! | [`one_tree`] | the layers of an image fetched as one tree |
 //! | [`stack`] | layers, settings and configuration get the image's name |
 //! | [`settings`] | how a container is started, as settings of systemd-nspawn |
+//! | [`install`] | all of it, from a source to an image |
 //! | [`progress`] | how far the download of several layers is |
 //!
 //! An image is an index or a manifest; the manifest names a configuration and layers, each by its
@@ -26,6 +27,7 @@ pub mod fetch;
 pub mod flat;
 pub mod folders;
 pub mod image;
+pub mod install;
 pub mod layer;
 pub mod layout;
 mod merged;

@@ -34,12 +34,19 @@ const FILE_MODE: u32 = 0o640;
 pub struct Stack {
     /// The names of layer folders in the image root, the lowest first.
     pub layers: Vec<OsString>,
+    /// The files beside it.
+    pub beside: Beside,
+    /// What was changed in a stack that is replaced goes with it.
+    pub reset: bool,
+}
+
+/// The files beside an image.
+#[derive(Clone, Debug, Default)]
+pub struct Beside {
     /// The file of settings, if there is one.
     pub settings: Option<Vec<u8>>,
     /// The configuration of the image as it is stored, if it has one.
     pub config: Option<Vec<u8>>,
-    /// What was changed in a stack that is replaced goes with it.
-    pub reset: bool,
 }
 
 /// Gives an image its name.
@@ -68,14 +75,7 @@ pub fn install(
     }
     let has_own = !target.read_only && !has_changes;
     let staged = build(&stack.layers, root, &file_name, has_own)?;
-    let files = [(".nspawn", &stack.settings), (".oci-config", &stack.config)];
-    let mut beside = Vec::new();
-    for (ending, bytes) in files {
-        let name = OsString::from(format!("{name}{ending}"));
-        if let Some(bytes) = bytes {
-            beside.push((file(root, &name, bytes)?, name));
-        }
-    }
+    let beside = stack.beside.stage(root, name)?;
     let mut manner = Manner {
         read_only: false,
         quota: false,
@@ -137,6 +137,46 @@ fn build(layers: &[OsString], root: &Root, file_name: &OsStr, has_own: bool) -> 
     }
     rustix::fs::fchmod(&folder, Mode::from_raw_mode(STACK_MODE)).doing(failed)?;
     Ok(Staged(staging))
+}
+
+/// Gives an image that is one tree its name, and the files beside it theirs.
+///
+/// # Errors
+/// As [`companions::install`]; what the file system says.
+pub fn install_tree(
+    proven: Proven,
+    beside: &Beside,
+    (root, name): (&Root, &ImageName),
+    target: &Target,
+    context: &Context,
+) -> Result<()> {
+    let beside = beside.stage(root, name)?;
+    let names = (name, OsStr::new(name.as_str()));
+    companions::install(proven, root, names, target, context)?;
+    let manner = Manner {
+        read_only: false,
+        quota: false,
+        ..target.manner()
+    };
+    for (proven, name) in beside {
+        install_beside(proven, root, &name, manner, context)?;
+    }
+    Ok(())
+}
+
+impl Beside {
+    /// The files, still hidden, with their names.
+    fn stage(&self, root: &Root, name: &ImageName) -> Result<Vec<(Proven, OsString)>> {
+        let files = [(".nspawn", &self.settings), (".oci-config", &self.config)];
+        let mut staged = Vec::new();
+        for (ending, bytes) in files {
+            let name = OsString::from(format!("{name}{ending}"));
+            if let Some(bytes) = bytes {
+                staged.push((file(root, &name, bytes)?, name));
+            }
+        }
+        Ok(staged)
+    }
 }
 
 /// A hidden file beside a stack.
@@ -232,8 +272,10 @@ mod tests {
         fn install_stack(&self, layers: &[&str], text: &str, reset: bool) -> Result<()> {
             let stack = Stack {
                 layers: layers.iter().map(OsString::from).collect(),
-                settings: Some(text.into()),
-                config: Some(b"{}".to_vec()),
+                beside: Beside {
+                    settings: Some(text.into()),
+                    config: Some(b"{}".to_vec()),
+                },
                 reset,
             };
             let name = ImageName::parse("x").unwrap();

@@ -51,7 +51,7 @@ use importd_host::dir::Dir;
 use importd_host::partial::Store;
 use importd_host::sandbox::CapabilitySet;
 use std::ffi::OsStr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -155,18 +155,9 @@ impl Request {
     /// The folder of unfinished downloads, where there can be one. Files are there anyway.
     fn open_store(&self, context: &Context) -> Option<Store> {
         let path = self.cache.as_ref()?;
-        if self.url.scheme() == Scheme::File {
-            return None;
-        }
-        match Store::open(path) {
-            Ok(store) => Some(store),
-            Err(error) => {
-                let shown = path.display();
-                context.report.debug(format!(
-                    "Unfinished downloads are not kept in '{shown}': {error}"
-                ));
-                None
-            }
+        match self.url.scheme() {
+            Scheme::File => None,
+            Scheme::Http | Scheme::Https => open_store(path, context),
         }
     }
 
@@ -360,6 +351,20 @@ impl Request {
             Hex(&received.sha256)
         ));
         Ok(received)
+    }
+}
+
+/// The folder of unfinished downloads, if it can be had.
+fn open_store(path: &Path, context: &Context) -> Option<Store> {
+    match Store::open(path) {
+        Ok(store) => Some(store),
+        Err(error) => {
+            let shown = path.display();
+            context.report.debug(format!(
+                "Unfinished downloads are not kept in '{shown}': {error}"
+            ));
+            None
+        }
     }
 }
 

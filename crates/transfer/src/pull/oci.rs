@@ -1,15 +1,22 @@
 //! An OCI image is downloaded and becomes a mount stack, or one tree: `systemd-pull oci`.
 
+use super::USER_AGENT;
+use crate::cage;
 use crate::context::{Context, Target};
-use crate::error::{Error, Result};
-use crate::oci::registry::Surroundings;
+use crate::error::Result;
+use crate::import::report_success;
+use crate::oci::install::Wish;
+use crate::oci::registry::lanes::LANES;
+use crate::oci::registry::{Credentials, Place, Purpose, Registry, Surroundings};
 use crate::pull::clean::Output;
 use crate::sink::tree::Limits;
+use crate::source::remote::Fetcher;
 use crate::source::settings::Settings;
-use importd_api::failure::Kind;
 use importd_api::name::ImageName;
 use importd_api::oci::Reference;
 use importd_formats::oci::platform::Wanted;
+use importd_host::dir::Dir;
+use importd_host::partial::Store;
 use std::io::Write;
 use std::path::PathBuf;
 
@@ -40,17 +47,69 @@ pub struct Request {
     pub target: Target,
 }
 
+impl Request {
+    /// What is to become of the image.
+    fn wish(&self) -> Wish {
+        Wish {
+            name: self.name.clone(),
+            platform: self.platform.clone(),
+            flat: self.flat,
+            reset: self.reset,
+            limits: self.limits,
+            target: self.target.clone(),
+        }
+    }
+
+    /// Where the image is, and who we are there: all that is read of this machine.
+    fn look_up(&self, context: &Context) -> Result<(Place, Credentials)> {
+        let folders = &self.registries.descriptions;
+        let place = Place::find(&self.reference, Purpose::Pull, folders)?;
+        let credentials = Credentials::look_up(&place, &self.registries, context)?;
+        Ok((place, credentials))
+    }
+
+    fn fetcher(&self, place: &Place, context: &Context) -> Result<Fetcher> {
+        let network = Settings {
+            lanes: LANES,
+            ..self.network.clone()
+        };
+        Fetcher::new(place.registry().base(), USER_AGENT, &network, context)
+    }
+
+    /// The folder of unfinished downloads, where there can be one.
+    fn open_store(&self, place: &Place, context: &Context) -> Option<Store> {
+        let path = self.cache.as_ref().filter(|_| place.folder().is_none());
+        super::open_store(path?, context)
+    }
+}
+
 /// Pulls an image.
 ///
 /// # Errors
-/// By kind as the stages say; nothing is left then but layers that are complete.
+/// As [`Wish::install`]; what is wrong with description files and credentials.
 pub fn run(request: &Request, context: &Context) -> Result<()> {
-    context.report.info(format!(
-        "Pulling '{}', saving as '{}'.",
-        request.reference, request.name
-    ));
-    let text = "OCI images cannot be pulled yet";
-    Err(Error::new(Kind::Unsupported, text))
+    request.target.check_free(&request.name)?;
+    let (reference, name) = (&request.reference, &request.name);
+    let text = format!("Pulling '{reference}', saving as '{name}'.");
+    context.report.info(text);
+    let (place, credentials) = request.look_up(context)?;
+    let root = request.target.open_root(context)?;
+    let store = request.open_store(&place, context);
+    let folders: Vec<&Dir> = std::iter::once(&root.folder)
+        .chain(store.as_ref().map(Store::folder))
+        .collect();
+    let registry = place.folder();
+    cage::enter_pull_oci(
+        &folders,
+        registry.as_deref(),
+        &request.certificates,
+        context,
+    )?;
+    let fetcher = request.fetcher(&place, context)?;
+    let registry = Registry::open(place, &credentials, &fetcher, store.as_ref(), context)?;
+    request.wish().install(&registry, &root, context)?;
+    report_success(context);
+    Ok(())
 }
 
 /// Finds out what that would do, and prints it.

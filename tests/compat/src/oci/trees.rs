@@ -32,7 +32,13 @@ fn layout(work: &Work, scripts: &[&str]) -> std::path::PathBuf {
     umoci(&["unpack", "--image", "layout:latest", "bundle"]);
     for script in scripts {
         run("sh", &["-euc", script], &work.path("bundle/rootfs"));
-        umoci(&["repack", "--image", "layout:latest", "bundle"]);
+        umoci(&[
+            "repack",
+            "--refresh-bundle",
+            "--image",
+            "layout:latest",
+            "bundle",
+        ]);
     }
     umoci(&["unpack", "--image", "layout:latest", "judge"]);
     work.path("layout")
@@ -47,7 +53,11 @@ fn read(layout: &Path) -> Image {
     };
     let index = std::fs::read(layout.join("index.json")).unwrap();
     let index: serde_json::Value = serde_json::from_slice(&index).unwrap();
-    let manifest = blob(&index["manifests"][0]);
+    let manifests = index["manifests"].as_array().unwrap();
+    let latest = manifests
+        .iter()
+        .find(|named| named["annotations"]["org.opencontainers.image.ref.name"] == "latest");
+    let manifest = blob(latest.unwrap());
     let document: serde_json::Value = serde_json::from_slice(&manifest.bytes).unwrap();
     Image {
         layers: document["layers"]
@@ -99,11 +109,16 @@ fn a_merged_tree_is_that_of_umoci() {
     pull(&work, &server)
         .arg(reference(&server, "img"))
         .succeed();
-    let expected = describe(&work.path("judge/rootfs"));
-    assert_equal(&expected, &merged(&work, "img"));
+    // No layer says when the top was changed.
+    let known = |mut table: Table| {
+        table.get_mut("\"\"").unwrap().remove("time");
+        table
+    };
+    let expected = known(describe(&work.path("judge/rootfs")));
+    assert_equal(&expected, &known(merged(&work, "img")));
     let flat = pull(&work, &server).arg("--flat");
     flat.arg(reference(&server, "img")).arg("flat").succeed();
-    assert_equal(&expected, &describe(&work.image("flat")));
+    assert_equal(&expected, &known(describe(&work.image("flat"))));
 }
 
 #[test]
@@ -125,14 +140,15 @@ fn what_a_layer_does_not_list_is_as_below() {
         .raw(folder("usr/lib/", b"0000711\0"), b"")
         .symlink("lib", "usr/lib")
         .symlink("abs", "/usr/lib")
-        .file("usr/lib/target", b"linked");
+        .file("usr/lib/target", b"linked")
+        .file("usr/lib/gone", b"soon");
     let middle = Tarball::new()
         .file("tmp/file", b"in a folder of all")
         .file("lib/through", b"through a link")
         .file("abs/too", b"through a link that begins at the top")
         .hard_link("usr/name", "usr/lib/target");
     let upper = Tarball::new()
-        .file("usr/lib/.wh.target", b"")
+        .file("usr/lib/.wh.gone", b"")
         .file("tmp/.wh..wh..opq", b"")
         .file("tmp/new", b"alone");
     let archives = [lower, middle, upper].map(Tarball::end);
