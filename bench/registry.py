@@ -69,11 +69,11 @@ def make_image(place, folder):
 @contextlib.contextmanager
 def described(root, port):
     """Both subjects are told that the registry speaks plain HTTP."""
-    path = pathlib.Path(root) / f"etc/systemd/oci-registry/registry.localhost%3a{port}.oci-registry"
+    path = pathlib.Path(root) / "etc/systemd/oci-registry/registry.localhost.oci-registry"
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text('{"defaultProtocol": "http"}\n')
+    path.write_text(json.dumps({"defaultProtocol": "http", "overrideRegistry": f"localhost:{port}"}))
     try:
-        yield f"localhost:{port}/bench"
+        yield "localhost/bench"
     finally:
         path.unlink()
 
@@ -96,9 +96,9 @@ def pulled(subject, place, reference):
     return time.monotonic() - start, used.peak
 
 
-def copied(place, reference):
+def copied(place, port):
     """skopeo and umoci, which leave a tree."""
-    out = place.outside / "out"
+    out, reference = place.outside / "out", f"localhost:{port}/bench"
     start = time.monotonic()
     for command in [
         ["skopeo", "copy", "--quiet", "--insecure-policy", "--src-tls-verify=false", f"docker://{reference}", f"oci:{out}/layout:latest"],
@@ -118,7 +118,7 @@ def ten_layers(rate):
         times, peaks, digests = {"ours": [], "theirs": [], "skopeo": []}, {}, set()
         subjects = {"ours": lambda name: pulled(ours, place, name), "theirs": lambda name: pulled(theirs, place, name)}
         if shutil.which("skopeo") and shutil.which("umoci"):
-            subjects["skopeo"] = lambda name: copied(place, name)
+            subjects["skopeo"] = lambda _: copied(place, server.server_port)
         with described(ours.root, server.server_port) as reference:
             for _ in range(pairs):
                 for name, run in subjects.items():

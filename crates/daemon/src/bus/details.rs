@@ -74,7 +74,7 @@ fn push_options(details: &mut Details, options: &Dict<'_, '_>) {
         match (known, value) {
             (Some(name), Variant::Bool(set)) => push_flag(details, name, *set),
             (Some(name), Variant::Str(text)) => {
-                details.push((name, echo(text.as_str()).to_owned()))
+                details.push((name, echo(text.as_str()).to_owned()));
             }
             _ => {}
         }

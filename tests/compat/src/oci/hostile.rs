@@ -38,12 +38,12 @@ fn refused(work: &Work, server: &Server) -> Outcome {
 
 #[test]
 fn bytes_that_are_not_what_their_digest_says_are_refused() {
-    let Some(work) = Work::new() else { return };
     let server = Server::start();
     let image = image();
-    image.serve(&server, "img");
     let all = image.layers.iter().chain([&image.config]);
     for (number, blob) in all.enumerate() {
+        // Layers of the tries before are not asked for again.
+        let Some(work) = Work::new() else { return };
         let bytes = &blob.bytes;
         let flipped = |at: usize| {
             let mut bytes = bytes.clone();
@@ -71,6 +71,7 @@ fn bytes_that_are_not_what_their_digest_says_are_refused() {
             );
         }
     }
+    let Some(work) = Work::new() else { return };
     image.serve(&server, "img");
     pull(&work, &server)
         .arg(reference(&server, "img"))
@@ -116,7 +117,6 @@ fn documents_that_say_two_things_are_refused() {
         ),
         ("[]".into(), MANIFEST),
         (text[..text.len() - 1].into(), MANIFEST),
-        (String::new(), MANIFEST),
         ("{".repeat(100_000), MANIFEST),
     ];
     if is_ours() {
@@ -130,6 +130,8 @@ fn documents_that_say_two_things_are_refused() {
         let more = format!("{text} {text}");
         cases.extend([both, twice, upper, parent, more].map(|text| (text, MANIFEST)));
         cases.push((text.clone(), CONFIG));
+        // The reference crashes.
+        cases.push((String::new(), MANIFEST));
     }
     for (text, kind) in cases {
         let answer = Answer::ok(text.clone()).header("Content-Type", kind);

@@ -106,21 +106,21 @@ pub(crate) fn blob_path(name: &str, blob: &Blob) -> String {
     format!("/v2/{name}/blobs/{}", blob.digest)
 }
 
-/// The reference of an image on a server.
-pub(crate) fn reference(server: &Server, name: &str) -> String {
-    let url = server.url("");
-    let host = url.split("//").nth(1).unwrap().trim_end_matches('/');
-    format!("{}/{name}", host.replace("127.0.0.1", "localhost"))
+/// The reference of an image on a server. The reference takes no port in it.
+pub(crate) fn reference(_server: &Server, name: &str) -> String {
+    format!("localhost/{name}")
 }
 
 /// A pull of an image, from a server that speaks plain HTTP.
 pub(crate) fn pull(work: &Work, server: &Server) -> Run {
-    let reference = reference(server, "x");
-    let host = reference.split('/').next().unwrap();
-    let name = format!("registry.{}.oci-registry", host.replace(':', "%3a"));
+    let url = server.url("");
+    let host = url.split("//").nth(1).unwrap().trim_end_matches('/');
     let folder = descriptions(work);
-    file(&folder.join(name), r#"{"defaultProtocol":"http"}"#);
-    // Layers of fewer bytes than that are not worth waiting for.
+    let text = json!({"defaultProtocol": "http", "overrideRegistry": host});
+    file(
+        &folder.join("registry.localhost.oci-registry"),
+        text.to_string(),
+    );
     let run = work
         .run("systemd-pull")
         .env("IMPORTD_OCI_REGISTRY_PATH", &folder);
