@@ -3,8 +3,9 @@
 //! One thread with a single-threaded runtime does all the waiting of a worker; each body comes out
 //! of a bounded channel as the chunks the network delivered, without another copy.
 
+use super::clients::Clients;
 use super::content_range::ContentRange;
-use super::failure::{Failure, root_cause};
+use super::failure::Failure;
 use super::labels::Labels;
 use super::message::Message;
 use super::pace::Pace;
@@ -13,25 +14,17 @@ use super::redirect;
 use super::settings::Settings;
 use bytes::{Bytes, BytesMut};
 use importd_host::cancel::Cancel;
-use reqwest::Client;
 use reqwest::header::{
     CONTENT_LENGTH, CONTENT_RANGE, DATE, ETAG, HeaderMap, HeaderName, LAST_MODIFIED, RETRY_AFTER,
 };
 use std::io;
 use std::os::fd::AsFd;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, SystemTime};
 use tokio::net::unix::pipe;
 use tokio::sync::mpsc::{Receiver, Sender, UnboundedReceiver, UnboundedSender};
 
-/// How often a connection of several bodies is asked whether it is alive.
-const PING_INTERVAL: Duration = Duration::from_secs(10);
-/// How much of a body a server may send ahead over HTTP/2: 80 MB/s at 100 ms of way to and fro.
-const STREAM_WINDOW_BYTES: u32 = 8 << 20;
-/// As [`STREAM_WINDOW_BYTES`], of all bodies of a connection.
-const CONNECTION_WINDOW_BYTES: u32 = 16 << 20;
-/// Largest piece of a body over HTTP/2: each is looked at by itself.
-const FRAME_BYTES_MAX: u32 = 128 << 10;
 /// Chunks between the network and the reader; each is at most some hundred KiB.
 const CHUNKS_WAITING: usize = 32;
 /// Chunks below this are small, in bytes.
@@ -100,16 +93,13 @@ impl Network {
         rustls::crypto::aws_lc_rs::default_provider()
             .install_default()
             .unwrap_or(());
-        // Over HTTP/2 a client has one connection for all its requests.
-        let clients: io::Result<Vec<Client>> = (0..settings.connections.max(settings.lanes).max(1))
-            .map(|_lane| client(user_agent, settings))
-            .collect();
+        let clients = Clients::new(user_agent, settings)?;
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()?;
         let (requests, receiver) = tokio::sync::mpsc::unbounded_channel();
         let server = Server {
-            clients: clients?,
+            clients: Arc::new(clients),
             connect_timeout: settings.connect_timeout,
             stall_timeout: settings.stall_timeout,
             rate: Rate::new(settings.rate),
@@ -146,30 +136,6 @@ impl Network {
             .map_err(|_lost| Failure::Ended)?;
         answer.recv().unwrap_or(Err(Failure::Ended))
     }
-}
-
-fn client(user_agent: &str, settings: &Settings) -> io::Result<Client> {
-    let mut builder = Client::builder()
-        .user_agent(user_agent)
-        // The environment is read by ourselves, see [`super::proxies`].
-        .no_proxy()
-        // Followed by ourselves, see [`redirect`].
-        .redirect(reqwest::redirect::Policy::none())
-        .referer(false)
-        .connect_timeout(settings.connect_timeout)
-        .tcp_nodelay(true)
-        .http2_initial_stream_window_size(STREAM_WINDOW_BYTES)
-        .http2_initial_connection_window_size(CONNECTION_WINDOW_BYTES)
-        .http2_max_frame_size(FRAME_BYTES_MAX)
-        // A connection that carries several bodies must not stay in use when it is dead.
-        .http2_keep_alive_interval(PING_INTERVAL)
-        .http2_keep_alive_timeout(settings.stall_timeout);
-    for proxy in settings.proxies.rules().map_err(io::Error::other)? {
-        builder = builder.proxy(proxy);
-    }
-    builder
-        .build()
-        .map_err(|error| io::Error::other(root_cause(&error)))
 }
 
 impl Body {
@@ -217,8 +183,7 @@ impl Body {
 /// The thread's side of it.
 #[derive(Clone, Debug)]
 struct Server {
-    /// One for each lane.
-    clients: Vec<Client>,
+    clients: Arc<Clients>,
     connect_timeout: Duration,
     stall_timeout: Duration,
     rate: Rate,
@@ -262,10 +227,9 @@ impl Server {
     /// last, from when the last byte of ours went: a head that drips is no answer.
     async fn head(&self, request: &mut Request) -> Result<(reqwest::Response, String), Failure> {
         let time = self.connect_timeout.saturating_add(self.stall_timeout);
-        let lane = usize::try_from(request.message.lane).unwrap_or(0) % self.clients.len().max(1);
-        let client = self.clients.get(lane).ok_or(Failure::Ended)?;
+        let client = self.clients.of(request.message.lane)?;
         let moved = request.message.payload.moved();
-        let asked = redirect::send(client, &request.url, &mut request.message);
+        let asked = redirect::send(&client, &request.url, &mut request.message);
         tokio::pin!(asked);
         let mut before = 0;
         loop {

@@ -1,23 +1,29 @@
 //! Which blob is fetched over which connection.
 
+use crate::oci::fetch::LAYERS_AT_ONCE;
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// How many blobs are fetched at once over connections of their own; as many layers as the reference
-/// fetches at once.
-pub const LANES: u32 = 5;
+/// How many blobs are fetched at once over connections of their own: registries, and storage hosts
+/// behind them, limit the rate of each.
+const LANES: usize = LAYERS_AT_ONCE;
 
 /// How many blobs are on each lane.
 #[derive(Debug, Default)]
-pub(super) struct Lanes(Arc<Mutex<[u32; LANES as usize]>>);
+pub(super) struct Lanes(Arc<Mutex<[u32; LANES]>>);
 
 /// A blob on its lane.
 #[derive(Debug)]
 pub(super) struct Lane {
     number: usize,
-    lanes: Arc<Mutex<[u32; LANES as usize]>>,
+    lanes: Arc<Mutex<[u32; LANES]>>,
 }
 
 impl Lanes {
+    /// How many there are.
+    pub(super) fn count() -> u32 {
+        u32::try_from(LANES).unwrap_or(1)
+    }
+
     /// The lane with the fewest blobs.
     pub(super) fn take(&self) -> Lane {
         let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -61,10 +67,13 @@ mod tests {
         let mut taken: Vec<Lane> = (0..LANES).map(|_| lanes.take()).collect();
         let mut numbers: Vec<u32> = taken.iter().map(Lane::number).collect();
         numbers.sort_unstable();
-        assert_eq!(numbers, [0, 1, 2, 3, 4]);
-        drop(taken.remove(3));
+        let all: Vec<u32> = (0..Lanes::count()).collect();
+        assert_eq!(numbers, all);
+        let free = taken.remove(3);
+        let number = free.number();
+        drop(free);
         let again = lanes.take();
-        assert_eq!(again.number(), 3);
-        assert!(lanes.take().number() < LANES);
+        assert_eq!(again.number(), number);
+        assert!(lanes.take().number() < Lanes::count());
     }
 }

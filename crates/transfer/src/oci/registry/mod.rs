@@ -21,7 +21,7 @@ pub mod credentials;
 pub mod description;
 pub mod fetch;
 mod helper;
-pub mod lanes;
+mod lanes;
 pub mod place;
 pub mod push;
 pub mod surroundings;

@@ -1,7 +1,12 @@
 //! Reference and description put together: the addresses of an image.
 
 use super::description::{self, Described};
+use super::lanes::Lanes;
+use crate::context::Context;
 use crate::error::{Error, Result};
+use crate::pull::USER_AGENT;
+use crate::source::remote::Fetcher;
+use crate::source::settings::Settings;
 use importd_api::failure::Kind;
 use importd_api::oci::Reference;
 use importd_api::url::Url;
@@ -354,6 +359,19 @@ impl Place {
     pub fn folder(&self) -> Option<PathBuf> {
         let path = self.registry.base.file_path()?;
         Some(crate::source::remote::percent_decoded(path))
+    }
+
+    /// What fetches from its registry and the mirrors, over a connection for each layer. It is to be
+    /// made when the cage is closed: it has a thread.
+    ///
+    /// # Errors
+    /// As [`Fetcher::new`].
+    pub fn fetcher(&self, settings: &Settings, context: &Context) -> Result<Fetcher> {
+        let settings = Settings {
+            lanes: Lanes::count(),
+            ..settings.clone()
+        };
+        Fetcher::new(self.registry.base(), USER_AGENT, &settings, context)
     }
 
     pub(super) const fn wanted(&self) -> &Wanted {

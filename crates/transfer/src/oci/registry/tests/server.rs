@@ -8,7 +8,6 @@ use crate::oci::registry::place::{Place, Purpose};
 use crate::oci::registry::surroundings::Surroundings;
 use crate::oci::source::{Blob, Source};
 use crate::report::{LogSettings, Report};
-use crate::source::remote::Fetcher;
 use crate::source::settings::Settings;
 use crate::stage::chunks::Reader;
 use importd_formats::oci::{Descriptor, MediaType};
@@ -195,7 +194,6 @@ impl Bench {
             settings: Settings {
                 retries: 2,
                 stall_timeout: Duration::from_secs(20),
-                lanes: 5,
                 ..Settings::default()
             },
             purpose: Purpose::Pull,
@@ -227,8 +225,7 @@ impl Bench {
         let reference = reference.parse().unwrap();
         let place = Place::find(&reference, self.purpose, &self.surroundings.descriptions)?;
         let credentials = Credentials::look_up(&place, &self.surroundings, &self.context)?;
-        let url = place.registry().base().clone();
-        let fetcher = Fetcher::new(&url, "test", &self.settings, &self.context)?;
+        let fetcher = place.fetcher(&self.settings, &self.context)?;
         Registry::open(place, &credentials, &fetcher, store, &self.context)
     }
 
