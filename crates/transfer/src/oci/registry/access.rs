@@ -96,11 +96,14 @@ impl Access {
             format!("Failed to get a token from {host} for registry {registry}")
         };
         let (address, message) = self.question(bearer, realm.clone());
+        let is_identity = message.method == Method::POST;
         let response = self.network.send(address.as_str(), message);
         let response = response.map_err(|failure| missed(doing(), failure))?;
         match response.status {
             200 => {}
-            400 | 401 | 403 => return Err(Miss::last(self.denied())),
+            // The answer to an identity that is none any more (RFC 6749, section 5.2).
+            400 if is_identity => return Err(Miss::last(self.denied())),
+            401 | 403 => return Err(Miss::last(self.denied())),
             status => return Err(status_miss(&doing(), &response, status)),
         }
         let bytes = whole(response, TOKEN_MAX, &doing)?;
@@ -288,6 +291,39 @@ fn whole(mut response: Response, limit: u64, doing: &dyn Fn() -> String) -> Try<
         if bytes.len() as u64 > limit {
             let text = format!("{}: its answer has more than {limit} bytes", doing());
             return Err(Miss::last(Error::new(Kind::TooLarge, text)));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::oci::registry::place::Place;
+    use crate::source::settings::Settings;
+
+    #[test]
+    fn an_encrypted_registry_has_its_tokens_from_encrypted_hosts() {
+        let reference = "registry.example/a/b".parse().unwrap();
+        let place = Place::find(&reference, Purpose::Pull, &[]).unwrap();
+        let context = crate::oci::registry::tests::context();
+        let fetcher = place.fetcher(&Settings::default(), &context).unwrap();
+        let network = fetcher.network().unwrap();
+        let access = Access::new(place.registry(), Purpose::Pull, None, network);
+        for (realm, is_good) in [
+            ("https://registry.example/token", true),
+            ("https://auth.example:8443/token?x=y", true),
+            ("http://registry.example/token", false),
+            ("http://127.0.0.1/token", false),
+            ("https://u@auth.example/token", false),
+            ("/token", false),
+        ] {
+            let bearer = Bearer {
+                realm: realm.into(),
+                service: None,
+                scope: None,
+            };
+            assert_eq!(access.realm(&bearer).is_ok(), is_good, "{realm}");
+            assert_eq!(access.scope(&bearer), "repository:a/b:pull");
         }
     }
 }

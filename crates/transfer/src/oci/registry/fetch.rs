@@ -35,7 +35,7 @@ pub struct Registry<'a> {
     /// Lets requests into the registry itself; `None` for one in the file system.
     pub(super) guard: Option<Arc<dyn Guard>>,
     mirrors: Vec<(Endpoint, Option<Arc<dyn Guard>>)>,
-    lanes: Lanes,
+    pub(super) lanes: Lanes,
     /// A mirror has sent something else than was asked for: none is asked any more.
     is_misled: AtomicBool,
 }

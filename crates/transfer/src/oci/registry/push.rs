@@ -29,6 +29,8 @@ struct Step<'a> {
     method: Method,
     address: &'a str,
     content_type: Option<&'a str>,
+    /// Over which of the connections.
+    lane: u32,
     /// Makes the body: a second time, if the registry asks for credentials first.
     body: &'a dyn Fn() -> Result<Payload>,
 }
@@ -41,6 +43,7 @@ impl Registry<'_> {
     pub fn has_blob(&self, digest: &BlobDigest) -> Result<bool> {
         let address = self.place.registry().blob(digest)?;
         let step = Step {
+            lane: 0,
             doing: format!("Failed to ask for {address}"),
             method: Method::HEAD,
             address: address.as_str(),
@@ -88,6 +91,7 @@ impl Registry<'_> {
         let name = tag.map_or_else(|| digest.to_string(), str::to_owned);
         let address = self.place.registry().manifest(&name)?;
         let step = Step {
+            lane: 0,
             doing: format!("Failed to put {address}"),
             method: Method::PUT,
             address: address.as_str(),
@@ -108,6 +112,7 @@ impl Registry<'_> {
     fn session(&self) -> Try<Url> {
         let address = self.place.registry().uploads().map_err(Miss::last)?;
         let step = Step {
+            lane: 0,
             doing: format!("Failed to begin an upload at {address}"),
             method: Method::POST,
             address: address.as_str(),
@@ -141,7 +146,9 @@ impl Registry<'_> {
             "Failed to upload {digest} to registry {}",
             self.place.registry().registry()
         );
+        let lane = self.lanes.take();
         let step = Step {
+            lane: lane.number(),
             doing: doing.clone(),
             method: Method::PUT,
             address: &address,
@@ -223,6 +230,7 @@ impl Registry<'_> {
             method: step.method.clone(),
             secret,
             payload,
+            lane: step.lane,
             ..Message::get(headers)
         };
         let response = network.send(step.address, message);

@@ -6,3 +6,5 @@ mod documents;
 mod pushes;
 mod real;
 mod server;
+
+pub(super) use server::context;

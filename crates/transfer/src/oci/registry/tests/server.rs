@@ -151,7 +151,7 @@ fn read(stream: &TcpStream) -> Option<Asked> {
     })
 }
 
-pub(super) fn context() -> Context {
+pub(in crate::oci::registry) fn context() -> Context {
     Context {
         report: Report::new(None, &LogSettings::default()),
         cancel: Cancel::new().unwrap(),
