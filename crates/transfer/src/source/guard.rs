@@ -11,7 +11,7 @@ pub(crate) trait Guard: Send + Sync + fmt::Debug {
     /// What the next request is sent with; `None` as long as the server has not asked for anything.
     ///
     /// # Errors
-    /// When what was there has expired, and nothing new is to be had.
+    /// When what was there has expired, and nothing new is to be had; when it is of no use to ask.
     fn pass(&self) -> Try<Option<Secret>>;
 
     /// The server answered 401 to a request with `used`: finds what satisfies one of its challenges,
@@ -20,6 +20,9 @@ pub(crate) trait Guard: Send + Sync + fmt::Debug {
     /// # Errors
     /// When nothing does.
     fn refused(&self, challenges: &[String], used: Option<&Secret>) -> Try<()>;
+
+    /// A request brought no answer at all.
+    fn unanswered(&self);
 
     /// The server answered 401 even to what was just found.
     fn denied(&self) -> crate::error::Error;

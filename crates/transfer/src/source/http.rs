@@ -83,7 +83,12 @@ fn guarded(network: &Network, address: &str, ask: Question<'_>) -> Try<Response>
             ..Message::get(headers(ask))
         };
         let response = network.send(address, message);
-        response.map_err(|failure| network_miss(ask.url, failure))
+        response.map_err(|failure| {
+            if let Some(guard) = ask.guard {
+                guard.unanswered();
+            }
+            network_miss(ask.url, failure)
+        })
     };
     let Some(guard) = ask.guard else {
         return send(None);

@@ -23,6 +23,7 @@ use importd_formats::oci::login::Login;
 use importd_formats::oci::token::{TOKEN_MAX, Token};
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
 use reqwest::{Method, Url};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -38,6 +39,9 @@ pub(super) struct Access {
     purpose: Purpose,
     credential: Option<Credential>,
     network: Network,
+    /// Whether it is done without, once it does not answer.
+    is_mirror: bool,
+    is_silent: AtomicBool,
     state: Mutex<State>,
 }
 
@@ -67,7 +71,18 @@ impl Access {
             purpose,
             credential,
             network: network.clone(),
+            is_mirror: false,
+            is_silent: AtomicBool::new(false),
             state: Mutex::default(),
+        }
+    }
+
+    /// The same for a mirror: once it does not answer it is not asked any more, so that a server that is
+    /// gone costs the time to find that out once, not for each blob.
+    pub(super) fn of_mirror(self) -> Self {
+        Self {
+            is_mirror: true,
+            ..self
         }
     }
 
@@ -202,6 +217,10 @@ impl Access {
 
 impl Guard for Access {
     fn pass(&self) -> Try<Option<Secret>> {
+        if self.is_silent.load(Ordering::Relaxed) {
+            let text = format!("Mirror {} did not answer before", self.endpoint.registry());
+            return Err(Miss::last(Error::new(Kind::Io, text)));
+        }
         let mut state = self.lock();
         let is_over = state
             .ticket
@@ -244,6 +263,10 @@ impl Guard for Access {
         state.bearer = None;
         state.ticket = Some(Ticket { secret, end: None });
         Ok(())
+    }
+
+    fn unanswered(&self) {
+        self.is_silent.store(self.is_mirror, Ordering::Relaxed);
     }
 
     fn denied(&self) -> Error {

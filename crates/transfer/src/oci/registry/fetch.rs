@@ -60,17 +60,19 @@ impl<'a> Registry<'a> {
     ) -> Result<Self> {
         // What comes from mirrors, and what is put together of several tries, is compared with digests.
         let fetcher = fetcher.proven();
-        let guard = |endpoint: &Endpoint| -> Option<Arc<dyn Guard>> {
+        let access = |endpoint: &Endpoint| {
             let network = fetcher.network()?;
             let credential = credentials.of(endpoint);
-            let access = Access::new(endpoint, place.purpose(), credential, network);
-            Some(Arc::new(access))
+            Some(Access::new(endpoint, place.purpose(), credential, network))
         };
-        let mirrors = place.mirrors().iter();
-        let mirrors = mirrors.map(|endpoint| (endpoint.clone(), guard(endpoint)));
+        let shared = |access| -> Arc<dyn Guard> { Arc::new(access) };
+        let mirrors = place.mirrors().iter().map(|endpoint| {
+            let access = access(endpoint).map(Access::of_mirror);
+            (endpoint.clone(), access.map(shared))
+        });
         Ok(Self {
             mirrors: mirrors.collect(),
-            guard: guard(place.registry()),
+            guard: access(place.registry()).map(shared),
             place,
             fetcher,
             store,

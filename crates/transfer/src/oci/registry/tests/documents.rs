@@ -1,10 +1,12 @@
 //! Indexes, manifests and configurations.
 
-use super::server::{Answer, Bench, Server, descriptor};
+use super::server::{Answer, Bench, Server, descriptor, fetch, put};
 use crate::oci::registry::fetch::sha256;
 use crate::oci::source::Source;
 use importd_api::failure::Kind;
 use importd_formats::oci::MediaType;
+use std::net::TcpListener;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Answers everything with these bytes.
@@ -162,6 +164,39 @@ fn mirrors_that_have_nothing_or_something_else_are_passed_over() {
 }
 
 #[test]
+fn a_mirror_that_does_not_answer_is_asked_once() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let count = Arc::new(AtomicUsize::new(0));
+    let (address, counted) = (listener.local_addr().unwrap(), Arc::clone(&count));
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            counted.fetch_add(1, Ordering::SeqCst);
+            drop(stream);
+        }
+    });
+    let registry = constant(b"{}");
+    let bench = Bench::new(&registry, &[]);
+    let text = format!(
+        "{{\"defaultProtocol\":\"http\",\"overrideRegistry\":\"{}\",\"mirrors\":[\"{address}\"]}}",
+        registry.address
+    );
+    put(
+        &bench.folder.path().join("registry.test.oci-registry"),
+        &text,
+    );
+    let image = bench.open("test/a", None).unwrap();
+    let config = descriptor(b"{}", MediaType::Config);
+    image.document(&config, 100).unwrap();
+    let asked = count.load(Ordering::SeqCst);
+    image.document(&config, 100).unwrap();
+    fetch(&image, &config).unwrap();
+    assert_eq!(
+        (count.load(Ordering::SeqCst), registry.lines().len()),
+        (asked, 3)
+    );
+}
+
+#[test]
 fn a_registry_can_be_a_folder() {
     let registry = constant(b"");
     let bench = Bench::new(&registry, &[]);
@@ -169,21 +204,21 @@ fn a_registry_can_be_a_folder() {
     for name in ["manifests", "blobs"] {
         std::fs::create_dir_all(folder.join(name)).unwrap();
     }
-    super::server::put(&folder.join("manifests/latest"), "{}");
+    put(&folder.join("manifests/latest"), "{}");
     let config = descriptor(b"{ }", MediaType::Config);
     let name = format!("blobs/{}", config.digest);
-    super::server::put(&folder.join(name), "{ }");
+    put(&folder.join(name), "{ }");
     let text = format!(
         "{{\"defaultProtocol\":\"file\",\"overrideRegistry\":\"{}\"}}",
         bench.folder.path().display()
     );
     let path = bench.folder.path().join("registry.test.oci-registry");
-    super::server::put(&path, &text);
+    put(&path, &text);
     let image = bench.open("test/a", None).unwrap();
     let top = image.top().unwrap();
     assert_eq!((top.bytes.as_slice(), top.sent_as), (&b"{}"[..], None));
     assert_eq!(image.document(&config, 100).unwrap(), b"{ }");
-    assert_eq!(super::server::fetch(&image, &config).unwrap(), b"{ }");
+    assert_eq!(fetch(&image, &config).unwrap(), b"{ }");
     let absent = bench.open("test/a:t", None).unwrap().top().unwrap_err();
     assert_eq!(absent.kind, Kind::NotFound);
 }
