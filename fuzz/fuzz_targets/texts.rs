@@ -7,6 +7,7 @@ use importd_api::name::{Form, ImageName};
 use importd_api::progress;
 use importd_api::url::Url;
 use importd_api::verify::Verify;
+use importd_formats::oci::marker::Marker;
 use importd_formats::tar::path;
 use libfuzzer_sys::fuzz_target;
 
@@ -15,6 +16,10 @@ fuzz_target!(|bytes: &[u8]| {
         for component in components {
             assert!(!component.is_empty() && component != b"." && component != b"..");
             assert!(!component.contains(&b'/') && !component.contains(&0));
+            // What a marker hides is a name like others.
+            if let Ok(Some(Marker::Hides(name))) = Marker::parse(&component) {
+                assert_eq!(path::components(name, 1), Ok(vec![name.to_vec()]));
+            }
         }
     }
     let Ok(text) = std::str::from_utf8(bytes) else {

@@ -11,10 +11,12 @@
 
 mod aside;
 mod handover;
+mod hold;
 mod sweep;
 
 pub use aside::Aside;
 pub use handover::{CHANGES, has_changes};
+pub use hold::{discard_unused, is_used, open_used};
 pub use sweep::{abandoned, discard, sweep, sweep_files, sweep_snapshots};
 
 use crate::dir::Dir;

@@ -11,8 +11,10 @@ use super::layer::{self, Chain, Unpacked};
 use crate::error::{Doing, Error, Result};
 use crate::install::{Manner, Root};
 use crate::stage::digest::Received;
+use importd_api::failure::Kind;
 use importd_host::dir::Dir;
 use importd_host::rename::Replace;
+use importd_host::staging;
 use std::ffi::{OsStr, OsString};
 
 /// A layer that has its name.
@@ -107,10 +109,10 @@ impl Folders<'_> {
     /// A layer of this name that is complete, if it is here.
     fn usable(&self, name: &OsStr) -> Result<Option<Ready>> {
         let failed = || format!("Failed to look at layer '{}'", name.display());
-        let folder = match self.root.folder.open_dir(name) {
-            Ok(folder) => folder,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(Error::io(failed(), error)),
+        // Held for as long as it is open: nobody removes it before a stack names it.
+        let opened = staging::open_used(&self.root.folder, name).doing(failed)?;
+        let Some(folder) = opened else {
+            return Ok(None);
         };
         if layer::is_usable(&folder).doing(failed)? {
             let name = name.to_owned();
@@ -183,9 +185,14 @@ impl<'a> Settling<'a, '_> {
             sync,
             quota: false,
         };
-        proven.install(root, &name, manner, fetch.context)?;
-        let folder = root.folder.open_dir(&name).doing(failed)?;
-        Ok(Ready { name, folder })
+        drop(proven.install(root, &name, manner, fetch.context)?);
+        match staging::open_used(&root.folder, &name).doing(failed)? {
+            Some(folder) => Ok(Ready { name, folder }),
+            None => {
+                let text = format!("{label} was removed by somebody while it was put into place");
+                Err(Error::new(Kind::NotFound, text))
+            }
+        }
     }
 }
 

@@ -14,6 +14,7 @@
 //! | [`stack`] | layers, settings and configuration get the image's name |
 //! | [`settings`] | how a container is started, as settings of systemd-nspawn |
 //! | [`install`] | all of it, from a source to an image |
+//! | [`unused`] | layers that no stack has any more |
 //! | [`progress`] | how far the download of several layers is |
 //!
 //! An image is an index or a manifest; the manifest names a configuration and layers, each by its
@@ -37,3 +38,4 @@ pub mod registry;
 pub mod settings;
 pub mod source;
 pub mod stack;
+pub mod unused;

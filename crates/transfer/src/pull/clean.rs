@@ -1,5 +1,5 @@
-//! What can be fetched or made again is removed: kept downloads, unfinished ones, and what killed
-//! transfers left.
+//! What can be fetched or made again is removed: kept downloads, unfinished ones, layers that no stack has,
+//! and what killed transfers left.
 
 use super::kept::{self, Item};
 use super::partial::{self, Unfinished};
@@ -7,6 +7,7 @@ use crate::cage;
 use crate::context::Context;
 use crate::error::{Doing, Error, Result};
 use crate::install::Root;
+use crate::oci::unused;
 use crate::report::size;
 use importd_api::failure::Kind;
 use importd_api::name::Form;
@@ -60,7 +61,7 @@ struct Thing {
     companions: Vec<OsString>,
     /// Its key, if it is an unfinished download; else it lies in the image root.
     key: Option<Key>,
-    /// `raw`, `tar`, `unfinished` or `leftover`.
+    /// `raw`, `tar`, `layer`, `unfinished` or `leftover`.
     sort: &'static str,
     verify: Option<&'static str>,
     /// In seconds since 1970.
@@ -164,8 +165,17 @@ fn things(request: &Request, folders: &Folders, context: &Context) -> Result<Vec
         let items = kept::items(root, context).doing(failed)?;
         things.extend(items.into_iter().map(Thing::from));
         if request.selected.is_empty() && !request.is_superseded_only {
-            for name in staging::abandoned(&root.folder).doing(failed)? {
-                things.extend(leftover(name, root, context));
+            let left = staging::abandoned(&root.folder).doing(failed)?;
+            for name in left
+                .into_iter()
+                .chain(unused::leftovers(root).doing(failed)?)
+            {
+                things.extend(of_folder("leftover", name, root, context));
+            }
+        }
+        if !request.is_superseded_only {
+            for name in unused::layers(root).doing(failed)? {
+                things.extend(of_folder("layer", name, root, context));
             }
         }
     }
@@ -192,7 +202,8 @@ fn things(request: &Request, folders: &Folders, context: &Context) -> Result<Vec
     Ok(things)
 }
 
-fn leftover(name: OsString, root: &Root, context: &Context) -> Option<Thing> {
+/// Something that is known by its name only.
+fn of_folder(sort: &'static str, name: OsString, root: &Root, context: &Context) -> Option<Thing> {
     let stat = root.folder.stat(&name).ok()?;
     let bytes = match FileType::from_raw_mode(stat.st_mode) {
         FileType::Directory => {
@@ -208,7 +219,7 @@ fn leftover(name: OsString, root: &Root, context: &Context) -> Option<Thing> {
         label: name.to_string_lossy().into_owned(),
         companions: Vec::new(),
         key: None,
-        sort: "leftover",
+        sort,
         verify: None,
         made: u64::try_from(stat.st_ctime).unwrap_or(0),
         bytes,
@@ -273,6 +284,16 @@ impl Thing {
         let Some(root) = &folders.root else {
             return Ok(());
         };
+        if self.sort == "layer" {
+            // Somebody who has begun to use it by now needs it.
+            let removed = unused::remove(root, &self.name).map(drop);
+            return removed.doing(|| {
+                format!(
+                    "Failed to remove '{}'",
+                    root.path.join(&self.name).display()
+                )
+            });
+        }
         for name in std::iter::once(&self.name).chain(&self.companions) {
             match staging::discard(&root.folder, name) {
                 Ok(()) => {}

@@ -22,6 +22,7 @@ mod usable;
 
 pub(super) use adopt::take_over;
 pub use names::Chain;
+pub(crate) use names::PREFIX;
 pub(super) use own::keeping_times;
 pub(super) use settle::settle;
 pub(super) use unpack::fill;

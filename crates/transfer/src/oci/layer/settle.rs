@@ -81,13 +81,9 @@ impl Settling<'_> {
             .map_err(|error| Error::io("Cancelled", error))
     }
 
-    /// Removes what hides names of a folder that is not below: there, overlayfs would list it. The
-    /// lowest layer keeps it: under the same name, it may come to lie on others.
+    /// Removes what hides names of a folder that is not below: there, overlayfs would list it.
     fn unhide_nothing(&mut self) -> Result<bool> {
         let mut removed = false;
-        if self.below.is_empty() {
-            return Ok(removed);
-        }
         for path in self.needs.hiding.clone() {
             self.check()?;
             let path = split(&path);

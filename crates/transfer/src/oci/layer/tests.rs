@@ -341,7 +341,9 @@ fn a_hard_link_may_come_before_its_target() {
 #[test]
 fn what_hides_nothing_is_not_left_to_be_listed() {
     let mut layers = Layers::new();
-    layers.add(&["./", "d/"]);
+    assert!(layers.add(&["./", "d/", "d/.wh.x", "e/.wh.y"]));
+    assert!(layers.path("0/d").is_dir() && !hides(&layers.path("0/d/x")));
+    assert!(!layers.path("0/e").exists());
     assert!(layers.add(&["./", "d/", "d/.wh.a", "new/", "new/.wh.b", "none/in/.wh.c"]));
     assert!(hides(&layers.path("1/d/a")) && !hides(&layers.path("1/new/b")));
     assert!(layers.path("1/new").is_dir() && !layers.path("1/none").exists());
