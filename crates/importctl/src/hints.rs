@@ -50,7 +50,7 @@ pub(crate) fn for_line(line: &str) -> Option<&'static str> {
         None
     } else if says("File exists") || says("already exists") {
         Some("--force replaces an image of that name")
-    } else if says("registry") && says("credentials") {
+    } else if says("Registry") && says("credentials") {
         Some(
             "credentials are read from auth.json as \"podman login\" writes it: root's for the \
              service, yours with --standalone",
@@ -85,6 +85,10 @@ mod tests {
             ("Failed to write: No space left on device", Some("clean")),
             // Less proof is no way out of a bad one.
             ("DOWNLOAD INVALID: Signature verification failed.", None),
+            (
+                "Registry h has no 'a', or wants credentials for it; none were found",
+                Some("auth.json"),
+            ),
             ("Image 'x' already exists; --force replaces it", None),
             ("Failed to unpack", None),
         ] {

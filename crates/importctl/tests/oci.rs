@@ -36,7 +36,7 @@ fn without_the_service_the_worker_gets_all_that_was_said() {
 #[test]
 fn what_a_registry_refuses_is_told_with_where_credentials_belong() {
     let Some(bus) = Bus::start() else { return };
-    let line = "The registry h.example wants credentials for 'a/b', and there are none.";
+    let line = "Registry h.example has no 'a/b', or wants credentials for it; none were found.";
     let _service = Service::start(&bus.address, move |_| {
         vec![
             Step::Started,

@@ -67,7 +67,7 @@ pub fn pull(scope: Scope, dialect: Dialect, mut parameters: Parameters) -> Resul
         action: Action::Pull.of(&details),
         details,
         is_interactive,
-        deed: Deed::Start(job, None),
+        deed: Deed::Start(Box::new(job), None),
     })
 }
 

@@ -51,7 +51,7 @@ impl Common {
             action: action.of(&details),
             details,
             is_interactive: self.is_interactive,
-            deed: Deed::Start(job, stream),
+            deed: Deed::Start(Box::new(job), stream),
         }
     }
 }

@@ -129,7 +129,7 @@ pub fn import(
         action: Action::Import,
         details: wish::details(&job),
         is_interactive,
-        deed: Deed::Start(job, Some(descriptor)),
+        deed: Deed::Start(Box::new(job), Some(descriptor)),
     })
 }
 
@@ -167,7 +167,7 @@ pub fn export(
         action: Action::Export,
         details: wish::details(&job),
         is_interactive,
-        deed: Deed::Start(job, Some(descriptor)),
+        deed: Deed::Start(Box::new(job), Some(descriptor)),
     })
 }
 

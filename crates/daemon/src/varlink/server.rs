@@ -376,6 +376,7 @@ impl Server {
         let outcome = verdict.and_then(|()| match wish.deed {
             Deed::Start(job, stream) => {
                 let owner = peer.uid;
+                let job = *job;
                 table.start(Order { job, stream, owner }).map(Some)
             }
             Deed::Cancel(id) => table.cancel(id).map(|()| None),

@@ -29,7 +29,7 @@ pub struct Wish {
 #[derive(Debug)]
 pub enum Deed {
     /// A transfer is to be started, with the caller's descriptor if it has one.
-    Start(Job, Option<OwnedFd>),
+    Start(Box<Job>, Option<OwnedFd>),
     /// A transfer is to be cancelled.
     Cancel(u32),
 }

@@ -47,18 +47,6 @@ async fn arguments_that_cannot_be_are_refused_at_once() {
             assert_eq!(error, (INVALID.into(), text.into()), "{method}");
         }
     }
-    for (body, text) in [
-        (("A", "a/b", "x", 8u64), "Image class 'x' not known"),
-        (("A", "a/b", "sysext", 4), "Flags 0x4 invalid"),
-        (("A", "a/b", "sysext", 3), "Reference 'A' is invalid"),
-        (
-            ("h/a:1", "a/b", "sysext", 3),
-            "Local image name a/b is invalid",
-        ),
-    ] {
-        let error = client.call("PullOci", &body).await.unwrap_err();
-        assert_eq!(error, (INVALID.into(), text.into()), "{body:?}");
-    }
     if is_ours() {
         // The reference hands it to its worker, which reads it as an option.
         let body = (url, "--verify=no", "machine", "signature", 0u64);
@@ -74,6 +62,28 @@ async fn arguments_that_cannot_be_are_refused_at_once() {
     assert_eq!(error.0, "System.Error.ENOTDIR");
     let error = client.call("CancelTransfer", &77u32).await.unwrap_err();
     assert_eq!(error.0, "org.freedesktop.import1.NoSuchTransfer");
+    assert_eq!(work.images(), [""; 0]);
+}
+
+#[tokio::test]
+async fn images_of_oci_that_cannot_be_are_refused_at_once() {
+    let Some(work) = Work::new() else { return };
+    let Some(service) = Service::start(&work) else {
+        return;
+    };
+    let client = service.client().await;
+    for (body, text) in [
+        (("A", "a/b", "x", 8u64), "Image class 'x' not known"),
+        (("A", "a/b", "sysext", 4), "Flags 0x4 invalid"),
+        (("A", "a/b", "sysext", 3), "Reference 'A' is invalid"),
+        (
+            ("h/a:1", "a/b", "sysext", 3),
+            "Local image name a/b is invalid",
+        ),
+    ] {
+        let error = client.call("PullOci", &body).await.unwrap_err();
+        assert_eq!(error, (INVALID.into(), text.into()), "{body:?}");
+    }
     assert_eq!(work.images(), [""; 0]);
 }
 
