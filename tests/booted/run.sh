@@ -86,6 +86,7 @@ part among_clients bash /tests/inside.sh
 part inside bash /tests/life.sh
 part among_clients bash /tests/sysupdate.sh
 part among_clients bash /tests/package.sh
+part among_clients bash /tests/stack.sh
 part among_clients bash /tests/user.sh
 part among_clients bash /tests/client.sh
 # Last: it takes the bus away, and not everything survives that.

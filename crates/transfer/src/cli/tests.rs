@@ -1,7 +1,8 @@
 use super::*;
 use clap::CommandFactory;
 use importd_api::class::{Class, Scope};
-use importd_api::job::{Job, Local, Work};
+use importd_api::format::Format;
+use importd_api::job::{Job, Local, Packing, Work};
 use importd_api::name::{Form, ImageName};
 use importd_api::url::Url;
 use importd_api::verify::Verify;
@@ -198,6 +199,33 @@ fn a_job_of_the_daemon_arrives_at_the_worker_unchanged() {
             assert_eq!(request.target.places.root, std::path::Path::new("/tmp/ir"));
         }
     }
+}
+
+#[test]
+fn an_export_of_the_daemon_becomes_an_image_of_oci() {
+    let packing = Packing {
+        format: Some(Format::Zstd),
+        architecture: Some("arm64".parse().unwrap()),
+        tag: Some("a:1".parse().unwrap()),
+    };
+    let job = Job {
+        scope: Scope::System,
+        class: Class::Portable,
+        force: false,
+        read_only: false,
+        image_root: Some("/ir".into()),
+        work: Work::ExportOci {
+            name: ImageName::parse("n").unwrap(),
+            packing,
+        },
+    };
+    assert_eq!(worker::program(&job).file_name(), "systemd-export");
+    let mut words = vec![OsString::from("systemd-export")];
+    words.extend(worker::arguments(&job));
+    let Ok(Parsed::Run(worker)) = parse::<export::Arguments>(words) else {
+        panic!("the worker refused a line of the daemon");
+    };
+    assert_eq!(worker.words(), ["oci", "n"]);
 }
 
 #[test]
