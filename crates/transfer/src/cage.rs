@@ -3,6 +3,7 @@
 //! | worker | capabilities | reads | writes | network |
 //! |---|---|---|---|---|
 //! | import tar | owner, mode, nodes, attributes | – | image root | no |
+//! | import oci | as import tar | the layout, if it is a folder | image root | no |
 //! | import raw | override permissions, immutable mark | – | image root | no |
 //! | import-fs | as import tar, and read all | the folder | image root | no |
 //! | export | read all, trusted attributes | the image or its snapshot | folder of FILE, if it is a file | no |
@@ -10,6 +11,7 @@
 //! | pull | as import of that form | TLS roots, resolver files, `file:` source | image root, or folder of the path; unfinished downloads | connect |
 //! | pull verify | read all | as pull | – | connect |
 //! | pull --dry-run | as pull | as pull, image root | – | connect |
+//! | push | as export | the layers, TLS roots, resolver files | where blobs wait | connect |
 //! | pull clean | as import tar | – | image root, unfinished downloads | no |
 //!
 //! The cage closes before the first byte of an image is looked at. Nothing in it can start another
@@ -142,6 +144,20 @@ pub fn enter_import_fs(folder: &Dir, source: &Dir, context: &Context) -> Result<
     enter(profile, context)
 }
 
+/// For `systemd-import oci`: layers and stacks grow in `folder`; a layout that is a folder is read, an
+/// archive is open already.
+///
+/// # Errors
+/// As [`enter_import_tar`].
+pub fn enter_import_oci(folder: &Dir, source: Option<&Dir>, context: &Context) -> Result<()> {
+    let mut profile = Profile::new("import", MAKE_TREES);
+    profile.allow_write(folder.as_fd()).doing(failed)?;
+    if let Some(source) = source {
+        profile.allow_read(source.as_fd()).doing(failed)?;
+    }
+    enter(profile, context)
+}
+
 /// For `systemd-export tar`: reads the tree, writes where FILE is to appear, if it is no device. What
 /// removes a snapshot are calls into btrfs, which need no right to write.
 ///
@@ -168,6 +184,26 @@ pub fn enter_export_oci(trees: &[&Dir], folders: &[&Dir], context: &Context) -> 
     for folder in folders {
         profile.allow_write(folder.as_fd()).doing(failed)?;
     }
+    enter(profile, context)
+}
+
+/// For `systemd-pull push`: reads the layers, keeps blobs in files without names in `waiting`, and
+/// connects.
+///
+/// # Errors
+/// As [`enter_import_tar`].
+pub fn enter_push(
+    trees: &[&Dir],
+    waiting: &Dir,
+    certificates: &[PathBuf],
+    context: &Context,
+) -> Result<()> {
+    let mut profile = Profile::new("push", READ_TREES);
+    for tree in trees {
+        profile.allow_read(tree.as_fd()).doing(failed)?;
+    }
+    profile.allow_write(waiting.as_fd()).doing(failed)?;
+    allow_network(&mut profile, certificates);
     enter(profile, context)
 }
 
@@ -237,16 +273,6 @@ fn allow_source(profile: &mut Profile, request: &Request) {
     }
 }
 
-fn allow_network(profile: &mut Profile, certificates: &[PathBuf]) {
-    profile.allow_network();
-    for path in NETWORK_FILES.iter().map(PathBuf::from) {
-        profile.allow_read_path(&path);
-    }
-    for path in certificates {
-        profile.allow_read_path(path);
-    }
-}
-
 /// For `systemd-pull oci`: makes trees in the image root, and asks a registry, or reads its folder.
 ///
 /// # Errors
@@ -285,6 +311,16 @@ fn allow_registry(profile: &mut Profile, folder: Option<&Path>, certificates: &[
     match folder {
         Some(folder) => profile.allow_read_path(folder),
         None => allow_network(profile, certificates),
+    }
+}
+
+fn allow_network(profile: &mut Profile, certificates: &[PathBuf]) {
+    profile.allow_network();
+    for path in NETWORK_FILES.iter().map(PathBuf::from) {
+        profile.allow_read_path(&path);
+    }
+    for path in certificates {
+        profile.allow_read_path(path);
     }
 }
 

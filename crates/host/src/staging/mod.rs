@@ -17,7 +17,7 @@ mod sweep;
 pub use aside::Aside;
 pub use handover::{CHANGES, has_changes};
 pub use hold::{discard_unused, is_used, open_used};
-pub use sweep::{abandoned, discard, sweep, sweep_files, sweep_snapshots};
+pub use sweep::{abandoned, discard, sweep, sweep_files, sweep_folders, sweep_snapshots};
 
 use crate::dir::Dir;
 use crate::namespace::foreign;

@@ -17,6 +17,18 @@ use std::os::unix::ffi::OsStrExt;
 /// # Errors
 /// As [`sweep`].
 pub fn sweep_files(folder: &Dir, name: &OsStr) -> io::Result<usize> {
+    sweep_own(folder, name, FileType::RegularFile)
+}
+
+/// As [`sweep_files`], the abandoned folders of one name.
+///
+/// # Errors
+/// As [`sweep`].
+pub fn sweep_folders(folder: &Dir, name: &OsStr) -> io::Result<usize> {
+    sweep_own(folder, name, FileType::Directory)
+}
+
+fn sweep_own(folder: &Dir, name: &OsStr, kind: FileType) -> io::Result<usize> {
     let own = rustix::process::geteuid().as_raw();
     let mut removed = 0;
     for hidden in folder.entries()? {
@@ -26,10 +38,10 @@ pub fn sweep_files(folder: &Dir, name: &OsStr) -> io::Result<usize> {
         let Some(Some(_locked)) = claim else {
             continue;
         };
-        let is_file = folder.stat(&hidden).is_ok_and(|stat| {
-            stat.st_uid == own && FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile
-        });
-        if is_file && folder.unlink(&hidden).is_ok() {
+        let is_meant = folder
+            .stat(&hidden)
+            .is_ok_and(|stat| stat.st_uid == own && FileType::from_raw_mode(stat.st_mode) == kind);
+        if is_meant && tree::remove(folder, &hidden).is_ok() {
             removed += 1;
         }
     }

@@ -77,6 +77,8 @@ fn in_foreign_folders_only_own_files_of_the_name_are_swept() {
     let is_root = std::os::unix::fs::fchown(&foreign, Some(7), None).is_ok();
     let swept = sweep_files(&folder, "out.tar".as_ref()).unwrap();
     assert_eq!(swept, if is_root { 1 } else { 2 });
+    assert_eq!(sweep_folders(&folder, "out.tar".as_ref()).unwrap(), 1);
+    assert!(path(".#importd.out.tar.2123456789abcdef").is_symlink());
 }
 
 #[test]

@@ -1,6 +1,8 @@
 //! `systemd-export tar|raw|oci NAME [FILE]`
 
 use super::image::{self, ImageOptions};
+use super::oci::platform;
+use super::push::check_format;
 use super::target::PlaceOptions;
 use super::words::optional;
 use super::{Environment, Verb, Worker};
@@ -11,6 +13,7 @@ use importd_api::failure::Kind;
 use importd_api::format::Format;
 use importd_api::name::{ImageName, NameError};
 use importd_formats::disk;
+use importd_formats::oci::compose::Wishes;
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
@@ -39,6 +42,9 @@ pub struct Arguments {
     /// Name of the image in the layout (default: the name of the exported image)
     #[arg(long, value_name = "NAME")]
     tag: Option<String>,
+    /// For which machine the image is, such as amd64 or arm/v7
+    #[arg(long, value_name = "ARCH[/VARIANT]")]
+    arch: Option<String>,
     #[command(flatten)]
     image: ImageOptions,
     /// Verb, name and file
@@ -102,8 +108,9 @@ impl Worker for Arguments {
             let context = context.with_owners(self.place.scope(), request.need())?;
             return export::oci::run(&request, &options, &context);
         }
-        if self.image.is_any() || self.tag.is_some() {
-            let text = format!("'{verb}' writes no image that says how it is started; 'oci' does");
+        self.image.refuse(verb)?;
+        if self.tag.is_some() || self.arch.is_some() {
+            let text = "--tag= and --arch= are for the verb oci";
             return Err(Error::new(Kind::InvalidArgument, text));
         }
         match verb {
@@ -120,24 +127,19 @@ impl Worker for Arguments {
 impl Arguments {
     /// What an image of OCI is to be.
     fn oci(&self, request: &Request, environment: &Environment) -> Result<export::oci::Options> {
-        if !matches!(
-            request.format,
-            Format::Uncompressed | Format::Gzip | Format::Zstd
-        ) {
-            let text = format!(
-                "Layers are packed with gzip, zstd or not at all; {} is not known to those who read them",
-                request.format.as_str()
-            );
-            return Err(Error::new(Kind::InvalidArgument, text));
-        }
+        check_format(request.format)?;
         let tag = match &self.tag {
             Some(text) => Some(image::tag(text)?),
             None => usual_tag(&request.source),
         };
+        let platform = self.arch.as_deref().map(platform).transpose()?;
         Ok(export::oci::Options {
             form: form(self.output_format.as_deref(), request.file.as_deref())?,
             tag,
-            wishes: self.image.wishes(environment)?,
+            wishes: Wishes {
+                platform: platform.map(|wanted| wanted.platform()),
+                ..self.image.wishes(environment)?
+            },
         })
     }
 }
@@ -201,7 +203,10 @@ fn disk_format(given: Option<&str>, file: Option<&Path>) -> Result<disk::Format>
 }
 
 /// A valid image name is a name; what holds a slash is a path; the rest is neither.
-fn source(argument: Option<&OsStr>) -> Result<ExportSource> {
+///
+/// # Errors
+/// [`Kind::InvalidArgument`] for that.
+pub(super) fn source(argument: Option<&OsStr>) -> Result<ExportSource> {
     let argument = argument.unwrap_or_default();
     let path = || Ok(ExportSource::Path(PathBuf::from(argument)));
     let Some(text) = argument.to_str() else {

@@ -4,7 +4,6 @@ use super::environment::Environment;
 use crate::error::{Error, Result};
 use importd_api::failure::Kind;
 use importd_formats::oci::compose::{Wishes, timestamp};
-use importd_formats::oci::platform::Wanted;
 
 /// Longest name of an image in a layout, in bytes: registries take names of 255 and tags of 128.
 const TAG_MAX: usize = 384;
@@ -14,9 +13,6 @@ const WORDS_MAX: usize = 4096;
 /// What an image of OCI says of itself.
 #[derive(Clone, Debug, Default, clap::Args)]
 pub(super) struct ImageOptions {
-    /// For which machine the image is, such as amd64 or arm/v7
-    #[arg(long, value_name = "ARCH[/VARIANT]")]
-    arch: Option<String>,
     /// The program that is started: a word, given several times for more, or a JSON list
     #[arg(long, value_name = "WORD", action = clap::ArgAction::Append, allow_hyphen_values = true)]
     entrypoint: Vec<String>,
@@ -38,23 +34,28 @@ impl ImageOptions {
     /// Whether any is given.
     pub(super) fn is_any(&self) -> bool {
         let lists = [&self.entrypoint, &self.cmd, &self.env];
-        let texts = [&self.arch, &self.run_as, &self.workdir];
+        let texts = [&self.run_as, &self.workdir];
         lists.iter().any(|list| !list.is_empty()) || texts.iter().any(|text| text.is_some())
     }
 
-    /// What they say, checked.
+    /// Refuses these options for other verbs.
+    ///
+    /// # Errors
+    /// [`Kind::InvalidArgument`] if one is given.
+    pub(super) fn refuse(&self, verb: &str) -> Result<()> {
+        match self.is_any() {
+            true => Err(invalid(format!(
+                "'{verb}' writes no image that says how it is started"
+            ))),
+            false => Ok(()),
+        }
+    }
+
+    /// What they say, checked; the machine is not among it.
     ///
     /// # Errors
     /// [`Kind::InvalidArgument`].
     pub(super) fn wishes(&self, environment: &Environment) -> Result<Wishes> {
-        let platform = match &self.arch {
-            Some(text) => Some(
-                Wanted::parse(text)
-                    .map_err(|error| invalid(format!("Failed to parse --arch=: {error}")))?
-                    .platform(),
-            ),
-            None => None,
-        };
         if let Some(path) = self
             .workdir
             .as_deref()
@@ -75,7 +76,7 @@ impl ImageOptions {
             return Err(invalid(format!("--env= can be given {WORDS_MAX} times")));
         }
         Ok(Wishes {
-            platform,
+            platform: None,
             created: environment.source_date.and_then(timestamp),
             user: self.run_as.clone(),
             environment: self.env.clone(),
@@ -165,7 +166,6 @@ mod tests {
     #[test]
     fn what_makes_no_sense_is_refused() {
         let good = ImageOptions {
-            arch: Some("arm/v6".into()),
             env: vec!["A=".into()],
             workdir: Some("/".into()),
             ..ImageOptions::default()
@@ -176,13 +176,8 @@ mod tests {
         };
         let wishes = good.wishes(&environment).unwrap();
         assert_eq!(wishes.created.as_deref(), Some("1970-01-01T00:00:00Z"));
-        assert_eq!(wishes.platform.unwrap().variant.as_deref(), Some("v6"));
         assert!(good.is_any() && !ImageOptions::default().is_any());
         for bad in [
-            ImageOptions {
-                arch: Some("?".into()),
-                ..good.clone()
-            },
             ImageOptions {
                 env: vec!["A".into()],
                 ..good.clone()

@@ -13,6 +13,7 @@ mod introspect;
 mod limits;
 mod network;
 mod oci;
+mod push;
 mod target;
 mod values;
 mod verify;
@@ -203,13 +204,17 @@ const ADDITIONS: [&str; 26] = [
     "workdir",
 ];
 
+/// Long options that only one of the original's workers has not.
+const ADDITIONS_TO_ONE: [(&str, &str); 1] = [("systemd-pull", "format")];
+
 fn long_options(command: &clap::Command) -> Vec<LongOption<'_>> {
     let options = command.get_arguments().filter_map(|option| {
         let name = option.get_long()?;
         Some(LongOption {
             name,
             takes_value: option.get_action().takes_values(),
-            is_original: !ADDITIONS.contains(&name),
+            is_original: !ADDITIONS.contains(&name)
+                && !ADDITIONS_TO_ONE.contains(&(command.get_name(), name)),
         })
     });
     options.collect()

@@ -30,7 +30,7 @@ pub(super) struct OciOptions {
     flat: bool,
     /// oci: with --force, what was changed in the stack that is replaced goes too
     #[arg(long)]
-    reset: bool,
+    pub(super) reset: bool,
 }
 
 impl OciOptions {
@@ -45,23 +45,53 @@ impl OciOptions {
         Ok(())
     }
 
-    fn platform(&self) -> Result<Wanted> {
-        match &self.arch {
-            None => Ok(Wanted::native()),
-            Some(text) => Wanted::parse(text).map_err(|error| {
-                let text = "Failed to parse --arch= argument";
-                Error::caused(Kind::InvalidArgument, text, error)
-            }),
+    /// Refuses what is about a new image here.
+    ///
+    /// # Errors
+    /// [`Kind::InvalidArgument`] if one is given.
+    pub(super) fn refuse_shape(&self) -> Result<()> {
+        match self.flat || self.reset {
+            true => Err(refused(
+                "--flat and --reset are for images that are made here",
+            )),
+            false => Ok(()),
         }
     }
 
+    /// For which machine.
+    ///
+    /// # Errors
+    /// [`Kind::InvalidArgument`] for what is none.
+    pub(super) fn platform(&self) -> Result<Wanted> {
+        Ok(self.given_platform()?.unwrap_or_else(Wanted::native))
+    }
+
+    /// For which machine, if that is said.
+    ///
+    /// # Errors
+    /// As [`OciOptions::platform`].
+    pub(super) fn given_platform(&self) -> Result<Option<Wanted>> {
+        self.arch.as_deref().map(platform).transpose()
+    }
+
     /// The tools for extensions cannot use stacks, and one among them keeps them from using the others.
-    fn is_flat(&self, class: Class) -> bool {
+    pub(super) fn is_flat(&self, class: Class) -> bool {
         match class {
             Class::Sysext | Class::Confext => true,
             Class::Machine | Class::Portable => self.flat,
         }
     }
+}
+
+/// The machine of `--arch=`.
+///
+/// # Errors
+/// [`Kind::InvalidArgument`] for what is none.
+pub(super) fn platform(text: &str) -> Result<Wanted> {
+    Wanted::parse(text).map_err(|error| {
+        let text = "Failed to parse --arch= argument";
+        Error::caused(Kind::InvalidArgument, text, error)
+    })
 }
 
 impl Arguments {
@@ -173,7 +203,7 @@ fn name(word: Option<&OsString>, reference: &Reference) -> Result<ImageName> {
 
 /// Refuses to replace a tree of foreign ids: only their owner can remove it, and layers are made by
 /// another one. All of it would be downloaded for nothing.
-fn refuse_foreign(target: &Target, name: &ImageName) -> Result<()> {
+pub(super) fn refuse_foreign(target: &Target, name: &ImageName) -> Result<()> {
     let root = &target.places.root;
     let need = Need::to_remove(root, |old| target.force && old == name.as_str());
     match need {

@@ -3,9 +3,11 @@
 use super::clean::{CleanOptions, PlanOptions};
 use super::disk::DiskOptions;
 use super::evidence::EvidenceOptions;
+use super::image::ImageOptions;
 use super::limits::LimitOptions;
 use super::network::{NetworkOptions, configured};
 use super::oci::OciOptions;
+use super::push::PackOptions;
 use super::target::TargetOptions;
 use super::values::switch;
 use super::verify;
@@ -41,6 +43,8 @@ pub(super) const SIZE_MAX_DEFAULT: u64 = 64 << 30;
 const VERIFY: &str = "verify";
 /// The verb for OCI images.
 const OCI: &str = "oci";
+/// The verb that goes the other way.
+const PUSH: &str = "push";
 
 /// Downloads an archive, a disk image or an OCI image.
 #[derive(Clone, Debug, clap::Parser)]
@@ -49,6 +53,7 @@ const OCI: &str = "oci";
     about = "Download container or virtual machine images.",
     override_usage = "systemd-pull [OPTIONS...] tar|raw URL [NAME]\n       \
                       systemd-pull [OPTIONS...] oci REF [NAME]\n       \
+                      systemd-pull [OPTIONS...] push NAME REF\n       \
                       systemd-pull [OPTIONS...] clean [URL|NAME...]\n       \
                       systemd-pull [OPTIONS...] verify URL [FILE]\n       \
                       (NAME '-' only keeps the download; raw --direct: standard output)"
@@ -77,6 +82,10 @@ pub struct Arguments {
     pub(super) clean: CleanOptions,
     #[command(flatten)]
     pub(super) oci: OciOptions,
+    #[command(flatten)]
+    pub(super) pack: PackOptions,
+    #[command(flatten)]
+    pub(super) image: ImageOptions,
     /// Verb, address and name
     #[arg(value_name = "VERB URL [NAME]", hide = true)]
     pub(super) words: Vec<OsString>,
@@ -97,6 +106,10 @@ impl Worker for Arguments {
             about: "Download an OCI image",
         },
         Verb {
+            name: PUSH,
+            about: "Upload a tree or a stack as an OCI image",
+        },
+        Verb {
             name: VERIFY,
             about: "Explain what a download would be proven by, and compare a file with it",
         },
@@ -109,6 +122,7 @@ impl Worker for Arguments {
     fn word_count(verb: &str) -> (usize, Option<usize>) {
         match verb {
             "clean" => (1, None),
+            PUSH => (3, Some(3)),
             _ => (2, Some(3)),
         }
     }
@@ -118,6 +132,11 @@ impl Worker for Arguments {
     }
 
     fn work(self, verb: &str, environment: &Environment, context: &Context) -> Result<()> {
+        if verb == PUSH {
+            return self.run_push(environment, context);
+        }
+        self.pack.refuse()?;
+        self.image.refuse(verb)?;
         if verb == OCI {
             return self.run_oci(environment, context);
         }

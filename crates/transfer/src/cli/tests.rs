@@ -134,6 +134,8 @@ fn additions_take_no_abbreviation_away() {
     let worker: pull::Arguments = parsed("raw --d --re --o 5 --keep no --size-m 1 http://h/x y");
     assert_eq!(worker.words(), ["raw", "http://h/x", "y"]);
     parsed::<pull::Arguments>("tar --co no --ret 3 --mir http://m/x http://h/x");
+    parsed::<pull::Arguments>("raw --fo http://h/x");
+    parsed::<export::Arguments>("tar --fo gzip x");
     let worker: import::Arguments = parsed("raw --d --r --im / --o=7 file");
     assert_eq!(worker.words(), ["raw", "file"]);
     let refusal = refused::<pull::Arguments>("tar --s http://h/x");

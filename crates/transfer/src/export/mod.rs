@@ -6,6 +6,7 @@ pub mod oci;
 pub mod output;
 mod overlay;
 mod picture;
+pub mod push;
 mod qcow2;
 pub mod raw;
 mod snapshot;

@@ -150,6 +150,20 @@ fn a_layout_keeps_its_other_images() {
         count += 1;
     }
     assert_eq!(count, 9);
+    // What killed exports left goes with the next one.
+    let left = [
+        "layout/.#importd.blob.0123456789abcdef",
+        "layout/blobs/sha256/.#importd.blob.0123456789abcdef",
+    ];
+    for name in left {
+        put(&place.path(name), b"half");
+    }
+    let unfinished = place.path(".#importd.new.0123456789abcdef");
+    fs::create_dir_all(unfinished.join("blobs/sha256")).unwrap();
+    place.exported(&["one", &layout, "--format=uncompressed"]);
+    place.exported(&["one", &place.text("new")]);
+    assert!(!unfinished.exists());
+    assert!(left.iter().all(|name| !place.path(name).exists()));
     // What is no layout is left alone.
     fs::create_dir(place.path("other")).unwrap();
     put(&place.path("other/file"), b"x");

@@ -9,4 +9,6 @@ mod export;
 #[cfg(test)]
 mod place;
 #[cfg(test)]
+mod push;
+#[cfg(test)]
 mod stack;

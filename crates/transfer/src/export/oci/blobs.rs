@@ -9,9 +9,10 @@ use importd_host::staging::{Shape, Staging};
 use std::ffi::OsStr;
 use std::io;
 use std::os::fd::OwnedFd;
+use std::sync::Arc;
 
-/// What a hidden blob's name has, until its digest is known.
-const HIDDEN_NAME: &str = "blob";
+/// What the hidden names have of files that have not got their own yet.
+pub(super) const HIDDEN_NAME: &str = "blob";
 
 /// Where blobs wait.
 #[derive(Debug)]
@@ -45,7 +46,7 @@ pub(crate) enum Data {
     /// In memory: documents.
     Bytes(Vec<u8>),
     /// In a file, from its start.
-    File(OwnedFd),
+    File(Arc<OwnedFd>),
 }
 
 impl Blobs {
@@ -71,7 +72,7 @@ impl Sheet {
     pub(super) fn complete(self, stored: Stored) -> Blob {
         Blob {
             stored,
-            data: Data::File(self.file),
+            data: Data::File(Arc::new(self.file)),
             staging: self.staging,
         }
     }

@@ -20,6 +20,8 @@ pub(crate) struct Packing<'a> {
     pub(crate) codec: Codec,
     pub(crate) options: EncodeOptions,
     pub(crate) wishes: &'a Wishes,
+    /// How many such works there are in all, for the percents: 1 if there is nothing but packing.
+    pub(crate) steps: usize,
 }
 
 /// An image that is complete but for its name.
@@ -58,7 +60,7 @@ pub(crate) fn build(
     if wishes.platform.is_none() && known.and_then(|known| known.architecture).is_none() {
         wishes.platform = Some(Wanted::native().platform());
     }
-    let count = trees.layers().len();
+    let count = trees.layers().len().saturating_mul(packing.steps);
     let (mut layers, mut diff_ids, mut kept) = (Vec::new(), Vec::new(), Vec::<Blob>::new());
     for (index, layer) in trees.layers().iter().enumerate() {
         let packed = pack(layer, Part { index, count }, packing, blobs, context)?;

@@ -5,7 +5,7 @@
 //! digests, then `index.json` is replaced by one rename: whoever reads the layout sees the old list or
 //! the new one. Two exports into one layout wait for each other before they change the list.
 
-use super::blobs::{Blob, Data};
+use super::blobs::{Blob, Data, HIDDEN_NAME};
 use super::build::Built;
 use crate::context::Context;
 use crate::error::{Doing, Error, Result};
@@ -75,6 +75,8 @@ impl Layout {
             Err(error) if Errno::from_io_error(&error) == Some(Errno::NOENT) => {
                 let name = path.file_name().ok_or(Errno::INVAL).doing(failed)?;
                 let parent = Dir::open(above.unwrap_or(Path::new("."))).doing(failed)?;
+                // What cannot be swept is no reason not to export.
+                staging::sweep_folders(&parent, name).unwrap_or(0);
                 let staging = Staging::create(&parent, name, Shape::Folder).doing(failed)?;
                 let top = staging.folder().and_then(|top| top.reopen());
                 Ok(Self {
@@ -133,8 +135,9 @@ impl Layout {
             }
             folder = folder.open_dir(OsStr::new(name)).doing(|| self.failed())?;
         }
-        // What cannot be swept is no reason not to export.
-        staging::sweep_files(&folder, OsStr::new("blob")).unwrap_or(0);
+        for swept in [&self.top, &folder] {
+            staging::sweep_files(swept, OsStr::new(HIDDEN_NAME)).unwrap_or(0);
+        }
         Ok(folder)
     }
 
@@ -195,7 +198,7 @@ impl Layout {
     }
 
     fn write(&self, folder: &Dir, name: &str, bytes: &[u8]) -> Result<()> {
-        let staging = Staging::create(folder, OsStr::new(name), Shape::File);
+        let staging = Staging::create(folder, OsStr::new(HIDDEN_NAME), Shape::File);
         let staging = staging.doing(|| self.failed())?;
         let file = staging.fd().try_clone_to_owned().doing(|| self.failed())?;
         File::from(file).write_all(bytes).doing(|| self.failed())?;

@@ -29,7 +29,7 @@ use crate::cage;
 use crate::context::Context;
 use crate::error::{Doing, Error, Result};
 use crate::import::report_success;
-use blobs::Blobs;
+pub(super) use blobs::{Blob, Blobs, Data};
 use build::{Packing, build};
 use folder::Layout;
 use importd_api::failure::Kind;
@@ -37,7 +37,7 @@ use importd_formats::oci::compose::Wishes;
 use importd_host::dir::Dir;
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
-use trees::Trees;
+pub(super) use trees::Trees;
 
 /// What the image is to be.
 #[derive(Clone, Debug)]
@@ -116,6 +116,7 @@ fn packing<'a>(request: &Request, options: &'a Options) -> Packing<'a> {
         codec: request.codec(),
         options: request.encode_options(),
         wishes: &options.wishes,
+        steps: 1,
     }
 }
 
@@ -123,7 +124,7 @@ fn packing<'a>(request: &Request, options: &'a Options) -> Packing<'a> {
 ///
 /// # Errors
 /// What open(2) says of the last place that was tried.
-pub(crate) fn waiting_room(root: &Path) -> Result<Dir> {
+pub(super) fn waiting_room(root: &Path) -> Result<Dir> {
     let temporary = std::env::temp_dir();
     let large = PathBuf::from("/var/tmp");
     let mut last = None;

@@ -25,11 +25,7 @@ pub(super) fn choose<T>(
             format!("There is no image in {label}"),
         ));
     }
-    let known: Vec<_> = images
-        .iter()
-        .flat_map(|image| names(image))
-        .cloned()
-        .collect();
+    let known: Vec<_> = images.iter().flat_map(&names).cloned().collect();
     let Some(asked) = asked else {
         return of_one(label, images, names, &known);
     };
@@ -58,7 +54,7 @@ fn of_one<T>(
     known: &[String],
 ) -> Result<Vec<T>> {
     let first = images.first().map(|image| names(image).to_vec());
-    let mut others = images.iter().map(|image| names(image));
+    let mut others = images.iter().map(&names);
     match others.all(|other| Some(other) == first.as_deref()) {
         true => Ok(images),
         false => Err(several(label, known)),

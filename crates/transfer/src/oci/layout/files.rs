@@ -92,12 +92,12 @@ fn in_folder(top: &Dir, path: &str) -> Result<Part> {
 
 /// A stretch of an open file.
 #[derive(Clone, Debug)]
-pub(super) struct Part {
-    pub(super) file: Arc<OwnedFd>,
+pub(crate) struct Part {
+    pub(crate) file: Arc<OwnedFd>,
     /// Where it begins, in bytes.
-    pub(super) offset: u64,
+    pub(crate) offset: u64,
     /// How long it is, in bytes.
-    pub(super) length: u64,
+    pub(crate) length: u64,
 }
 
 impl Part {
@@ -105,7 +105,7 @@ impl Part {
     ///
     /// # Errors
     /// [`Kind::TooLarge`] beyond the limit; what the file system says.
-    pub(super) fn read(&self, shown: &str, limit: u64) -> Result<Vec<u8>> {
+    pub(crate) fn read(&self, shown: &str, limit: u64) -> Result<Vec<u8>> {
         let shown = shown.escape_debug();
         if self.length > limit {
             let text = format!(
@@ -122,12 +122,12 @@ impl Part {
     }
 
     /// Its bytes on their way.
-    pub(super) fn flow(&self, cancel: &Cancel) -> Flow {
+    pub(crate) fn flow(&self, cancel: &Cancel) -> Flow {
         Box::new(Copied::new(self.reader(Some(cancel.clone()))))
     }
 
     /// Reads it from its start; a wait ends with the transfer.
-    pub(super) fn reader(&self, cancel: Option<Cancel>) -> PartReader {
+    pub(crate) fn reader(&self, cancel: Option<Cancel>) -> PartReader {
         PartReader {
             part: self.clone(),
             position: 0,
@@ -138,7 +138,7 @@ impl Part {
 
 /// Reads a [`Part`], wherever others read in the same file.
 #[derive(Debug)]
-pub(super) struct PartReader {
+pub(crate) struct PartReader {
     part: Part,
     position: u64,
     cancel: Option<Cancel>,

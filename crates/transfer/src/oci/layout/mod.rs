@@ -22,6 +22,7 @@ mod files;
 mod image;
 mod open;
 
+pub(crate) use files::Part;
 pub use open::{Place, Spool, open};
 
 #[cfg(test)]

@@ -336,6 +336,15 @@ impl Place {
         &self.reference
     }
 
+    /// Its tag; `None` if it was named by its digest.
+    #[must_use]
+    pub fn tag(&self) -> Option<&str> {
+        match &self.wanted {
+            Wanted::Tag(tag) => Some(tag),
+            Wanted::Digest(_) => None,
+        }
+    }
+
     /// What is to be done with it.
     #[must_use]
     pub const fn purpose(&self) -> Purpose {
