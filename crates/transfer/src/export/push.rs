@@ -13,9 +13,7 @@ use crate::error::{Error, Result};
 use crate::import::report_success;
 use crate::oci::layout::Part;
 use crate::oci::registry::{Credentials, Place, Purpose, Registry, Surroundings};
-use crate::pull::USER_AGENT;
 use crate::report::{Report, size};
-use crate::source::remote::Fetcher;
 use crate::source::settings::Settings;
 use crate::stage::meter::{Meter, Observer, percent};
 use importd_api::failure::Kind;
@@ -71,8 +69,7 @@ pub fn run(request: &Request, context: &Context) -> Result<()> {
     report.phase(Phase::Writing);
     report.info(format!("Pushing '{}' to '{reference}'.", path.display()));
     cage::enter_push(&trees.folders(), &waiting, &request.certificates, context)?;
-    let address = place.registry().base().clone();
-    let fetcher = Fetcher::new(&address, USER_AGENT, &request.network, context)?;
+    let fetcher = place.fetcher(&request.network, context)?;
     let tag = place.tag().map(str::to_owned);
     let registry = Registry::open(place, &credentials, &fetcher, None, context)?;
     let packing = Packing {

@@ -1,16 +1,13 @@
 //! An OCI image is downloaded and becomes a mount stack, or one tree: `systemd-pull oci`.
 
-use super::USER_AGENT;
 use crate::cage;
 use crate::context::{Context, Target};
 use crate::error::Result;
 use crate::import::report_success;
 use crate::oci::install::Wish;
-use crate::oci::registry::lanes::LANES;
 use crate::oci::registry::{Credentials, Place, Purpose, Registry, Surroundings};
 use crate::pull::clean::Output;
 use crate::sink::tree::Limits;
-use crate::source::remote::Fetcher;
 use crate::source::settings::Settings;
 use importd_api::name::ImageName;
 use importd_api::oci::Reference;
@@ -68,14 +65,6 @@ impl Request {
         Ok((place, credentials))
     }
 
-    fn fetcher(&self, place: &Place, context: &Context) -> Result<Fetcher> {
-        let network = Settings {
-            lanes: LANES,
-            ..self.network.clone()
-        };
-        Fetcher::new(place.registry().base(), USER_AGENT, &network, context)
-    }
-
     /// The folder of unfinished downloads, where there can be one.
     fn open_store(&self, place: &Place, context: &Context) -> Option<Store> {
         let path = self.cache.as_ref().filter(|_| place.folder().is_none());
@@ -105,7 +94,7 @@ pub fn run(request: &Request, context: &Context) -> Result<()> {
         &request.certificates,
         context,
     )?;
-    let fetcher = request.fetcher(&place, context)?;
+    let fetcher = place.fetcher(&request.network, context)?;
     let registry = Registry::open(place, &credentials, &fetcher, store.as_ref(), context)?;
     request.wish().install(&registry, &root, context)?;
     report_success(context);
