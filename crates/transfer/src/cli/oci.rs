@@ -109,7 +109,7 @@ impl Arguments {
         let output = self.plan.output()?;
         if self.plan.dry_run {
             let out: &mut dyn Write = &mut std::io::stdout();
-            return oci::plan(&request, output, (out, context));
+            return oci::plan::run(&request, output, (out, context));
         }
         refuse_foreign(&request.target, &request.name)?;
         let context = &context.with_owners(self.target.scope(), Need::MakeSeveral)?;

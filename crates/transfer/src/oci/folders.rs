@@ -42,11 +42,14 @@ struct Settling<'a, 'b> {
     folders: &'b Folders<'a>,
     layers: &'b [Layer],
     names: &'b [Chain],
+    /// Layers that are ready, and have some below them that are not.
     ready: Vec<Option<Ready>>,
     /// Layers that wait for those below.
     waiting: Vec<Option<Arrived<'a, Unpacked>>>,
-    /// How many of the lowest are ready.
-    settled: usize,
+    /// The lowest layers, up to the first one that is not ready.
+    below: Vec<Dir>,
+    /// What those are called.
+    called: Vec<OsString>,
 }
 
 impl Folders<'_> {
@@ -74,7 +77,8 @@ impl Folders<'_> {
             names: &names,
             waiting: layers.iter().map(|_| None).collect(),
             ready,
-            settled: 0,
+            below: Vec::with_capacity(layers.len()),
+            called: Vec::with_capacity(layers.len()),
         };
         let Fetch {
             limits, context, ..
@@ -90,7 +94,17 @@ impl Folders<'_> {
             |at, layer| settling.arrive(at, layer),
         )?;
         settling.advance()?;
-        Ok(settling.ready.into_iter().flatten().collect())
+        let ready = settling.called.into_iter().zip(settling.below);
+        Ok(ready.map(|(name, folder)| Ready { name, folder }).collect())
+    }
+
+    /// Which layers are here already, the lowest first.
+    ///
+    /// # Errors
+    /// What the file system says.
+    pub fn are_here(&self, layers: &[Layer]) -> Result<Vec<bool>> {
+        let found = self.find(&chains(layers))?;
+        Ok(found.iter().map(Option::is_some).collect())
     }
 
     /// The layers that are here already.
@@ -138,16 +152,17 @@ impl<'a> Settling<'a, '_> {
 
     /// Gives their names to those that waited for what is ready now.
     fn advance(&mut self) -> Result<()> {
-        while let Some(ready) = self.ready.get(self.settled) {
-            if ready.is_none() {
-                let Some(layer) = self.waiting[self.settled].take() else {
-                    return Ok(());
-                };
-                self.place(self.settled, layer)?;
+        loop {
+            let at = self.below.len();
+            if let Some(layer) = self.waiting.get_mut(at).and_then(Option::take) {
+                self.place(at, layer)?;
             }
-            self.settled += 1;
+            let Some(ready) = self.ready.get_mut(at).and_then(Option::take) else {
+                return Ok(());
+            };
+            self.below.push(ready.folder);
+            self.called.push(ready.name);
         }
-        Ok(())
     }
 
     /// Gives a layer its name; those below that it needs have theirs.
@@ -162,12 +177,11 @@ impl<'a> Settling<'a, '_> {
         let layer = &self.layers[at];
         let label = fetch.label(layer);
         let failed = || format!("Failed to open {label}");
-        let count = if unpacked.needs_below() { at } else { 0 };
-        let below = self.ready[..count].iter().flatten();
-        let below: Vec<Dir> = below
-            .map(|ready| ready.folder.try_clone().doing(failed))
-            .collect::<Result<_>>()?;
-        let settled = unpacked.settle(&below);
+        let below = match unpacked.needs_below() {
+            true => self.below.as_slice(),
+            false => &[],
+        };
+        let settled = unpacked.settle(below);
         let (staged, depends) = settled.map_err(|error| named(error, &label))?;
         let proven = staged.prove(&label, &expectation(layer.blob.digest), received)?;
         let name = match depends {

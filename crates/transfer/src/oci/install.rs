@@ -9,14 +9,18 @@ use super::source::Source;
 use super::stack::{self, Beside, Stack};
 use super::{one_tree, settings};
 use crate::context::{Context, Target};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::install::Root;
 use crate::pull::room;
 use crate::sink::tree::Limits;
 use importd_api::class::Class;
+use importd_api::failure::Kind;
 use importd_api::figures::Phase;
 use importd_api::name::ImageName;
 use importd_formats::oci::platform::Wanted;
+
+/// Most layers of a stack: more than that overlayfs does not mount (`OVL_MAX_STACK`).
+const STACKED_MAX: usize = 500;
 
 /// What is to become of an image of OCI.
 #[derive(Clone, Debug)]
@@ -45,6 +49,7 @@ impl Wish {
         let report = &context.report;
         report.phase(Phase::Checking);
         let image = Image::read(source, &self.platform, context)?;
+        self.check_count(source, &image)?;
         let beside = self.beside(&image, context)?;
         room::check_layers(image.bytes(), &source.label(), root, context)?;
         report.phase(Phase::Downloading);
@@ -72,9 +77,29 @@ impl Wish {
         stack::install(&stack, root, name, target, context)
     }
 
+    /// Refuses a stack that cannot be mounted.
+    ///
+    /// # Errors
+    /// [`Kind::Unsupported`].
+    pub fn check_count(&self, source: &dyn Source, image: &Image) -> Result<()> {
+        let count = image.layers.len();
+        if self.flat || count <= STACKED_MAX {
+            return Ok(());
+        }
+        let label = source.label();
+        let text = format!(
+            "{label} has {count} layers, and the kernel puts at most {STACKED_MAX} together; --flat \
+             makes one tree of them"
+        );
+        Err(Error::new(Kind::Unsupported, text))
+    }
+
     /// The files beside the image. An image that says nothing has none, and neither have those that are
     /// not started.
-    fn beside(&self, image: &Image, context: &Context) -> Result<Beside> {
+    ///
+    /// # Errors
+    /// As [`settings::nspawn`].
+    pub fn beside(&self, image: &Image, context: &Context) -> Result<Beside> {
         let is_started = matches!(self.target.places.class, Class::Machine | Class::Portable);
         if image.config.is_empty || image.config_bytes.is_none() || !is_started {
             return Ok(Beside::default());

@@ -102,7 +102,11 @@ pub fn install(
     Ok(())
 }
 
-fn stack_name(name: &ImageName) -> Result<OsString> {
+/// The name of the folder of a stack.
+///
+/// # Errors
+/// [`Kind::InvalidArgument`] if it would be too long.
+pub(crate) fn stack_name(name: &ImageName) -> Result<OsString> {
     let text = format!("{name}{ENDING}");
     if text.len() > NAME_MAX {
         let text = format!("Local image name '{name}' is too long: a stack is called '{text}'");

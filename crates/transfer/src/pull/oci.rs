@@ -1,12 +1,13 @@
 //! An OCI image is downloaded and becomes a mount stack, or one tree: `systemd-pull oci`.
 
+pub mod plan;
+
 use crate::cage;
 use crate::context::{Context, Target};
 use crate::error::Result;
 use crate::import::report_success;
 use crate::oci::install::Wish;
 use crate::oci::registry::{Credentials, Place, Purpose, Registry, Surroundings};
-use crate::pull::clean::Output;
 use crate::sink::tree::Limits;
 use crate::source::settings::Settings;
 use importd_api::name::ImageName;
@@ -14,7 +15,6 @@ use importd_api::oci::Reference;
 use importd_formats::oci::platform::Wanted;
 use importd_host::dir::Dir;
 use importd_host::partial::Store;
-use std::io::Write;
 use std::path::PathBuf;
 
 /// What to pull, as checked by the command line.
@@ -99,16 +99,4 @@ pub fn run(request: &Request, context: &Context) -> Result<()> {
     request.wish().install(&registry, &root, context)?;
     report_success(context);
     Ok(())
-}
-
-/// Finds out what that would do, and prints it.
-///
-/// # Errors
-/// The first of what the pull would fail with.
-pub fn plan(
-    request: &Request,
-    _output: Output,
-    (_out, context): (&mut dyn Write, &Context),
-) -> Result<()> {
-    run(request, context)
 }

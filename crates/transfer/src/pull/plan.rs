@@ -282,7 +282,7 @@ fn announced(remote: &mut Remote) -> Result<Announced> {
 }
 
 /// A line for a terminal: much of it comes from servers.
-fn printable(line: &str) -> String {
+pub(super) fn printable(line: &str) -> String {
     let mut out = String::with_capacity(line.len() + 1);
     for c in line.chars() {
         match c.is_control() {
@@ -295,7 +295,7 @@ fn printable(line: &str) -> String {
 }
 
 /// The image root and `true`, or the nearest folder above it that is there, and `false`.
-fn nearest(root: &Path) -> Result<(bool, Dir)> {
+pub(super) fn nearest(root: &Path) -> Result<(bool, Dir)> {
     for (distance, path) in root.ancestors().enumerate() {
         match Dir::open(path) {
             Ok(folder) => return Ok((distance == 0, folder)),

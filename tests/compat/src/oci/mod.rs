@@ -11,5 +11,6 @@ mod hostile;
 mod image;
 mod killed;
 mod merged;
+mod plan;
 mod results;
 mod trees;
