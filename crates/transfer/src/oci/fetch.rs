@@ -4,7 +4,7 @@ use super::image::Layer;
 use super::progress::Progress;
 use super::source::{Blob, End, Source};
 use crate::context::Context;
-use crate::error::{Doing, Error, Result};
+use crate::error::{Doing, Error, Result, chain};
 use crate::proof::Expectation;
 use crate::sink::tree::Limits;
 use crate::stage::ahead::Ahead;
@@ -80,7 +80,7 @@ impl<T> Arrived<'_, T> {
                 (self.end)(&Ok(()));
                 Ok(done)
             }
-            Err(error) => Err(called_off(self.end, error)),
+            Err(error) => Err(called_off(self.end, error).error),
         }
     }
 }
@@ -158,12 +158,32 @@ impl<'a> Fetch<'a> {
         failure.map_or(Ok(()), Err)
     }
 
+    /// Fetches a layer; once more, if what was wrong with it may not be the registry's own.
     fn one<T>(
         &self,
         layer: &Layer,
         progress: &Progress,
-        make: impl FnOnce(Coming) -> Result<T>,
+        make: impl Fn(Coming) -> Result<T>,
     ) -> Result<Arrived<'a, T>> {
+        match self.attempt(layer, progress, &make)? {
+            Ok(arrived) => Ok(arrived),
+            Err(Failed { error, again: true }) => {
+                self.context
+                    .report
+                    .notice(format!("{}; fetching it anew.", chain(&error)));
+                self.attempt(layer, progress, &make)?
+                    .map_err(|failed| failed.error)
+            }
+            Err(failed) => Err(failed.error),
+        }
+    }
+
+    fn attempt<T>(
+        &self,
+        layer: &Layer,
+        progress: &Progress,
+        make: impl FnOnce(Coming) -> Result<T>,
+    ) -> Result<std::result::Result<Arrived<'a, T>, Failed>> {
         let Blob {
             body,
             follower,
@@ -186,13 +206,13 @@ impl<'a> Fetch<'a> {
         match result {
             Ok((made, received)) => {
                 self.context.report.info(format!("Got {label}."));
-                Ok(Arrived {
+                Ok(Ok(Arrived {
                     made,
                     received,
                     end,
-                })
+                }))
             }
-            Err(error) => Err(called_off(end, named(error, &label))),
+            Err(error) => Ok(Err(called_off(end, named(error, &label)))),
         }
     }
 }
@@ -260,12 +280,20 @@ pub fn named(mut error: Error, label: &str) -> Error {
     error
 }
 
+/// A layer that failed.
+struct Failed {
+    error: Error,
+    /// Another try may go better.
+    again: bool,
+}
+
 /// Tells whoever gave a blob that it failed.
-fn called_off(end: End<'_>, error: Error) -> Error {
+fn called_off(end: End<'_>, error: Error) -> Failed {
     let failed = Err(error);
-    end(&failed);
-    match failed {
+    let again = end(&failed);
+    let error = match failed {
         Err(error) => error,
-        Ok(()) => Error::cancelled(),
-    }
+        Ok(()) => Error::new(Kind::Io, "It failed"),
+    };
+    Failed { error, again }
 }

@@ -55,8 +55,9 @@ pub struct Blob<'a> {
     pub end: End<'a>,
 }
 
-/// What is done when a blob has been used.
-pub type End<'a> = Box<dyn FnOnce(&Result<()>) + Send + 'a>;
+/// What is done when a blob has been used. It says whether another try may go better: what was wrong came
+/// from an earlier try, or from a server that will not be asked again.
+pub type End<'a> = Box<dyn FnOnce(&Result<()>) -> bool + Send + 'a>;
 
 impl std::fmt::Debug for Blob<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

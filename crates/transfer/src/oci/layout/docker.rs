@@ -179,7 +179,7 @@ impl Source for SavedImage {
             body: self.part(descriptor)?.flow(&self.cancel),
             resumed: 0,
             follower: None,
-            end: Box::new(|_result| {}),
+            end: Box::new(|_result| false),
         })
     }
 }

@@ -153,7 +153,7 @@ impl Source for Layout {
             body: self.part(descriptor)?.flow(&self.cancel),
             resumed: 0,
             follower: None,
-            end: Box::new(|_result| {}),
+            end: Box::new(|_result| false),
         })
     }
 }

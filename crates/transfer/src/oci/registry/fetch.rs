@@ -154,7 +154,7 @@ impl<'a> Registry<'a> {
     /// Whether something wrong may have come from a mirror; none is asked from then on, and another
     /// try may go better.
     fn is_misled_by(&self, error: &Error) -> bool {
-        if error.kind != Kind::Corrupt || self.mirrors.is_empty() {
+        if !is_of_bytes(error.kind) || self.mirrors.is_empty() {
             return false;
         }
         let was_misled = self.is_misled.swap(true, Ordering::Relaxed);
@@ -255,19 +255,30 @@ impl Source for Registry<'_> {
         let remote = answer.and_then(|answer| answer.body(&way.url));
         let remote = remote.map_err(|error| self.named(error))?;
         let opened = turn.join(remote, true, &self.context)?;
+        let is_helped = opened.resumed > 0 || !way.terms.others.is_empty();
         Ok(Blob {
             body: opened.remote.body,
             resumed: opened.resumed,
             follower: opened.follower,
             end: Box::new(move |result| {
                 drop(lane);
+                let is_wrong = result
+                    .as_ref()
+                    .err()
+                    .is_some_and(|error| is_of_bytes(error.kind));
                 if let Err(error) = result {
                     self.is_misled_by(error);
                 }
                 turn.end(result, &self.context);
+                is_wrong && is_helped
             }),
         })
     }
+}
+
+/// Whether it may be that other bytes would not have failed.
+const fn is_of_bytes(kind: Kind) -> bool {
+    matches!(kind, Kind::Corrupt | Kind::Archive)
 }
 
 /// All bytes of a document, and the rest of what is known of it.

@@ -2,11 +2,15 @@
 
 use super::server::{Answer, Asked, Bench, Server, data, descriptor, fetch, read_blob};
 use crate::error::Error;
+use crate::oci::fetch::{Coming, Fetch};
+use crate::oci::image::Layer;
 use crate::oci::source::Source;
+use crate::sink::tree::Limits;
 use crate::stage::chunks::Chunks;
 use crate::stage::digest::{Digest, Wanted};
 use importd_api::failure::Kind;
 use importd_formats::oci::MediaType;
+use std::io::Read;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// The first byte of what is asked for, if that is a rest.
@@ -138,7 +142,10 @@ fn bytes_that_turn_out_to_be_wrong_are_not_kept() {
     let image = bench.open("test/a", Some(&store)).unwrap();
     let first = image.blob(&blob).unwrap();
     assert!(first.resumed > 0);
-    (first.end)(&Err(Error::new(Kind::Corrupt, "The digest is another one")));
+    assert!((first.end)(&Err(Error::new(
+        Kind::Corrupt,
+        "The digest is another one"
+    ))));
     // From the registry itself, from the first byte on.
     let mut second = image.blob(&blob).unwrap();
     assert_eq!((second.resumed, registry.lines().len()), (0, 1));
@@ -182,4 +189,42 @@ fn who_wants_a_blob_that_another_one_downloads_waits_for_it() {
     let asked = registry.asked();
     assert_eq!(asked.len(), 2);
     assert_eq!(first_byte(&asked[1]), Some((8 << 20) - 1));
+}
+
+#[test]
+fn a_layer_that_a_mirror_has_wrong_comes_from_the_registry() {
+    let bytes = data(300_000);
+    let layer = Layer {
+        blob: descriptor(&bytes, MediaType::Layer),
+        plain: None,
+    };
+    let mut wrong = bytes.clone();
+    wrong[299_999] ^= 1;
+    let mirror = Server::start(move |asked| ranged(asked, &wrong));
+    let sent = bytes.clone();
+    let registry = Server::start(move |asked| ranged(asked, &sent));
+    let bench = Bench::new(&registry, &[&mirror]);
+    let image = bench.open("test/a", None).unwrap();
+    let fetch = Fetch {
+        source: &image,
+        limits: Limits::default(),
+        context: &bench.context,
+    };
+    let unpack = |_, mut coming: Coming| {
+        let mut unpacked = Vec::new();
+        let read = coming.archive.read_to_end(&mut unpacked);
+        read.map(|_| unpacked)
+            .map_err(|error| Error::io("Failed to read", error))
+    };
+    let mut count = 0;
+    let made = fetch.several(&[(0, &layer)], unpack, |_, arrived| {
+        arrived.finish(|unpacked, _| {
+            count += 1;
+            assert!(unpacked == bytes);
+            Ok(())
+        })
+    });
+    made.unwrap();
+    let asked = (mirror.lines().len(), registry.lines().len());
+    assert_eq!((count, asked), (1, (1, 1)));
 }
