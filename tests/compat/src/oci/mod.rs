@@ -6,6 +6,7 @@
 //! | `merged` | what the layers of a stack make up |
 //! | the others | the tests |
 
+mod access;
 mod failures;
 mod hostile;
 mod image;

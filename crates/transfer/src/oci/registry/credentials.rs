@@ -162,17 +162,18 @@ impl Source {
         let found = logins.find(endpoint.registry(), endpoint.image());
         let (login, origin) = match found.map_err(invalid)? {
             None => return Ok(None),
-            Some(Found::Here(login)) => (Some(login), format!("'{shown}'")),
+            Some(Found::Here(login)) => {
+                if is_open {
+                    let text = format!("The file of credentials '{shown}' can be read by others.");
+                    context.report.warning(text);
+                }
+                (Some(login), format!("'{shown}'"))
+            }
             Some(Found::Helper { name, server }) => {
                 let login = helper::ask(&name, &server, surroundings, context)?;
                 (login, format!("'{}{name}', by '{shown}'", helper::PREFIX))
             }
         };
-        if is_open && login.is_some() {
-            context.report.warning(format!(
-                "The file of credentials '{shown}' can be read by others."
-            ));
-        }
         Ok(login.map(|login| Credential { login, origin }))
     }
 
