@@ -78,7 +78,11 @@ pub(crate) fn context() -> Context {
 
 /// Unpacks archives into layer folders below `root`; their names, the lowest first.
 pub(crate) fn layers(root: &Path, archives: &[Vec<u8>]) -> Vec<String> {
-    let context = context();
+    layers_of(root, archives, &context())
+}
+
+/// The same as whoever the context says.
+pub(crate) fn layers_of(root: &Path, archives: &[Vec<u8>], context: &Context) -> Vec<String> {
     let place = Root {
         folder: Dir::create_all(root, 0o700).unwrap(),
         path: root.to_owned(),
@@ -95,10 +99,10 @@ pub(crate) fn layers(root: &Path, archives: &[Vec<u8>]) -> Vec<String> {
         let name = format!(".oci-{number}");
         let target = (&place.folder, name.as_ref());
         let source = std::io::Cursor::new(archive.clone());
-        let unpacked = layer::unpack(target, source, Limits::default(), None, &context).unwrap();
+        let unpacked = layer::unpack(target, source, Limits::default(), None, context).unwrap();
         let (staged, _) = unpacked.settle(&below).unwrap();
         let proven = staged.accept_local();
-        let installed = proven.install(&place, name.as_ref(), manner, &context);
+        let installed = proven.install(&place, name.as_ref(), manner, context);
         drop(installed.unwrap());
         below.push(Dir::open(&root.join(&name)).unwrap());
         names.push(name);

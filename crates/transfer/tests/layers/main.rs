@@ -13,3 +13,5 @@ mod nspawn;
 mod random;
 #[cfg(test)]
 mod same;
+#[cfg(test)]
+mod user;

@@ -166,3 +166,36 @@ fn without_an_image_root_there_is_nothing_and_none_is_made() {
     clean(&work, &[]).succeed();
     assert!(!work.path("images").exists());
 }
+
+#[test]
+fn layers_that_no_stack_names_go() {
+    let Some(work) = Work::new() else { return };
+    if !is_ours() {
+        println!("skipped: it has no such verb");
+        return;
+    }
+    let layer = |digit: &str| format!(".oci-sha256:{}", digit.repeat(64));
+    for digit in ["a", "b", "c"] {
+        std::fs::create_dir_all(work.image(layer(digit)).join("etc")).unwrap();
+    }
+    std::fs::create_dir_all(work.image("x.mstack/rw/data")).unwrap();
+    let target = format!("../{}", layer("a"));
+    symlink(target, work.image("x.mstack/layer@0")).unwrap();
+    let held = std::fs::File::open(work.image(layer("b"))).unwrap();
+    flock(&held, FlockOperation::LockShared).unwrap();
+
+    let listed = json(&work, &["--dry-run"]);
+    let names: Vec<_> = listed.iter().map(|it| it["name"].clone()).collect();
+    assert_eq!(names, [layer("c").as_str()], "{listed:?}");
+    assert_eq!(listed[0]["type"], "layer");
+    assert!(work.image(layer("c")).exists());
+    clean(&work, &[]).succeed();
+    assert!(!work.image(layer("c")).exists());
+    assert!(work.image(layer("a")).exists() && work.image(layer("b")).exists());
+
+    drop(held);
+    std::fs::remove_file(work.image("x.mstack/layer@0")).unwrap();
+    let told = text(&clean(&work, &[&layer("b")]).succeed());
+    assert!(told.starts_with("layer "), "{told}");
+    assert!(work.image(layer("a")).exists() && !work.image(layer("b")).exists());
+}

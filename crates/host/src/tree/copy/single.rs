@@ -4,6 +4,7 @@ use super::content::{self, SMALL_BYTES};
 use super::dress::{self, Naked};
 use super::facts::Facts;
 use super::folder::open_quietly;
+use crate::attributes;
 use crate::dir::Dir;
 use rustix::fs::{FileType, Mode, OFlags};
 use rustix::io::Errno;
@@ -29,6 +30,8 @@ pub fn copy_inode(
             let from = open_quietly(source, name, OFlags::empty())?;
             let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL;
             let to = target.open_file(new_name, flags, Mode::RUSR | Mode::WUSR)?;
+            // A default access list of its folder has nothing to say.
+            attributes::remove_access_lists(to.as_fd())?;
             let (facts, mut buffer) = (Facts::default(), vec![0; SMALL_BYTES]);
             let files = (from.as_fd(), to.as_fd());
             content::copy(files, &stat, &facts, &mut buffer, &mut |_position| check())?;

@@ -4,6 +4,7 @@ use crate::sink::tree::{IMPLIED_MODE, joined};
 use importd_host::attributes;
 use importd_host::dir::Dir;
 use importd_host::overlay;
+use rustix::fs::Mode;
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::io;
@@ -60,8 +61,12 @@ fn make(parent: &Dir, name: &OsStr) -> io::Result<()> {
         parent.unlink(name)?;
     }
     parent.make_dir(name, IMPLIED_MODE)?;
+    let folder = parent.open_dir(name)?;
+    // A default access list of the parent has nothing to say.
+    attributes::remove_access_lists(folder.as_fd())?;
+    rustix::fs::fchmod(&folder, Mode::from_raw_mode(IMPLIED_MODE))?;
     match was_hidden {
-        true => overlay::make_opaque(parent.open_dir(name)?.as_fd()),
+        true => overlay::make_opaque(folder.as_fd()),
         false => Ok(()),
     }
 }
