@@ -76,12 +76,7 @@ fn values_arrive_byte_for_byte() {
     assert!(output.status.success(), "{errors}\n{}", settings.text);
     assert!(!errors.contains("ignoring"), "{errors}");
     let text = String::from_utf8(output.stdout).unwrap();
-    let (folder, rest) = text.split_once('\n').unwrap();
-    let (user, rest) = rest.split_once('\n').unwrap();
-    assert_eq!((folder, user), (directory, "65534"));
-    let (found, environment) = rest.split_once("then\0").unwrap();
-    let found: Vec<&str> = found.strip_suffix('\0').unwrap().split('\0').collect();
-    assert_eq!(found, words);
+    let environment = check_start(&text, directory, &words);
     for variable in variables {
         assert!(
             environment.split('\0').any(|it| it == variable),
@@ -116,4 +111,15 @@ fn make_image(place: &Path, directory: &str, settings: &str) {
     write(&image.join("etc/group"), "root:x:0:\nnogroup:x:65534:\n");
     write(&image.join("etc/os-release"), "ID=test\n");
     write(&place.join("place/image.nspawn"), settings);
+}
+
+/// Checks what the container told of its start; the rest is its environment.
+fn check_start<'a>(text: &'a str, directory: &str, words: &[&str]) -> &'a str {
+    let (folder, rest) = text.split_once('\n').unwrap();
+    let (user, rest) = rest.split_once('\n').unwrap();
+    assert_eq!((folder, user), (directory, "65534"));
+    let (found, environment) = rest.split_once("then\0").unwrap();
+    let found: Vec<&str> = found.strip_suffix('\0').unwrap().split('\0').collect();
+    assert_eq!(found, words);
+    environment
 }
