@@ -100,7 +100,7 @@ pub(super) fn is_absent(error: &io::Error) -> bool {
 /// # Errors
 /// [`Kind::Archive`] for a circle of links, for more than can be followed, and for a way through what is
 /// no folder; what the file system says.
-pub(super) fn resolve(layers: &[&Dir], path: &[Vec<u8>]) -> Result<Components> {
+pub(crate) fn resolve(layers: &[&Dir], path: &[Vec<u8>]) -> Result<Components> {
     let failed = || format!("Failed to find '{}' in the layers", shown(path));
     let start = || top(layers.iter().copied()).doing(failed);
     let refuse = |why: &str| Error::new(Kind::Archive, format!("{}: {why}", failed()));

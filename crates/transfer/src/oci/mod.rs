@@ -31,7 +31,7 @@ pub mod image;
 pub mod install;
 pub mod layer;
 pub mod layout;
-mod merged;
+pub(crate) mod merged;
 pub mod one_tree;
 pub mod progress;
 pub mod registry;

@@ -65,9 +65,9 @@ pub(crate) fn compare(place: &Path, root: &Path, layers: &[Vec<Made>]) -> Result
 /// The entries of each layer, apart by blanks.
 const EVERYTHING: [&str; 4] = [
     "./ usr/ usr/lib/ usr/lib/a usr/lib/b lib->usr/lib etc/ etc/one etc/two opt/ opt/deep/ opt/deep/er/ \
-     opt/deep/er/file var/ var/x var/y abs->/opt/deep twice hard=>twice",
+     opt/deep/er/file var/ var/x var/y usr/lib/a2 abs->/opt/deep twice hard=>twice",
     "etc/ etc/.wh.one etc/three lib/c lib/.wh.b opt/.wh.deep var/.wh..wh..opq var/z new/folder/file \
-     copy=>usr/lib/a second=>copy",
+     copy=>usr/lib/a second=>copy own->usr own/lib/through own/./lib/.wh.a2 up->new/../etc/. up/by",
     "etc/one opt/deep/ opt/deep/fresh abs/through .wh.hard usr/lib/sub/ usr/lib/sub/x lib/sub/y \
      new/folder/.wh.file",
     "./ lib/c var/ .wh.abs abs/ abs/folder new/.wh.folder new/folder",

@@ -265,6 +265,65 @@ fn a_folder_that_is_a_link_below_is_followed_and_never_outside() {
 }
 
 #[test]
+fn a_path_through_a_link_of_the_same_layer_leads_on_and_never_outside() {
+    let mut layers = Layers::new();
+    layers.add(&[
+        "./",
+        "usr/",
+        "usr/lib/",
+        "usr/lib/gone",
+        "usr/lib/all/",
+        "usr/lib/all/x",
+    ]);
+    let before = std::fs::read_dir("/tmp").unwrap().count();
+    assert!(layers.add(&[
+        "./",
+        "lib -> usr/lib",
+        "lib/x",
+        "lib/sub/ 0711",
+        "lib/sub/y",
+        "lib/.wh.gone",
+        "h => lib/x",
+        "lib/all/.wh..wh..opq",
+        "out -> ../../tmp",
+        "out/evil",
+        "chain -> lib/sub",
+        "chain/z",
+    ]));
+    for file in [
+        "usr/lib/x",
+        "usr/lib/sub/y",
+        "usr/lib/sub/z",
+        "tmp/evil",
+        "h",
+    ] {
+        assert!(layers.path("1").join(file).is_file(), "{file}");
+    }
+    let mode = layers.path("1/usr/lib/sub").metadata().unwrap().mode();
+    assert_eq!(mode & 0o7777, 0o711);
+    assert!(hides(&layers.path("1/usr/lib/gone")) && is_opaque(&layers.path("1/usr/lib/all")));
+    assert_eq!(layers.path("1/h").metadata().unwrap().nlink(), 2);
+    assert!(
+        layers
+            .path("1/lib")
+            .symlink_metadata()
+            .unwrap()
+            .is_symlink()
+    );
+    assert_eq!(std::fs::read_dir("/tmp").unwrap().count(), before);
+    for circle in [
+        &["./", "a -> a", "a/x"][..],
+        &["./", "a -> b", "b -> a", "a/.wh.x"],
+    ] {
+        layers.refused(circle);
+    }
+    // Where the link is to a folder that is a link below, both are followed.
+    layers.add(&["./", "one/", "two -> one"]);
+    layers.add(&["./", "three -> two", "three/x"]);
+    assert!(layers.path("3/one/x").is_file());
+}
+
+#[test]
 fn circles_of_links_are_refused() {
     let mut layers = Layers::new();
     layers.add(&[

@@ -3,7 +3,7 @@
 use super::devices::LostDevices;
 use super::dress::{Inode, Wardrobe};
 use super::folders::Folders;
-use super::layer::{Marks, Meaning, Needs};
+use super::layer::{self, Marks, Meaning, Needs};
 use super::places::{Components, Missing, Places, shown};
 use super::pool::{Pool, SmallFile, made_mode};
 use super::{Limits, SMALL_FILE_BYTES, flatten, inode};
@@ -201,6 +201,10 @@ impl Extraction {
         {
             return Ok(());
         }
+        let path = match self.marks {
+            Some(_) => layer::follow(&mut self.places, path, self.limits.depth)?,
+            None => path,
+        };
         let Some((name, parents)) = path.split_last() else {
             if entry.kind != tar::Kind::Directory {
                 let text = "The archive's top entry is not a directory, refusing";

@@ -1,10 +1,12 @@
 //! Markers become what overlayfs reads, when all entries have come.
 
+use super::follow::follow;
 use super::links;
 use super::marks::Marks;
 use super::needs::{Joined, Needs, joined, split};
 use crate::context::Context;
 use crate::error::{Doing, Error, Result};
+use crate::sink::tree::DEPTH_MAX_POSSIBLE;
 use crate::sink::tree::places::{Missing, Places, shown};
 use importd_api::failure::Kind;
 use importd_host::{cancel::Cancel, overlay};
@@ -27,6 +29,7 @@ impl Marks {
     ) -> Result<Needs> {
         self.tell(&context.report);
         let links = links::make_known(std::mem::take(&mut self.links), places)?;
+        self.follow_links(places)?;
         let replaced = self.hide_replaced_folders(places)?;
         let mut hiding = BTreeSet::new();
         for hidden in &self.hidden {
@@ -67,6 +70,23 @@ impl Marks {
             links,
             ..Needs::default()
         })
+    }
+
+    /// Markers in a folder that is a link of this layer are meant where that leads.
+    fn follow_links(&mut self, places: &mut Places) -> Result<()> {
+        for path in std::mem::take(&mut self.hidden) {
+            let path = follow(places, split(&path), DEPTH_MAX_POSSIBLE)?;
+            self.hidden.insert(joined(&path));
+        }
+        for path in std::mem::take(&mut self.opaque) {
+            // What is opaque is the folder that the marker is in: the last component is one of those.
+            let mut path = split(&path);
+            path.push(Vec::new());
+            let mut path = follow(places, path, DEPTH_MAX_POSSIBLE)?;
+            path.pop();
+            self.opaque.insert(joined(&path));
+        }
+        Ok(())
     }
 
     /// A folder that replaces one below hides what is in that.

@@ -5,9 +5,11 @@
 //! overlayfs reads, and what only the layers below can tell is left as [`Needs`].
 
 mod apply;
+mod follow;
 mod links;
 mod marks;
 mod needs;
 
+pub(super) use follow::follow;
 pub(super) use marks::{Marks, Meaning};
 pub(crate) use needs::{Needs, joined, split};
