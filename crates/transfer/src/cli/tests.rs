@@ -2,7 +2,7 @@ use super::*;
 use clap::CommandFactory;
 use importd_api::class::{Class, Scope};
 use importd_api::format::Format;
-use importd_api::job::{Job, Local, Packing, Work};
+use importd_api::job::{Job, Local, Packing, Shape, Work};
 use importd_api::name::{Form, ImageName};
 use importd_api::url::Url;
 use importd_api::verify::Verify;
@@ -238,4 +238,56 @@ fn names_that_look_like_options_are_refused_and_not_obeyed() {
         .unwrap_err();
     assert_eq!(error.kind, Kind::InvalidArgument);
     assert!(error.doing.contains("--verify=no"), "{}", error.doing);
+}
+
+#[test]
+fn jobs_about_images_of_oci_arrive_at_their_workers() {
+    let name = || ImageName::parse("n").unwrap();
+    let packing = || Packing {
+        format: Some(Format::Zstd),
+        architecture: Some("arm64".parse().unwrap()),
+        tag: None,
+    };
+    let words = |work| {
+        let job = Job {
+            scope: Scope::System,
+            class: Class::Machine,
+            force: false,
+            read_only: false,
+            image_root: None,
+            work,
+        };
+        let mut words = vec![OsString::from(worker::program(&job).file_name())];
+        words.extend(worker::arguments(&job));
+        words
+    };
+    let import = words(Work::ImportOci {
+        name: name(),
+        tag: Some("a:1".parse().unwrap()),
+        shape: Shape {
+            flat: true,
+            ..Shape::default()
+        },
+    });
+    let Ok(Parsed::Run(worker)) = parse::<import::Arguments>(import) else {
+        panic!("the worker refused a line of the daemon");
+    };
+    assert_eq!(worker.words(), ["oci", "-", "n"]);
+    let export = words(Work::ExportOci {
+        name: name(),
+        packing: packing(),
+    });
+    let Ok(Parsed::Run(worker)) = parse::<export::Arguments>(export) else {
+        panic!("the worker refused a line of the daemon");
+    };
+    assert_eq!(worker.words(), ["oci", "n"]);
+    let push = words(Work::PushOci {
+        name: name(),
+        reference: "h:1/a:2".parse().unwrap(),
+        packing: packing(),
+    });
+    let Ok(Parsed::Run(worker)) = parse::<pull::Arguments>(push) else {
+        panic!("the worker refused a line of the daemon");
+    };
+    assert_eq!(worker.words(), ["push", "n", "h:1/a:2"]);
 }

@@ -1,6 +1,7 @@
-//! Bytes of this machine become an image: `systemd-import tar|raw`, `systemd-import-fs run`.
+//! Bytes of this machine become an image: `systemd-import tar|raw|oci`, `systemd-import-fs run`.
 
 pub mod fs;
+pub mod oci;
 pub mod raw;
 mod snapshot;
 pub mod tar;

@@ -7,6 +7,8 @@
 #[cfg(test)]
 mod export;
 #[cfg(test)]
+mod import;
+#[cfg(test)]
 mod place;
 #[cfg(test)]
 mod push;

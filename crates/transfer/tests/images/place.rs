@@ -8,6 +8,14 @@ use std::process::{Command, Output, Stdio};
 /// A folder with an image root in it, gone at the end.
 pub(crate) struct Place(tempfile::TempDir);
 
+impl Drop for Place {
+    /// Layers are immutable.
+    fn drop(&mut self) {
+        let place = importd_host::dir::Dir::open(self.0.path()).unwrap();
+        importd_host::tree::remove(&place, "images".as_ref()).unwrap_or(());
+    }
+}
+
 impl Place {
     pub(crate) fn new() -> Self {
         let place = tempfile::tempdir().unwrap();

@@ -24,7 +24,7 @@ fn mark(path: &Path, name: &str, value: &[u8]) {
 }
 
 /// A stack of two layers, with changes on top of them.
-fn stack(place: &Place) {
+pub(crate) fn stack(place: &Place) {
     let images = place.path("images");
     tree(&images.join(LOWER));
     let middle = images.join(MIDDLE);

@@ -7,10 +7,11 @@ use super::files::{Part, is_plain};
 use super::open::Spool;
 use crate::context::Context;
 use crate::error::{Doing, Error, Result};
+use crate::report::Report;
 use crate::source::file::Input;
 use crate::stage::chunks::{Copied, Reader as FlowReader};
 use crate::stage::limit::Budget;
-use crate::stage::meter::Meter;
+use crate::stage::meter::{Meter, Observer, percent};
 use crate::stage::sniff;
 use importd_api::failure::Kind;
 use importd_formats::codec::Codec;
@@ -28,6 +29,8 @@ const NAME_BYTES_MAX: usize = 512;
 const LINKS_MAX: usize = 8;
 /// Bytes that are read at once where headers are looked for.
 const HEADER_BYTES: usize = 4096;
+/// Percent of an import that spooling is.
+const SPOOL_SHARE: u64 = 30;
 /// Size of the buffer for spooling, in bytes.
 const SPOOL_BYTES: usize = 1 << 20;
 
@@ -186,7 +189,7 @@ fn plain(input: &Input) -> Result<Option<Part>> {
 fn spooled(input: Input, spool: &Spool<'_>, context: &Context) -> Result<Part> {
     let failed = || "Failed to keep the archive for reading".to_owned();
     let file = spool.folder.make_unnamed().doing(failed)?;
-    let observer = crate::import::observer(context, input.length);
+    let observer = observer(&context.report, input.length);
     let reader = input.into_reader(context.cancel.clone());
     let meter = Meter::new(reader, context.cancel.clone(), observer);
     let packed = meter.count();
@@ -213,6 +216,19 @@ fn spooled(input: Input, spool: &Spool<'_>, context: &Context) -> Result<Part> {
         file: Arc::new(file),
         offset: 0,
         length,
+    })
+}
+
+/// Reports how much of the archive was read: the smaller part of the work, the layers are the larger.
+fn observer(report: &Report, length: Option<u64>) -> Observer {
+    let report = report.clone();
+    Box::new(move |bytes| {
+        let Some(length) = length else {
+            return report.moved_of_unknown(bytes);
+        };
+        report.moved(bytes, Some(length));
+        let share = u64::from(percent(bytes, length)) * SPOOL_SHARE / 100;
+        report.progress(u8::try_from(share).unwrap_or(0));
     })
 }
 
