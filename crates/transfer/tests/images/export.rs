@@ -165,7 +165,7 @@ fn a_layout_keeps_its_other_images() {
     assert!(!unfinished.exists());
     assert!(left.iter().all(|name| !place.path(name).exists()));
     // What is no layout is left alone.
-    fs::create_dir(place.path("other")).unwrap();
+    fs::create_dir_all(place.path("other")).unwrap();
     put(&place.path("other/file"), b"x");
     let output = place.export(&["one", &place.text("other")]);
     refused(&output, "is a folder, but no layout of images");
@@ -175,7 +175,7 @@ fn a_layout_keeps_its_other_images() {
 #[test]
 fn what_no_layer_can_say_is_refused() {
     let place = Place::new();
-    fs::create_dir(place.path("images/base")).unwrap();
+    fs::create_dir_all(place.path("images/base")).unwrap();
     put(&place.path("images/base/.wh.x"), b"");
     put(&place.path("images/disk.raw"), b"disk");
     let layout = place.text("layout");

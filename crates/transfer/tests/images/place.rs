@@ -19,7 +19,7 @@ impl Drop for Place {
 impl Place {
     pub(crate) fn new() -> Self {
         let place = tempfile::tempdir().unwrap();
-        fs::create_dir(place.path().join("images")).unwrap();
+        fs::create_dir_all(place.path().join("images")).unwrap();
         Self(place)
     }
 

@@ -44,7 +44,7 @@ impl Registry {
         let address = address.unwrap();
         let description =
             format!("{{\"defaultProtocol\":\"http\",\"overrideRegistry\":\"{address}\"}}");
-        std::fs::create_dir(place.path("descriptions")).unwrap();
+        std::fs::create_dir_all(place.path("descriptions")).unwrap();
         put(
             &place.path("descriptions/registry.test.oci-registry"),
             description.as_bytes(),
@@ -119,7 +119,7 @@ fn what_is_pushed_is_what_others_pull() {
 #[test]
 fn what_cannot_be_pushed_is_refused() {
     let place = Place::new();
-    std::fs::create_dir(place.path("images/base")).unwrap();
+    std::fs::create_dir_all(place.path("images/base")).unwrap();
     let digest = format!("test/a@sha256:{}", "0a".repeat(32));
     for (arguments, text) in [
         (&["base", digest.as_str()][..], "pushed under a tag"),

@@ -63,7 +63,7 @@ fn shown(place: &Place) -> Option<String> {
         layer(LOWER)
     );
     let merged = place.path("merged");
-    fs::create_dir(&merged).unwrap();
+    fs::create_dir_all(&merged).unwrap();
     let script =
         "mount -t overlay overlay -o \"$1\" \"$2\" || exit 77; cd \"$2\"; shift 2; exec \"$@\"";
     let list = include_str!("list.sh");
@@ -135,7 +135,7 @@ fn what_is_no_layer_is_refused() {
     put(&at("layer@2.raw"), b"disk");
     refused(&export(), "is a disk image");
     fs::remove_file(at("layer@2.raw")).unwrap();
-    fs::create_dir(at("root")).unwrap();
+    fs::create_dir_all(at("root")).unwrap();
     refused(&export(), "a root of its own");
     fs::remove_dir(at("root")).unwrap();
     mark(&at("rw/data/etc"), "trusted.overlay.redirect", b"/usr");

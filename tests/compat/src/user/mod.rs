@@ -4,6 +4,7 @@
 
 mod cut;
 mod foreign;
+mod oci_files;
 mod person;
 mod service;
 mod trees;
