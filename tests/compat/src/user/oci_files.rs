@@ -1,6 +1,7 @@
 //! OCI images as files, in the hands of somebody without privileges.
 
 use super::person::{FIRST, Person, USUAL};
+use crate::make::{file, run};
 use crate::tree::assert_same;
 use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
@@ -19,6 +20,9 @@ fn trees_and_stacks_go_out_and_come_in_again() {
         return;
     };
     let (tree, archive) = person.tree();
+    // Layers have no holes.
+    run("sh", &["-euc", "head -c 1M /dev/zero > hole"], &tree);
+    file(archive.as_ref(), crate::make::archive(&tree));
     let user = |program: &str, arguments: &[&str]| {
         person.succeed(program, &[&["--user"], arguments].concat());
     };

@@ -79,13 +79,25 @@ impl SavedImage {
     fn layers(&mut self, files: &Files, saved: &Saved, config: &Config) -> Result<Vec<Stored>> {
         let says_all = config.diff_ids.len() == saved.layers.len();
         let mut layers = Vec::with_capacity(saved.layers.len());
+        // Of many names of one file each would be hashed.
+        let mut hashed = HashMap::new();
         for (at, path) in saved.layers.iter().enumerate() {
             let part = file(files, &self.label, path)?;
             let failed = || format!("Failed to read '{}'", path.escape_debug());
             let said = config.diff_ids.get(at).filter(|_| says_all);
             let digest = match said {
                 Some(digest) if !is_packed(&part).doing(failed)? => *digest,
-                _ => hash(&part, &self.cancel).doing(failed)?,
+                _ => {
+                    let place = part.place().doing(failed)?;
+                    match hashed.get(&place) {
+                        Some(digest) => *digest,
+                        None => {
+                            let digest = hash(&part, &self.cancel).doing(failed)?;
+                            hashed.insert(place, digest);
+                            digest
+                        }
+                    }
+                }
             };
             layers.push(stored(MediaType::LAYER, digest, &part));
             if let Some(other) = self.blobs.insert(digest, part.clone())

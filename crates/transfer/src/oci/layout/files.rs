@@ -121,6 +121,12 @@ impl Part {
         Ok(bytes)
     }
 
+    /// What tells it from others: file system, inode and offset.
+    pub(crate) fn place(&self) -> io::Result<(u64, u64, u64)> {
+        let stat = rustix::fs::fstat(&*self.file)?;
+        Ok((stat.st_dev, stat.st_ino, self.offset))
+    }
+
     /// Its bytes on their way.
     pub(crate) fn flow(&self, cancel: &Cancel) -> Flow {
         Box::new(Copied::new(self.reader(Some(cancel.clone()))))

@@ -16,6 +16,9 @@ use importd_formats::oci::layout::MARKER_FILE;
 use importd_formats::oci::{self, Descriptor};
 use importd_host::dir::Dir;
 
+/// What tells a folder of skopeo's `dir:`, which has a `manifest.json` of another kind.
+const SKOPEO_FILE: &str = "version";
+
 /// Where an image is.
 #[derive(Debug)]
 pub enum Place {
@@ -63,6 +66,13 @@ pub fn open(
             asked,
             &context.cancel,
         )?));
+    }
+    if matches!(files, Files::Folder(_)) && files.find(SKOPEO_FILE)?.is_some() {
+        let text = format!(
+            "{label} is a copy that only skopeo understands: 'skopeo copy dir:… oci:…' makes a \
+             layout of it"
+        );
+        return Err(Error::new(Kind::Unsupported, text));
     }
     if files.find(MANIFEST_FILE)?.is_some() {
         let image = SavedImage::open(&label, &files, asked, context)?;

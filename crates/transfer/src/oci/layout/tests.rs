@@ -475,6 +475,12 @@ fn what_skopeo_writes_is_read() {
         let stored = layers(&*source.unwrap());
         assert_eq!(filtered_back(&stored[0]), layer);
     }
+    assert!(skopeo(&from, &to("dir", "copy")));
+    refused(
+        open_folder(&path("copy"), None),
+        Kind::Unsupported,
+        "only skopeo understands",
+    );
     let saved = open_archive(&path("docker.tar"), Some("debian:13")).unwrap();
     assert_eq!(layers(&*saved), [layer]);
 }
