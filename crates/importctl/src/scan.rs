@@ -1,7 +1,7 @@
 //! Images found by looking, for `list-images --standalone`.
 //!
-//! Limits: versioned folders (`NAME.v`) are left out, the read-only state of block devices and of
-//! `.mstack` folders is that of their permissions, and quotas are not read.
+//! Limits: versioned folders (`NAME.v`) are left out, the read-only state of block devices is that of
+//! their permissions, and quotas are not read.
 
 use crate::environment::Environment;
 use crate::report::Failure;
@@ -177,6 +177,7 @@ fn describe(
     let no_write_bit = metadata.mode() & 0o222 == 0;
     let marked = match kind {
         "raw" | "block" => no_write_bit,
+        "mstack" => has_only_layers(path) || system::is_immutable(path),
         _ => system::is_immutable(path),
     };
     let time = |time: io::Result<std::time::SystemTime>| {
@@ -207,6 +208,12 @@ fn describe(
         },
         limit: if is_raw { metadata.len() } else { SIZE_UNKNOWN },
     }
+}
+
+/// Whether a stack of layers has no place for changes, systemd.mstack(7).
+fn has_only_layers(stack: &Path) -> bool {
+    let place = fs::symlink_metadata(stack.join("rw"));
+    place.is_err_and(|error| error.kind() == io::ErrorKind::NotFound)
 }
 
 /// The earlier of the known times, 0 if none is: a copy is younger than the image.
@@ -285,6 +292,10 @@ mod tests {
             (0, SIZE_UNKNOWN, SIZE_UNKNOWN)
         );
         assert!(!tree.read_only);
+        let stack = || list(root.path(), Class::Machine).swap_remove(2);
+        assert!(stack().read_only);
+        fs::create_dir_all(root.path().join("layers.mstack/rw")).unwrap();
+        assert!(!stack().read_only);
     }
 
     #[test]

@@ -12,6 +12,6 @@
 mod clients;
 mod images;
 mod refusals;
-mod service;
+pub(crate) mod service;
 mod transfers;
-mod varlink;
+pub(crate) mod varlink;

@@ -51,6 +51,11 @@ impl Service {
 
     /// Starts one whose workers trust the keys of that file.
     pub(crate) fn start_with(work: &Work, keyring: &Path) -> Option<Self> {
+        Self::start_in(work, ("SYSTEMD_OPENPGP_KEYRING", keyring))
+    }
+
+    /// Starts one with a variable of the environment, which its workers inherit.
+    pub(crate) fn start_in(work: &Work, (variable, value): (&str, &Path)) -> Option<Self> {
         if !crate::make::has("dbus-daemon") {
             return None;
         }
@@ -65,7 +70,7 @@ impl Service {
             .env("DBUS_SYSTEM_BUS_ADDRESS", &address)
             .env("NOTIFY_SOCKET", &notify_path)
             .env("RUNTIME_DIRECTORY", work.path("run"))
-            .env("SYSTEMD_OPENPGP_KEYRING", keyring)
+            .env(variable, value)
             .env("SYSTEMD_LOG_TARGET", "console")
             .env("LC_ALL", "C.UTF-8")
             .env_remove("SYSTEMD_LOG_LEVEL")

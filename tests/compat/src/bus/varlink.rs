@@ -15,13 +15,13 @@ use std::time::Duration;
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A connection.
-struct Socket {
+pub(crate) struct Socket {
     stream: UnixStream,
     read: Vec<u8>,
 }
 
 impl Socket {
-    fn open(work: &Work) -> Self {
+    pub(crate) fn open(work: &Work) -> Self {
         let stream = UnixStream::connect(work.path("varlink")).unwrap();
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         Self {
@@ -58,7 +58,7 @@ impl Socket {
     }
 
     /// All replies to a call that wants more.
-    fn all(&mut self, call: &Value) -> Vec<Value> {
+    pub(crate) fn all(&mut self, call: &Value) -> Vec<Value> {
         let mut replies = vec![self.ask(&more(call))];
         while replies.last().unwrap()["continues"] == true {
             replies.push(self.message().expect("the connection has ended"));

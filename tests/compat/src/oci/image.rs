@@ -111,8 +111,8 @@ pub(crate) fn reference(_server: &Server, name: &str) -> String {
     format!("localhost/{name}")
 }
 
-/// A pull of an image, from a server that speaks plain HTTP.
-pub(crate) fn pull(work: &Work, server: &Server) -> Run {
+/// Describes a server as one that speaks plain HTTP; the folder of descriptions.
+pub(crate) fn describe(work: &Work, server: &Server) -> PathBuf {
     let url = server.url("");
     let host = url.split("//").nth(1).unwrap().trim_end_matches('/');
     let folder = descriptions(work);
@@ -121,6 +121,12 @@ pub(crate) fn pull(work: &Work, server: &Server) -> Run {
         &folder.join("registry.localhost.oci-registry"),
         text.to_string(),
     );
+    folder
+}
+
+/// A pull of an image, from a server that speaks plain HTTP.
+pub(crate) fn pull(work: &Work, server: &Server) -> Run {
+    let folder = describe(work, server);
     let run = work
         .run("systemd-pull")
         .env("IMPORTD_OCI_REGISTRY_PATH", &folder);

@@ -7,6 +7,7 @@
 //! | the others | the tests |
 
 mod access;
+mod entrances;
 mod failures;
 mod hostile;
 mod image;

@@ -1,0 +1,192 @@
+//! The ways in, beside the worker's command line: the bus, Varlink, importctl.
+
+use super::image::{Image, describe, manifest_path, reference};
+use crate::bus::service::{Client, Heard, MANAGER, Service};
+use crate::bus::varlink::Socket;
+use crate::server::{Answer, Server};
+use crate::subject::{Work, is_ours};
+use crate::tarball::Tarball;
+use serde_json::{Value, json};
+use std::collections::HashMap;
+use zbus::Variant;
+
+const DESCRIPTIONS: &str = "IMPORTD_OCI_REGISTRY_PATH";
+
+/// A server with `some/img`, of two layers, and a service that knows it. Ours only: the original reads
+/// descriptions of registries from folders of the system.
+fn start(work: &Work) -> Option<(Server, Service)> {
+    if !is_ours() {
+        return None;
+    }
+    let server = Server::start();
+    let lower = Tarball::new()
+        .folder("usr/")
+        .file("usr/one", b"1")
+        .file("usr/gone", b"0");
+    let upper = Tarball::new()
+        .folder("usr/")
+        .file("usr/two", b"2")
+        .file("usr/.wh.gone", b"");
+    let image = Image::new(&[lower.end(), upper.end()], &json!({"Cmd": ["/usr/two"]}));
+    image.serve(&server, "some/img");
+    let service = Service::start_in(work, (DESCRIPTIONS, &describe(work, &server)))?;
+    Some((server, service))
+}
+
+/// What there is, without the layers.
+fn images(work: &Work) -> Vec<String> {
+    let mut names = work.images();
+    names.retain(|name| !name.starts_with(".oci-sha256:"));
+    names
+}
+
+fn is_done(heard: &[Heard]) -> bool {
+    matches!(heard.last(), Some(Heard::Removed(_, result)) if result == "done")
+}
+
+/// Starts a transfer by a method of our own; all that is heard of it.
+async fn run_own(
+    client: &mut Client,
+    body: (&str, &str, &str, HashMap<&str, Variant<'_>>),
+) -> Vec<Heard> {
+    let own = "io.importd.Manager1";
+    let reply = client
+        .call_on(MANAGER, own, "PullOci", &body)
+        .await
+        .unwrap();
+    let (id, _): (u32, zbus::OwnedObjectPath) = reply.body().deserialize().unwrap();
+    client.until_removed(id).await
+}
+
+#[tokio::test]
+async fn the_bus_makes_stacks_and_trees() {
+    let Some(work) = Work::new() else { return };
+    let Some((server, service)) = start(&work) else {
+        return;
+    };
+    let mut client = service.client().await;
+    let name = reference(&server, "some/img");
+    let body = (name.as_str(), "", "machine", 0u64);
+    let heard = client.run("PullOci", &body).await;
+    assert!(is_done(&heard), "{heard:?}");
+    let whole = heard
+        .iter()
+        .any(|it| matches!(it, Heard::Progress(_, share) if *share >= 1.0));
+    assert!(whole, "{heard:?}");
+    assert_eq!(
+        images(&work),
+        ["img.mstack", "img.nspawn", "img.oci-config"]
+    );
+    // The name is taken now; the service cannot know, the worker says so.
+    let (result, why) = client.end("PullOci", &body).await;
+    assert_eq!(result, "failed");
+    assert!(why.contains("already exists"), "{why}");
+    std::fs::write(work.image("img.mstack/rw/kept"), "").unwrap();
+    let again = (name.as_str(), "img", "machine", 1u64);
+    assert!(is_done(&client.run("PullOci", &again).await));
+    assert!(work.image("img.mstack/rw/kept").exists());
+    let options = HashMap::from([("force", true.into()), ("reset", true.into())]);
+    let heard = run_own(&mut client, (&name, "img", "machine", options)).await;
+    assert!(is_done(&heard), "{heard:?}");
+    assert!(!work.image("img.mstack/rw/kept").exists());
+    let options = HashMap::from([("flat", true.into())]);
+    let heard = run_own(&mut client, (&name, "tree", "machine", options)).await;
+    assert!(is_done(&heard), "{heard:?}");
+    let there = |file: &str| work.image("tree/usr").join(file).exists();
+    assert!(there("one") && there("two") && !there("gone"));
+}
+
+#[tokio::test]
+async fn varlink_follows_one_to_its_end_and_says_why_it_fails() {
+    let Some(work) = Work::new() else { return };
+    let Some((server, _service)) = start(&work) else {
+        return;
+    };
+    let call = |name: &str, local: &str| {
+        json!({"method": "io.importd.Import.PullOci", "more": true, "parameters": {
+            "reference": reference(&server, name), "local": local, "class": "machine"}})
+    };
+    let mut socket = Socket::open(&work);
+    let replies = socket.all(&call("some/img", "by"));
+    assert!(replies[0]["parameters"]["id"].is_u64(), "{replies:?}");
+    let bytes = |reply: &Value| reply["parameters"]["figures"]["bytes"].as_u64();
+    assert!(
+        replies.iter().any(|reply| bytes(reply) > Some(0)),
+        "{replies:?}"
+    );
+    assert_eq!(images(&work), ["by.mstack", "by.nspawn", "by.oci-config"]);
+    server.put(
+        &manifest_path("some/gone", "latest"),
+        Answer::status(404, "no"),
+    );
+    let replies = socket.all(&call("some/gone", "gone"));
+    let last = replies.last().unwrap();
+    assert_eq!(last["error"], "io.importd.Import.TransferFailed");
+    assert_eq!(last["parameters"]["kind"], "http-not-found", "{last}");
+}
+
+#[tokio::test]
+async fn importctl_pulls_with_the_service_and_without() {
+    let Some(work) = Work::new() else { return };
+    let Some((server, service)) = start(&work) else {
+        return;
+    };
+    let name = reference(&server, "some/img");
+    let client = || {
+        work.importctl(&service.address)
+            .arg("--no-ask-password")
+            .arg("-m")
+    };
+    client().args(["pull-oci", &name]).succeed();
+    client()
+        .args(["--flat", "pull-oci", &name, "tree"])
+        .succeed();
+    let alone = || {
+        let root = format!("--image-root={}", work.path("images").display());
+        let run = work
+            .importctl("unix:path=/nonexistent/bus")
+            .arg("--standalone");
+        run.arg(root).env(DESCRIPTIONS, work.path("oci-registry"))
+    };
+    alone()
+        .args(["-m", "--read-only", "pull-oci", &name, "alone"])
+        .succeed();
+    alone()
+        .args(["-S", "pull-oci", &name, "extension"])
+        .succeed();
+    let there = images(&work);
+    let expected = [
+        "alone.mstack",
+        "alone.nspawn",
+        "alone.oci-config",
+        "extension",
+        "img.mstack",
+        "img.nspawn",
+        "img.oci-config",
+        "tree",
+        "tree.nspawn",
+        "tree.oci-config",
+    ];
+    assert_eq!(there, expected);
+    assert!(work.image("extension/usr/two").exists());
+    assert!(!work.image("alone.mstack/rw").exists());
+    let listed = alone().args(["-m", "-j", "list-images"]).succeed();
+    let rows: Value = serde_json::from_slice(&listed.stdout).unwrap();
+    let row = |name: &str| {
+        let rows = rows.as_array().unwrap();
+        rows.iter().find(|row| row["name"] == name).unwrap().clone()
+    };
+    assert_eq!(
+        (&row("alone")["type"], &row("alone")["ro"]),
+        (&"mstack".into(), &true.into())
+    );
+    assert_eq!(row("img")["ro"], false);
+    let refused = client()
+        .args(["--json=short", "pull-oci", &name])
+        .fail_somehow();
+    assert!(
+        refused.stderr.contains("already exists"),
+        "{}",
+        refused.stderr
+    );
+}
