@@ -1,13 +1,16 @@
 //! The ways in, beside the worker's command line: the bus, Varlink, importctl.
 
-use super::image::{Image, describe, manifest_path, reference};
+use super::image::{Image, describe, descriptions, manifest_path, reference};
 use crate::bus::service::{Client, Heard, MANAGER, Service};
 use crate::bus::varlink::Socket;
+use crate::make::{file, has};
 use crate::server::{Answer, Server};
 use crate::subject::{Work, is_ours};
 use crate::tarball::Tarball;
 use serde_json::{Value, json};
 use std::collections::HashMap;
+use std::io::{BufRead, BufReader};
+use std::process::{Child, Command, Stdio};
 use zbus::Variant;
 
 const DESCRIPTIONS: &str = "IMPORTD_OCI_REGISTRY_PATH";
@@ -31,6 +34,52 @@ fn start(work: &Work) -> Option<(Server, Service)> {
     image.serve(&server, "some/img");
     let service = Service::start_in(work, (DESCRIPTIONS, &describe(work, &server)))?;
     Some((server, service))
+}
+
+/// Docker's own registry.
+struct Registry(Child);
+
+impl Drop for Registry {
+    fn drop(&mut self) {
+        self.0.kill().unwrap_or(());
+        self.0.wait().map(drop).unwrap_or(());
+    }
+}
+
+impl Registry {
+    /// Starts one that is called `docker.test`; `None`, with the reason printed, where it is not
+    /// installed.
+    fn start(work: &Work) -> Option<Self> {
+        let settings = format!(
+            "version: 0.1\nlog: {{level: info}}\nstorage: {{filesystem: {{rootdirectory: '{}'}}}}\n\
+             http: {{addr: '127.0.0.1:0'}}\n",
+            work.path("registry").display()
+        );
+        let settings = file(&work.path("registry.yml"), settings);
+        let mut command = Command::new("docker-registry");
+        command.arg("serve").arg(settings).stderr(Stdio::piped());
+        let spawned = command.stdin(Stdio::null()).stdout(Stdio::null()).spawn();
+        let Ok(mut child) = spawned else {
+            println!("skipped: docker-registry cannot be run");
+            return None;
+        };
+        let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
+        let registry = Self(child);
+        let address = lines.by_ref().find_map(|line| {
+            let line = line.unwrap();
+            let (_, rest) = line.split_once("listening on ")?;
+            Some(rest.split(['"', ',']).next().unwrap().to_owned())
+        });
+        // It must not stop at a full pipe.
+        std::thread::spawn(move || lines.for_each(drop));
+        let text = json!({"defaultProtocol": "http", "overrideRegistry": address.unwrap()});
+        let folder = descriptions(work);
+        file(
+            &folder.join("registry.docker.test.oci-registry"),
+            text.to_string(),
+        );
+        Some(registry)
+    }
 }
 
 /// What there is, without the layers.
@@ -189,4 +238,52 @@ async fn importctl_pulls_with_the_service_and_without() {
         "{}",
         refused.stderr
     );
+}
+
+#[tokio::test]
+async fn images_go_out_through_the_service_and_come_back() {
+    let Some(work) = Work::new() else { return };
+    let Some((server, service)) = start(&work) else {
+        return;
+    };
+    let client = || {
+        work.importctl(&service.address)
+            .arg("--no-ask-password")
+            .arg("-m")
+    };
+    let name = reference(&server, "some/img");
+    client().args(["pull-oci", &name]).succeed();
+    let archive = work.path("out.tar");
+    let out = archive.to_str().unwrap();
+    client()
+        .args(["--tag=a:1", "--format=zstd", "export-oci", "img", out])
+        .succeed();
+    let listed = Command::new("tar")
+        .arg("-tf")
+        .arg(&archive)
+        .output()
+        .unwrap();
+    let listed = String::from_utf8(listed.stdout).unwrap();
+    for member in ["oci-layout", "index.json", "blobs/sha256/"] {
+        assert!(listed.contains(member), "{member}: {listed}");
+    }
+    if has("skopeo") {
+        let inspected = Command::new("skopeo")
+            .args(["inspect", "--config", &format!("oci-archive:{out}:a:1")])
+            .output()
+            .unwrap();
+        let errors = String::from_utf8_lossy(&inspected.stderr);
+        assert!(inspected.status.success(), "{errors}");
+    }
+    let Some(_registry) = Registry::start(&work) else {
+        return;
+    };
+    client()
+        .args(["push-oci", "img", "docker.test/mine/img:2"])
+        .succeed();
+    client()
+        .args(["--flat", "pull-oci", "docker.test/mine/img:2", "back"])
+        .succeed();
+    let there = |file: &str| work.image("back/usr").join(file).exists();
+    assert!(there("one") && there("two") && !there("gone"));
 }
