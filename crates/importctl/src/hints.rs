@@ -52,8 +52,8 @@ pub(crate) fn for_line(line: &str) -> Option<&'static str> {
         Some("--force replaces an image of that name")
     } else if says("Registry") && says("credentials") {
         Some(
-            "credentials are read from auth.json as \"podman login\" writes it: root's for the \
-             service, yours with --standalone",
+            "the service has the logins of its credential oci.auth; with --standalone those of your \
+             auth.json count, as \"podman login\" writes it",
         )
     } else if says("No space left on device") || says("Disk quota exceeded") {
         Some("make room there; \"importctl clean\" removes kept downloads")
