@@ -8,6 +8,7 @@ use proptest::collection::vec;
 use proptest::prelude::{BoxedStrategy, Just, Strategy, any, prop_oneof};
 use proptest::sample::{Index, select};
 use proptest::test_runner::{Config, TestRunner};
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::os::fd::{AsFd, OwnedFd};
 use zbus::message::Flags;
@@ -45,6 +46,7 @@ enum Value {
     Descriptor(u8),
     Nested(Box<Value>),
     Texts(Vec<String>),
+    Options(Vec<(String, Value)>),
 }
 
 #[derive(Clone, Debug)]
@@ -72,6 +74,9 @@ const TEXTS: &[&str] = &[
     "report",
     "hold",
     "http://server/tell.raw",
+    "server:1/a/tell:1",
+    "arm/v7",
+    "zstd",
     "https://h/a.tar",
     "file:/etc/passwd",
     "xz",
@@ -108,10 +113,29 @@ fn value_of(signature: &str) -> BoxedStrategy<Value> {
             .boxed(),
         "b" => any::<bool>().prop_map(Value::Flag).boxed(),
         "h" => (0u8..6).prop_map(Value::Descriptor).boxed(),
+        "a{sv}" => options().boxed(),
         _ => value()
             .prop_map(|inner| Value::Nested(Box::new(inner)))
             .boxed(),
     }
+}
+
+/// Options of our own methods, mostly those there are.
+fn options() -> impl Strategy<Value = Value> {
+    let flag = (
+        select(&["force", "readOnly", "flat", "reset"][..]),
+        value_of("b"),
+    );
+    let word = (
+        select(&["architecture", "format", "tag"][..]),
+        value_of("s"),
+    );
+    let known = prop_oneof![flag, word].prop_map(|(name, value)| (name.to_owned(), value));
+    let other = (
+        text(),
+        prop_oneof![value_of("s"), value_of("b"), value_of("u")],
+    );
+    vec(prop_oneof![9 => known.boxed(), 1 => other.boxed()], 0..4).prop_map(Value::Options)
 }
 
 fn value() -> BoxedStrategy<Value> {
@@ -207,6 +231,13 @@ impl Descriptors {
             Value::Descriptor(index) => Variant::Fd(Fd::from(self.0[usize::from(*index)].as_fd())),
             Value::Nested(inner) => Variant::Variant(Box::new(self.variant(inner))),
             Value::Texts(texts) => texts.clone().into(),
+            Value::Options(options) => {
+                let options = options.iter();
+                let options: BTreeMap<String, Variant<'_>> = options
+                    .map(|(name, value)| (name.clone(), self.variant(value)))
+                    .collect();
+                Variant::Dict(options.into())
+            }
         }
     }
 }

@@ -10,7 +10,7 @@ mod access;
 mod entrances;
 mod failures;
 mod hostile;
-mod image;
+pub(crate) mod image;
 mod killed;
 mod merged;
 mod plan;

@@ -5,6 +5,7 @@
 mod cut;
 mod foreign;
 mod oci_files;
+mod oci;
 mod person;
 mod service;
 mod trees;
