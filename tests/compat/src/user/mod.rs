@@ -4,8 +4,8 @@
 
 mod cut;
 mod foreign;
-mod oci_files;
 mod oci;
+mod oci_files;
 mod person;
 mod service;
 mod trees;
