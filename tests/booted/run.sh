@@ -87,6 +87,7 @@ part inside bash /tests/life.sh
 part among_clients bash /tests/sysupdate.sh
 part among_clients bash /tests/package.sh
 part among_clients bash /tests/stack.sh
+part among_clients bash /tests/oci.sh
 part among_clients bash /tests/user.sh
 part among_clients bash /tests/client.sh
 # Last: it takes the bus away, and not everything survives that.
