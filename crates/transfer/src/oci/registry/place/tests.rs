@@ -232,3 +232,56 @@ fn a_file_that_makes_no_sense_is_named() {
         assert!(error.doing.contains("default.oci-registry"), "{error}");
     }
 }
+
+#[test]
+fn the_files_that_are_shipped_lead_where_they_should() {
+    let folder =
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("../../dist/usr/lib/systemd/oci-registry");
+    for (reference, expected) in [
+        (
+            "alpine",
+            "registry-1.docker.io/v2/library/alpine/manifests/latest",
+        ),
+        (
+            "archlinux",
+            "registry-1.docker.io/v2/library/archlinux/manifests/latest",
+        ),
+        (
+            "debian:13",
+            "registry-1.docker.io/v2/library/debian/manifests/13",
+        ),
+        (
+            "ubuntu",
+            "registry-1.docker.io/v2/library/ubuntu/manifests/latest",
+        ),
+        (
+            "other",
+            "registry-1.docker.io/v2/library/other/manifests/latest",
+        ),
+        (
+            "user/img",
+            "registry-1.docker.io/v2/user/img/manifests/latest",
+        ),
+        (
+            "docker.io/x",
+            "registry-1.docker.io/v2/library/x/manifests/latest",
+        ),
+        (
+            "fedora",
+            "registry.fedoraproject.org/v2/fedora/manifests/latest",
+        ),
+        (
+            "fedora-minimal",
+            "registry.fedoraproject.org/v2/fedora-minimal/manifests/latest",
+        ),
+        (
+            "fedora/x",
+            "registry.fedoraproject.org/v2/x/manifests/latest",
+        ),
+        ("quay.example/a/b", "quay.example/v2/a/b/manifests/latest"),
+    ] {
+        assert_eq!(address(reference, &folder), format!("https://{expected}"));
+    }
+    let files = std::fs::read_dir(&folder).unwrap();
+    assert_eq!(files.count(), 9);
+}

@@ -1,6 +1,6 @@
 //! Tokens, passwords, and where neither may go.
 
-use super::server::{Answer, Asked, Bench, Server, data, descriptor, fetch};
+use super::server::{Answer, Asked, Bench, Server, data, descriptor, fetch, put};
 use crate::oci::source::Source;
 use importd_api::failure::Kind;
 use importd_formats::oci::MediaType;
@@ -240,5 +240,36 @@ fn who_gives_out_tokens_may_be_busy_or_talk_nonsense() {
         let bench = Bench::new(&registry, &[]);
         let error = bench.open("test/a/b", None).unwrap().top().unwrap_err();
         assert_eq!(error.kind, kind, "{error}");
+    }
+}
+
+#[test]
+fn a_mirror_has_a_login_of_its_own() {
+    let server = |value: &'static str| {
+        Server::start(move |asked| match is_sent(asked, value) {
+            true => Answer::new(200, "{}"),
+            false => Answer::new(401, "").with("WWW-Authenticate", "Basic realm=\"x\""),
+        })
+    };
+    // u:secret and m:mirror
+    let (registry, mirror) = (server("Basic dTpzZWNyZXQ="), server("Basic bTptaXJyb3I="));
+    let bench = Bench::new(&registry, &[&mirror]).logged_in(&registry, "{}");
+    let file = bench.folder.path().join("auth.json");
+    let text = format!(
+        "{{\"auths\":{{\"{}\":{{\"auth\":\"dTpzZWNyZXQ=\"}},\"{}\":{{\"auth\":\"bTptaXJyb3I=\"}}}}}}",
+        registry.address, mirror.address
+    );
+    put(&file, &text);
+    let image = bench.open("test/a", None).unwrap();
+    image.top().unwrap();
+    let config = descriptor(b"{}", MediaType::Config);
+    image.document(&config, 100).unwrap();
+    for (server, value) in [
+        (&registry, "Basic dTpzZWNyZXQ="),
+        (&mirror, "Basic bTptaXJyb3I="),
+    ] {
+        let asked = server.asked();
+        assert_eq!(asked.len(), 2);
+        assert!(asked[0].header("authorization").is_none() && is_sent(&asked[1], value));
     }
 }
