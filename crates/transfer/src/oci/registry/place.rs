@@ -193,16 +193,8 @@ impl Known {
             // As Docker has it: a user, or an organisation, of the usual registry.
             return Self::of_image(format!("{registry}/{image}"), folders);
         }
-        // Who names a host means it: only how it is spoken to is of the file about everything else.
-        let described = description::of_others(folders)?.map(|mut described| {
-            described.description = Description {
-                default_protocol: described.description.default_protocol.take(),
-                default_tag: described.description.default_tag.take(),
-                ..Description::default()
-            };
-            described
-        });
-        Ok(known(described, Description::default()))
+        // Who names a host means it: the file about everything else is about names without one.
+        Ok(known(None, Description::default()))
     }
 
     fn of_image(image: String, folders: &[PathBuf]) -> Result<Self> {

@@ -149,15 +149,17 @@ fn a_registry_in_the_file_system_has_a_folder_for_the_cage() {
 }
 
 #[test]
-fn the_file_about_everything_else_does_not_move_images_of_a_named_host() {
-    let folder = folder(&[("default", HUB_FILE)]);
+fn the_file_about_everything_else_is_not_about_named_hosts() {
+    let text = r#"{"defaultProtocol":"http","overrideRegistry":"d.example","defaultTag":"t",
+        "shortImagePrefix":"p/"}"#;
+    let folder = folder(&[("default", text)]);
     assert_eq!(
         address("quay.example/x", folder.path()),
         "https://quay.example/v2/x/manifests/latest"
     );
     assert_eq!(
         address("x", folder.path()),
-        "https://registry-1.docker.io/v2/library/x/manifests/latest"
+        "http://d.example/v2/p/x/manifests/t"
     );
 }
 
