@@ -238,6 +238,31 @@ mod tests {
     }
 
     #[test]
+    fn an_import_of_a_layout_reads_that() {
+        let Some(place) = Place::new() else { return };
+        let source = Dir::open(&place.path("source")).unwrap();
+        let folder = &place.root.folder;
+        cage::enter_import_oci(folder, Some(&source), &place.context).unwrap();
+        File::open(place.path("source/file")).unwrap();
+        File::create(place.path("images/layer")).unwrap();
+        assert!(File::create(place.path("source/new")).is_err());
+        place.nothing_else_works();
+        assert!(!is_connected());
+    }
+
+    #[test]
+    fn a_push_reads_layers_and_connects() {
+        let Some(place) = Place::new() else { return };
+        let source = Dir::open(&place.path("source")).unwrap();
+        let waiting = &place.root.folder;
+        cage::enter_push(&[&source], waiting, &[], &place.context).unwrap();
+        File::open(place.path("source/file")).unwrap();
+        assert!(File::create(place.path("source/new")).is_err());
+        place.nothing_else_works();
+        assert!(is_connected());
+    }
+
+    #[test]
     fn a_pull_connects_and_reads_what_that_needs() {
         let Some(place) = Place::new() else { return };
         let request = Request {

@@ -112,6 +112,25 @@ fn others_see_what_overlayfs_shows() {
 }
 
 #[test]
+fn markers_that_the_reference_left_are_markers() {
+    if !is_root() {
+        return;
+    }
+    let place = Place::new();
+    stack(&place);
+    // Its layers have what the archive has.
+    put(&place.path("images").join(MIDDLE).join(".wh.usr"), b"");
+    let layout = place.text("layout");
+    place.exported(&["s", &layout]);
+    let Some(root) = unpacked(Path::new(&layout), "s", &place.path("bundle")) else {
+        return;
+    };
+    assert!(!root.join("usr").exists());
+    assert!(!root.join(".wh.usr").exists());
+    assert!(root.join("new/file").exists());
+}
+
+#[test]
 fn what_is_no_layer_is_refused() {
     if !is_root() {
         return;

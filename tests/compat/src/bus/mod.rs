@@ -11,6 +11,7 @@
 
 mod clients;
 mod images;
+mod oci_files;
 mod refusals;
 pub(crate) mod service;
 mod transfers;
