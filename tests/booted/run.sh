@@ -100,6 +100,7 @@ else
   credentials=/tests/atboot/credentials boot \
     systemd.pull=tar,machine,verify=checksum:byline:file:///tests/atboot/byline.tar \
     systemd.pull=oci,machine,blockdev:never:example.org/never \
+    systemd.pull=oci,machine:byoci:at.boot/some/img \
     systemd.pull=tar,machine,runtime=yes,verify=checksum:byrun:file:///tests/atboot/byrun.tar
 fi
 part inside bash /tests/atboot.sh
