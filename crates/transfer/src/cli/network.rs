@@ -19,6 +19,9 @@ const SECONDS_MAX: u64 = 24 * 60 * 60;
 /// Most tries.
 const RETRIES_MAX: u32 = 1000;
 
+/// Over how many connections each layer of an OCI image is fetched, unless more are asked for.
+const LAYER_CONNECTIONS: u32 = 2;
+
 /// Most mirrors: each is tried in each round.
 const MIRRORS_MAX: usize = 32;
 
@@ -28,7 +31,7 @@ pub(super) struct NetworkOptions {
     /// How often to try again while nothing comes (default 5)
     #[arg(long, value_name = "NUMBER")]
     retries: Option<String>,
-    /// Fetch large files over that many connections, 1 to 8 (default 1)
+    /// Fetch large files over that many connections, 1 to 8 (default 1; 2 for each layer of an OCI image)
     #[arg(long, value_name = "NUMBER")]
     connections: Option<String>,
     /// Give up a server that cannot be connected to in that time (default 30s)
@@ -71,7 +74,12 @@ impl NetworkOptions {
             let text = "--mirror= is for images that are a single file";
             return Err(Error::new(Kind::InvalidArgument, text));
         }
-        self.patience(settings)
+        let usual = Settings {
+            // Registries limit each connection rather than a client.
+            connections: settings.connections.max(LAYER_CONNECTIONS),
+            ..settings
+        };
+        self.patience(usual)
     }
 
     fn patience(&self, mut settings: Settings) -> Result<Settings> {

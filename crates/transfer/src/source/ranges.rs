@@ -6,10 +6,11 @@
 //! A piece is taken only if it is exactly what was asked for: a single range, of this version, with
 //! this length in all. It is only a way to be faster: a server that is busy gets fewer
 //! connections, and one that answers in any other way is read over a single one, by [`Fetcher::ask`]
-//! with all its care. Memory is bounded by eight pieces of 4 MiB and what is on its way.
+//! with all its care. Memory is bounded by some pieces and what is on its way.
 
 use super::ask::{Answer, Ask, Resume, Validator};
 use super::failure::Failure;
+use super::guard::Terms;
 use super::http;
 use super::message::Message;
 use super::remote::{Fetcher, Remote};
@@ -27,13 +28,27 @@ use std::io;
 use std::ops::Range;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
-/// Bytes of a piece: a tenth of a second at 40 MB/s, so that the way to the server and back between
-/// two pieces does not count for much.
-const PIECE_BYTES: u64 = 4 << 20;
-/// Most pieces that are fetched or wait for the reader: 32 MiB.
-const WINDOW_PIECES: u64 = 8;
-/// Less than this is not worth more connections, in bytes.
-const SPREAD_MIN: u64 = 4 * PIECE_BYTES;
+/// How a body is cut.
+#[derive(Clone, Copy, Debug)]
+struct Pieces {
+    bytes: u64,
+    /// Most pieces that are fetched or wait for the reader.
+    window: u64,
+}
+
+/// Of a single file. A piece is a tenth of a second at 40 MB/s, so that the way to the server and back
+/// between two pieces does not count for much; 32 MiB wait at most.
+const OF_FILE: Pieces = Pieces {
+    bytes: 4 << 20,
+    window: 8,
+};
+/// Of one of several layers that are fetched at once, each over few connections: 6 MiB wait at most.
+const OF_LAYER: Pieces = Pieces {
+    bytes: 2 << 20,
+    window: 3,
+};
+/// A body of fewer pieces is not worth more connections.
+const PIECES_MIN: u64 = 4;
 /// Most connections: what browsers allow themselves, and no more than pieces.
 pub const CONNECTIONS_MAX: u32 = 8;
 
@@ -43,7 +58,13 @@ struct Plan {
     fetcher: Fetcher,
     network: Network,
     url: Url,
-    validator: Validator,
+    /// On what terms the pieces are asked for. Its lane is that of the first connection.
+    terms: Terms,
+    /// How far apart the lanes of the others are.
+    stride: u32,
+    /// What tells this version of the body from others; `None` if a digest will.
+    validator: Option<Validator>,
+    pieces: Pieces,
     /// Bytes in all.
     length: u64,
     /// Number of the first byte of the first piece.
@@ -98,37 +119,60 @@ impl Fetcher {
     /// Spreads the rest of a body over as many connections as the settings say, if it is large, and
     /// it can be told of each piece that it belongs to it.
     #[must_use]
-    pub fn spread(&self, url: &Url, mut remote: Remote) -> Remote {
+    pub fn spread(&self, url: &Url, remote: Remote) -> Remote {
+        match Validator::of(&remote) {
+            None => remote,
+            validator => self.spread_on((url, &Terms::default(), 1), validator, OF_FILE, remote),
+        }
+    }
+
+    /// The same of a layer, which is compared with a digest, on terms. Its connections are `stride`
+    /// lanes apart.
+    #[must_use]
+    pub(crate) fn spread_layer(&self, on: (&Url, &Terms, u32), remote: Remote) -> Remote {
+        self.spread_on(on, None, OF_LAYER, remote)
+    }
+
+    fn spread_on(
+        &self,
+        (url, terms, stride): (&Url, &Terms, u32),
+        validator: Option<Validator>,
+        pieces: Pieces,
+        mut remote: Remote,
+    ) -> Remote {
         let lanes = self.settings.connections.min(CONNECTIONS_MAX);
         let (Some(network), Some(length)) = (&self.network, remote.length) else {
             return remote;
         };
-        let Some(validator) = Validator::of(&remote).filter(|_| lanes > 1) else {
-            return remote;
-        };
-        if length.saturating_sub(remote.offset) < SPREAD_MIN {
+        let left = length.saturating_sub(remote.offset);
+        if lanes < 2 || left < PIECES_MIN * pieces.bytes {
             return remote;
         }
-        let start = remote.offset + PIECE_BYTES;
+        // The open connection brings the first piece of a file. Of layers many come at once, and what a
+        // server sends beyond that piece would be for nothing.
+        let is_kept = validator.is_some();
+        let start = remote.offset + if is_kept { pieces.bytes } else { 0 };
         let shared = Arc::new(Shared {
             plan: Plan {
                 fetcher: self.clone(),
                 network: network.clone(),
                 url: url.clone(),
+                terms: terms.clone(),
+                stride,
                 validator,
+                pieces,
                 length,
                 start,
-                count: (length - start).div_ceil(PIECE_BYTES),
+                count: (length - start).div_ceil(pieces.bytes),
             },
             state: Mutex::default(),
             changed: Condvar::new(),
         });
-        // The first connection is open already.
-        (1..lanes).for_each(|lane| shared.start(lane));
+        (u32::from(is_kept)..lanes).for_each(|number| shared.start(number));
         remote.body = Box::new(Ranges {
             shared,
             position: remote.offset,
-            single: Some(remote.body),
+            single: is_kept.then_some(remote.body),
             single_end: start,
             current: VecDeque::new(),
         });
@@ -139,7 +183,8 @@ impl Fetcher {
 impl Ranges {
     /// The next bytes are at hand then, or a connection that brings them.
     fn advance(&mut self) -> Result<()> {
-        let index = (self.position - self.shared.plan.start) / PIECE_BYTES;
+        let plan = &self.shared.plan;
+        let index = (self.position - plan.start) / plan.pieces.bytes;
         if let Some(piece) = self.shared.wait_for(index) {
             if self.single.take().is_some() {
                 // There is a connection less now.
@@ -212,10 +257,11 @@ impl Shared {
             .unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Starts a connection; without a thread for it there is none.
-    fn start(self: &Arc<Self>, lane: u32) {
+    /// Starts a connection, by its number; without a thread for it there is none.
+    fn start(self: &Arc<Self>, number: u32) {
         self.lock().lanes += 1;
         let shared = Arc::clone(self);
+        let lane = self.plan.terms.lane + number * self.plan.stride;
         let thread = std::thread::Builder::new().name(format!("range-{lane}"));
         if thread.spawn(move || shared.run(lane)).is_err() {
             self.lock().lanes -= 1;
@@ -264,7 +310,7 @@ impl Shared {
             if state.next >= self.plan.count {
                 return None;
             }
-            if state.next < state.wanted + WINDOW_PIECES {
+            if state.next < state.wanted + self.plan.pieces.window {
                 state.next += 1;
                 return Some(state.next - 1);
             }
@@ -294,18 +340,19 @@ impl Shared {
 
 impl Plan {
     fn bytes_of(&self, index: u64) -> Range<u64> {
-        let first = self.start + index * PIECE_BYTES;
-        first..(first + PIECE_BYTES).min(self.length)
+        let first = self.start + index * self.pieces.bytes;
+        first..(first + self.pieces.bytes).min(self.length)
     }
 
     /// One connection from here to the end.
     fn rest_from(&self, position: u64) -> Result<Flow> {
         let resume = Resume {
             offset: position,
-            validator: Some(self.validator.clone()),
+            validator: self.validator.clone(),
         };
         let ask = Ask {
             resume: Some(&resume),
+            terms: &self.terms,
             ..Ask::whole(&self.url)
         };
         match self.fetcher.ask(ask)? {
@@ -335,8 +382,13 @@ impl Plan {
         let mut patience = Patience::new(&self.fetcher.settings);
         let bytes = self.bytes_of(index);
         loop {
+            let pass = match &self.terms.guard {
+                Some(guard) => guard.pass().map_err(|miss| End::Lane(miss.error))?,
+                None => None,
+            };
             let message = Message {
                 lane,
+                secret: pass,
                 ..Message::get(self.headers(&bytes))
             };
             let answer = self.network.send(address, message);
@@ -361,7 +413,9 @@ impl Plan {
     fn headers(&self, bytes: &Range<u64>) -> HeaderMap {
         let mut headers = HeaderMap::new();
         let range = format!("bytes={}-{}", bytes.start, bytes.end - 1);
-        for (name, value) in [(RANGE, range), (IF_RANGE, self.validator.header())] {
+        let condition = self.validator.as_ref().map(Validator::header);
+        let condition = condition.map(|value| (IF_RANGE, value));
+        for (name, value) in std::iter::once((RANGE, range)).chain(condition) {
             // Without one of them the answer is not what is taken.
             if let Ok(value) = HeaderValue::from_str(&value) {
                 headers.insert(name, value);
@@ -379,8 +433,9 @@ impl Plan {
         });
         let length = bytes.end - bytes.start;
         let is_same = match &self.validator {
-            Validator::Etag(etag) => response.etag.as_ref().is_none_or(|other| other == etag),
-            Validator::LastModified(time) => {
+            None => true,
+            Some(Validator::Etag(etag)) => response.etag.as_ref().is_none_or(|other| other == etag),
+            Some(Validator::LastModified(time)) => {
                 response.last_modified.is_none_or(|other| other == *time)
             }
         };
@@ -398,7 +453,8 @@ impl Plan {
             Kind::Io,
             format!("HTTP request to {} failed with code {status}", self.url),
         );
-        if matches!(status, 429 | 503) {
+        // The one that goes on by itself gets another pass.
+        if matches!(status, 401 | 429 | 503) {
             return Err(End::Lane(error));
         }
         // An address that a redirect led to may have been good for a while only.

@@ -10,10 +10,10 @@ use serde_json::json;
 use std::io::Read;
 
 /// Bytes of each layer; they cannot be packed, and are not.
-const LAYER_BYTES: u64 = 20 << 20;
+const LAYER_BYTES: u64 = 24 << 20;
 /// What a worker that is killed loses of each layer at most, in bytes: what came after the last mark,
-/// and what was on its way.
-const LOST_MAX: u64 = 6 << 20;
+/// the pieces that waited, and what was on its way.
+const LOST_MAX: u64 = 12 << 20;
 const LAYERS: usize = 4;
 
 fn noise(length: u64) -> Vec<u8> {

@@ -2,7 +2,7 @@
 
 use super::image::{Blob, CONFIG, INDEX, Image, LAYER, digest, manifest_path, pull, reference};
 use super::merged::layers;
-use crate::server::{Answer, Server};
+use crate::server::{Answer, Fault, Ranges, Server};
 use crate::subject::{Work, is_ours};
 use crate::tarball::Tarball;
 use serde_json::json;
@@ -176,4 +176,40 @@ fn an_image_without_settings_has_no_files_of_them() {
     assert!(work.image("bare.mstack").is_dir());
     assert_eq!(image.config.digest, digest(b"{}"));
     assert_eq!(image.config.media_type, CONFIG);
+}
+
+#[test]
+fn a_large_layer_comes_over_several_connections() {
+    if !is_ours() {
+        println!("skipped: the reference has one for each layer");
+        return;
+    }
+    let Some(work) = Work::new() else { return };
+    let server = Server::start();
+    let contents: Vec<u8> = (0..20u32 << 18).flat_map(u32::to_le_bytes).collect();
+    let layer = Blob::new(Tarball::new().file("large", &contents).end(), LAYER);
+    let image = Image::of(vec![layer], &json!({}));
+    let path = super::image::blob_path("img", &image.layers[0]);
+    let bytes = image.layers[0].bytes.len() as u64;
+    for (option, ranges) in [
+        ("--connections=2", Ranges::Honoured),
+        ("--connections=1", Ranges::Honoured),
+        ("--connections=4", Ranges::Ignored),
+        ("--connections=4", Ranges::OtherStart),
+    ] {
+        image.serve(&server, "img");
+        let answer = Answer::ok(image.layers[0].bytes.clone()).ranges(ranges);
+        server.put(&path, answer.fault(Fault::Rate(40 << 20)));
+        let before = (server.seen().asked(&path), server.seen().bytes_of(&path));
+        let run = pull(&work, &server).args([option, "--force", "--flat"]);
+        run.arg(reference(&server, "img")).succeed();
+        let asked = server.seen().asked(&path) - before.0;
+        assert_eq!(asked > 1, option != "--connections=1", "{option}: {asked}");
+        if ranges == Ranges::Honoured {
+            let served = server.seen().bytes_of(&path) - before.1;
+            assert!(served <= bytes + bytes / 4, "{option}: {served} of {bytes}");
+        }
+        let found = std::fs::read(work.image("img/large")).unwrap();
+        assert!(found == contents, "{option} {ranges:?}");
+    }
 }

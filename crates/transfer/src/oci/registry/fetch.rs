@@ -254,6 +254,8 @@ impl Source for Registry<'_> {
         let answer = turn.ask(&self.fetcher, ask, &self.context);
         let remote = answer.and_then(|answer| answer.body(&way.url));
         let remote = remote.map_err(|error| self.named(error))?;
+        let on = (&way.url, &way.terms, Lanes::count());
+        let remote = self.fetcher.spread_layer(on, remote);
         let opened = turn.join(remote, true, &self.context)?;
         let is_helped = opened.resumed > 0 || !way.terms.others.is_empty();
         Ok(Blob {

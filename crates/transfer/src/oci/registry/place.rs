@@ -369,7 +369,7 @@ impl Place {
     /// As [`Fetcher::new`].
     pub fn fetcher(&self, settings: &Settings, context: &Context) -> Result<Fetcher> {
         let settings = Settings {
-            lanes: Lanes::count(),
+            lanes: Lanes::count() * settings.connections.max(1),
             ..settings.clone()
         };
         Fetcher::new(self.registry.base(), USER_AGENT, &settings, context)
