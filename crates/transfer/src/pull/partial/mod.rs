@@ -13,12 +13,14 @@
 
 mod listed;
 mod open;
+mod pace;
 mod prefix;
 pub mod record;
 mod writer;
 
 pub(super) use self::listed::{Unfinished, unfinished};
 use self::open::Found;
+use self::pace::{PACE_TIME, Pace};
 use crate::context::Context;
 use crate::error::{Error, Result};
 use aws_lc_rs::digest::{Context as Context256, SHA256};
@@ -105,7 +107,7 @@ impl<'a> Turn<'a> {
                     if has_waited {
                         check()?;
                     }
-                    Some(Arc::new(claim))
+                    claim.map(Arc::new)
                 }
             },
             None => None,
@@ -218,26 +220,41 @@ fn key(url: &str) -> Key {
     Key::of(&sha256)
 }
 
-/// The claim, and whether it had to be waited for.
+/// The claim, and whether it had to be waited for; no claim if whoever has it does not get on.
 fn wait_for(
     store: &Store,
     key: &Key,
     subject: &Subject,
     context: &Context,
-) -> io::Result<(Claim, bool)> {
+) -> io::Result<(Option<Claim>, bool)> {
     if let Some(claim) = store.claim(key)? {
-        return Ok((claim, false));
+        return Ok((Some(claim), false));
     }
-    context.report.info(format!(
-        "Waiting for another download of {}.",
-        subject.address
-    ));
+    let address = &subject.address;
+    context
+        .report
+        .info(format!("Waiting for another download of {address}."));
     let _phase = context.report.waiting();
     let _waiting = store.wait(key)?;
+    let mut pace = Pace::new(kept_bytes(store, key));
     loop {
         context.cancel.pause(LOOK_INTERVAL)?;
         if let Some(claim) = store.claim(key)? {
-            return Ok((claim, true));
+            return Ok((Some(claim), true));
+        }
+        let is_over = pace.since.elapsed() >= PACE_TIME && subject.is_proven;
+        if is_over && pace.is_slow(kept_bytes(store, key)) {
+            context.report.info(format!(
+                "The other download of {address} does not get on; not waiting any longer."
+            ));
+            return Ok((None, true));
         }
     }
+}
+
+/// Bytes on the disk of what somebody downloads.
+fn kept_bytes(store: &Store, key: &Key) -> u64 {
+    let entries = store.entries().unwrap_or_default();
+    let mut same = entries.iter().filter(|entry| entry.key == *key);
+    same.next().map_or(0, |entry| entry.disk_bytes)
 }
