@@ -2,13 +2,12 @@
 //!
 //! Each layer is unpacked into a folder of its own below one hidden folder, several at once. Then what
 //! each has is moved into the lowest one, from the second lowest on, and what that hides is removed. All
-//! of it happens under the hidden name, within one subvolume: files are renamed, none is copied but for
-//! hard links between layers.
+//! of it happens under the hidden name, within one subvolume: files are renamed, none is copied.
 //!
 //! # Source
 //! OCI image specification, "Image Layer Filesystem Changeset".
 
-use super::layer::{fill, keeping_times, settle, take_over};
+use super::layer::{Taking, fill, keeping_times, settle, take_over};
 use crate::context::Context;
 use crate::error::{Doing, Error, Result};
 use crate::proof::Staged;
@@ -93,22 +92,20 @@ impl Flat {
             return Err(Error::new(Kind::Archive, "The image has no layers"));
         };
         let failed = |number| move || format!("Failed to put layer {number} into the tree");
-        let mut has_marks = needs.has_opaque || !needs.hiding.is_empty();
+        let mut has_marks = !needs.opaque.is_empty() || !needs.hiding.is_empty();
         let base_name = layer_name(lowest);
         let base = self.top.open_dir(&base_name).doing(failed(lowest))?;
-        settle(
-            base.try_clone().doing(failed(lowest))?,
-            &[],
-            needs,
-            &self.context,
-        )?;
+        let settle = |own: Dir, below: &[Dir], needs: Needs| {
+            settle(own, below, needs, &self.context, Taking::Link)
+        };
+        settle(base.try_clone().doing(failed(lowest))?, &[], needs)?;
         for (number, needs) in layers {
-            has_marks |= needs.has_opaque;
+            has_marks |= !needs.opaque.is_empty();
             let has_top = needs.has_top;
             let name = layer_name(number);
             let open = || self.top.open_dir(&name).doing(failed(number));
             let below = [base.try_clone().doing(failed(number))?];
-            settle(open()?, &below, needs, &self.context)?;
+            settle(open()?, &below, needs)?;
             let own = open()?;
             self.merge(&own, &base).doing(failed(number))?;
             if has_top {

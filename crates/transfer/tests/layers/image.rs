@@ -76,13 +76,17 @@ pub(crate) fn context() -> Context {
     }
 }
 
-/// Unpacks archives into layer folders below `root`; their names, the lowest first.
-pub(crate) fn layers(root: &Path, archives: &[Vec<u8>]) -> Vec<String> {
+/// Unpacks archives into layer folders below `root`; their names, the lowest first, or why one is refused.
+pub(crate) fn layers(root: &Path, archives: &[Vec<u8>]) -> Result<Vec<String>, String> {
     layers_of(root, archives, &context())
 }
 
 /// The same as whoever the context says.
-pub(crate) fn layers_of(root: &Path, archives: &[Vec<u8>], context: &Context) -> Vec<String> {
+pub(crate) fn layers_of(
+    root: &Path,
+    archives: &[Vec<u8>],
+    context: &Context,
+) -> Result<Vec<String>, String> {
     let place = Root {
         folder: Dir::create_all(root, 0o700).unwrap(),
         path: root.to_owned(),
@@ -100,14 +104,14 @@ pub(crate) fn layers_of(root: &Path, archives: &[Vec<u8>], context: &Context) ->
         let target = (&place.folder, name.as_ref());
         let source = std::io::Cursor::new(archive.clone());
         let unpacked = layer::unpack(target, source, Limits::default(), None, context).unwrap();
-        let (staged, _) = unpacked.settle(&below).unwrap();
+        let (staged, _) = unpacked.settle(&below).map_err(|error| error.to_string())?;
         let proven = staged.accept_local();
         let installed = proven.install(&place, name.as_ref(), manner, context);
         drop(installed.unwrap());
         below.push(Dir::open(&root.join(&name)).unwrap());
         names.push(name);
     }
-    names
+    Ok(names)
 }
 
 /// Makes one tree of archives.

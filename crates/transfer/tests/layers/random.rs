@@ -54,27 +54,29 @@ fn layer(dice: &mut Dice, tree: &mut BTreeMap<String, char>) -> Vec<String> {
             && !own.keys().any(|other| other.starts_with(&format!("{path}/")))
             // A file or a link of this layer, or a file below, is in the way of nobody.
             && parents.iter().all(|parent| {
-                own.get(parent).is_none_or(|kind| *kind == 'd')
+                own.get(parent).is_none_or(|kind| "dlo".contains(*kind))
                     && (own.contains_key(parent) || before.get(parent).is_none_or(|kind| "dl".contains(*kind)))
             });
         if !is_free {
             continue;
         }
-        let (kind, text) = match dice.roll(10) {
-            0..=3 => ('f', path.clone()),
-            4..=6 => ('d', format!("{path}/")),
-            7 => (
-                'l',
-                format!("{path} -> {}", "../".repeat(parents.len()) + NAMES[0]),
-            ),
-            _ => ('w', marker(&path)),
-        };
-        if kind == 'w' && !before.contains_key(&path) {
+        let (kind, text) = thing(dice, &before, &path);
+        let is_there = before.contains_key(&path);
+        if (kind == 'w' && !is_there) || (kind == 'o' && before.get(&path) != Some(&'d')) {
             continue;
         }
-        let target = resolved(&before, &path);
+        let seen = with_links(&before, &own);
+        let target = resolved(&seen, &path);
         if contradicts(&meant, &target, kind) {
             continue;
+        }
+        if let Some((_, file)) = text.split_once(" => ") {
+            // Nobody else may have anything to do with the file.
+            let file = resolved(&seen, file);
+            if file == target || contradicts(&meant, &file, 'f') {
+                continue;
+            }
+            meant.insert(file, 'f');
         }
         meant.insert(target, kind);
         own.insert(path, kind);
@@ -82,7 +84,7 @@ fn layer(dice: &mut Dice, tree: &mut BTreeMap<String, char>) -> Vec<String> {
     }
     let gone: BTreeSet<&String> = own
         .iter()
-        .filter(|(_, kind)| **kind != 'd')
+        .filter(|(_, kind)| !"do".contains(**kind))
         .map(|(path, _)| path)
         .collect();
     tree.retain(|path, _| {
@@ -91,8 +93,11 @@ fn layer(dice: &mut Dice, tree: &mut BTreeMap<String, char>) -> Vec<String> {
             .any(|gone| path == *gone || path.starts_with(&format!("{gone}/")))
     });
     for (path, kind) in own {
-        if kind != 'w' {
-            tree.insert(path, kind);
+        match kind {
+            'w' => {}
+            'o' => drop(tree.insert(path, 'd')),
+            'h' => drop(tree.insert(path, 'f')),
+            kind => drop(tree.insert(path, kind)),
         }
     }
     entries
@@ -102,8 +107,8 @@ fn contradicts(meant: &BTreeMap<String, char>, target: &str, kind: char) -> bool
     let is_inside = |inner: &str, outer: &str| inner.starts_with(&format!("{outer}/"));
     meant.iter().any(|(other, other_kind)| {
         *other == target
-            || (is_inside(target, other) && *other_kind != 'd')
-            || (is_inside(other, target) && kind != 'd')
+            || (is_inside(target, other) && !"do".contains(*other_kind))
+            || (is_inside(other, target) && !"do".contains(kind))
     })
 }
 
@@ -121,6 +126,46 @@ fn resolved(tree: &BTreeMap<String, char>, path: &str) -> String {
         }
     }
     path
+}
+
+/// What paths lead through: the layers below, and the links of this one.
+fn with_links(
+    before: &BTreeMap<String, char>,
+    own: &BTreeMap<String, char>,
+) -> BTreeMap<String, char> {
+    let links = own.iter().filter(|(_, kind)| **kind == 'l');
+    let mut seen = before.clone();
+    seen.extend(links.map(|(path, kind)| (path.clone(), *kind)));
+    seen
+}
+
+/// What a path becomes: its kind, and the entry.
+fn thing(dice: &mut Dice, before: &BTreeMap<String, char>, path: &str) -> (char, String) {
+    let depth = path.matches('/').count();
+    match dice.roll(13) {
+        0..=3 => ('f', path.to_owned()),
+        4..=6 => ('d', format!("{path}/")),
+        7 => ('l', format!("{path} -> {}", "../".repeat(depth) + NAMES[0])),
+        8..=9 => ('w', marker(path)),
+        10 => ('o', format!("{path}/.wh..wh..opq")),
+        _ => ('h', linked(dice, before, path)),
+    }
+}
+
+/// A hard link to some file of the layers below.
+fn linked(dice: &mut Dice, before: &BTreeMap<String, char>, path: &str) -> String {
+    let files: Vec<&String> = before
+        .iter()
+        .filter(|(_, kind)| **kind == 'f')
+        .map(|(path, _)| path)
+        .collect();
+    match files.len() {
+        0 => path.to_owned(),
+        count => {
+            let number = dice.roll(count as u64);
+            format!("{path} => {}", files[usize::try_from(number).unwrap()])
+        }
+    }
 }
 
 fn marker(path: &str) -> String {

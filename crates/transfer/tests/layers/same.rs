@@ -24,7 +24,7 @@ fn can_run() -> bool {
 pub(crate) fn compare(place: &Path, root: &Path, layers: &[Vec<Made>]) -> Result<(), String> {
     let archives: Vec<Vec<u8>> = layers.iter().map(|layer| archive(layer)).collect();
     let umoci = image::umoci(place, &archives)?;
-    let names = image::layers(&root.join("stack"), &archives);
+    let names = image::layers(&root.join("stack"), &archives)?;
     let mut results = Vec::new();
     for option in ["userxattr", "index=off"] {
         let mounted = Mounted::overlay(&root.join("stack"), &names, option);
@@ -112,7 +112,7 @@ fn random_images_are_the_same() {
     if !can_run() {
         return;
     }
-    let mut compared = 0;
+    let (mut compared, mut refused) = (0, 0);
     for seed in 1..=super::random::IMAGES {
         let place = tempfile::tempdir_in("/var/tmp").unwrap();
         let layers = super::random::layers(seed);
@@ -125,10 +125,15 @@ fn random_images_are_the_same() {
         match result {
             // Images that umoci refuses: a circle of links, a folder in a file.
             Err(text) if text.contains("unpack entry") => continue,
+            // One that we refuse: a marker in a folder that is a link to a file by now.
+            Err(text) if text.contains("on the way is no folder") => refused += 1,
             Err(text) => panic!("seed {seed}: {text}\n{layers:#?}"),
             Ok(()) => compared += 1,
         }
         importd_host::tree::remove(&root, "stack".as_ref()).unwrap();
     }
-    assert!(compared > super::random::IMAGES / 2, "{compared}");
+    assert!(
+        compared > super::random::IMAGES / 2 && refused < 5,
+        "{compared}, {refused}"
+    );
 }

@@ -66,7 +66,7 @@ fn inside() {
         ]),
     ];
     let place = tempfile::tempdir_in("/var/tmp").unwrap();
-    let names = layers_of(place.path(), &archives, &context);
+    let names = layers_of(place.path(), &archives, &context).unwrap();
     let mounted = Mounted::overlay(place.path(), &names, "userxattr");
     let has = |path: &str| mounted.path().join(path).symlink_metadata().is_ok();
     for path in ["kept", "link", "d", "lib", "o/new"] {

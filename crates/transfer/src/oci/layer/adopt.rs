@@ -1,7 +1,7 @@
 //! What a layer takes over from those below.
 
 use super::own::{ensure, keeping_times, open};
-use super::settle::Settling;
+use super::settle::{Settling, Taking};
 use crate::error::{Doing, Error, Result};
 use crate::oci::merged::{self, Found};
 use crate::sink::tree::{Components, IMPLIED_MODE, joined, shown, split};
@@ -95,14 +95,17 @@ impl Link {
             Found::Nothing => return Err(self.refused("no layer has it")),
         };
         let check = || settling.context.cancel.check();
+        let taking = settling.taking;
+        let take = |folder: &Dir, new_name: &OsStr| match taking {
+            Taking::Copy => tree::copy_inode((&inode.folder, name), (folder, new_name), &check),
+            Taking::Link => inode.folder.link(name, folder, new_name),
+        };
         if !is_hidden {
-            let copy = || tree::copy_inode((&inode.folder, name), (&folder, name), &check);
-            keeping_times(&folder, copy).doing(failed)?;
+            keeping_times(&folder, || take(&folder, name)).doing(failed)?;
             return self.link(settling, &self.target);
         }
         let (parent, new_name) = self.cleared(&settling.own, &mut settling.needs.implied)?;
-        let copy = || tree::copy_inode((&inode.folder, name), (&parent, new_name), &check);
-        keeping_times(&parent, copy).doing(failed)?;
+        keeping_times(&parent, || take(&parent, new_name)).doing(failed)?;
         copies.insert(self.target.clone(), self.path.clone());
         Ok(())
     }

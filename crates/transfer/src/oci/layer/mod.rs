@@ -24,7 +24,7 @@ pub(super) use adopt::take_over;
 pub use names::Chain;
 pub(crate) use names::PREFIX;
 pub(super) use own::keeping_times;
-pub(super) use settle::settle;
+pub(super) use settle::{Taking, settle};
 pub(super) use unpack::fill;
 pub use unpack::{Unpacked, unpack};
 pub use usable::is_usable;

@@ -109,6 +109,8 @@ impl Merge<'_, '_> {
     ) -> io::Result<()> {
         if overlay::is_opaque(from.as_fd())? {
             overlay::make_opaque(to.as_fd())?;
+            self.settling.needs.opaque.remove(&joined(from_path));
+            self.settling.needs.opaque.insert(joined(to_path));
         }
         if self.settling.needs.hiding.remove(&joined(from_path)) {
             self.settling.needs.hiding.insert(joined(to_path));
@@ -180,7 +182,13 @@ impl Merge<'_, '_> {
     /// What is known of a folder and all in it is known of it at its new place; nothing if it has none.
     fn renamed(&mut self, old: &[Vec<u8>], new: &[Vec<u8>]) {
         let needs = &mut self.settling.needs;
-        for set in [&mut needs.implied, &mut needs.hiding, &mut needs.replaced] {
+        let sets = [
+            &mut needs.implied,
+            &mut needs.hiding,
+            &mut needs.opaque,
+            &mut needs.replaced,
+        ];
+        for set in sets {
             renamed(set, old, new);
         }
     }

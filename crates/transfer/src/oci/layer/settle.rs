@@ -9,7 +9,7 @@ use super::{adopt, relocate};
 use crate::context::Context;
 use crate::error::{Doing, Error, Result};
 use crate::oci::merged::{self, Found, Stack};
-use crate::sink::tree::{Needs, shown, split};
+use crate::sink::tree::{Needs, joined, shown, split};
 use importd_host::dir::Dir;
 use importd_host::overlay;
 use std::ffi::OsStr;
@@ -23,6 +23,16 @@ pub(super) struct Settling<'a> {
     pub(super) below: &'a [Dir],
     pub(super) needs: Needs,
     pub(super) context: &'a Context,
+    pub(super) taking: Taking,
+}
+
+/// How a file of a layer below comes into another one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::oci) enum Taking {
+    /// As a copy: both layers stay.
+    Copy,
+    /// As one more name: both become one tree.
+    Link,
 }
 
 /// Completes the tree of a layer; says whether it would look otherwise on other layers.
@@ -31,12 +41,14 @@ pub(in crate::oci) fn settle(
     below: &[Dir],
     needs: Needs,
     context: &Context,
+    taking: Taking,
 ) -> Result<bool> {
     let mut settling = Settling {
         own,
         below,
         needs,
         context,
+        taking,
     };
     let mut depends = !settling.needs.implied.is_empty() || !settling.needs.links.is_empty();
     relocate::relocate(&mut settling)?;
@@ -96,25 +108,38 @@ impl Settling<'_> {
             removed = true;
             self.remove_implied(&path).doing(failed)?;
         }
+        for path in self.needs.opaque.clone() {
+            self.check()?;
+            let path = split(&path);
+            self.remove_implied(&path)
+                .doing(|| format!("Failed to look at '{}' of the layers below", shown(&path)))?;
+        }
         Ok(removed)
     }
 
-    /// Removes folders that were only made for what hid something, from the inner one outwards.
+    /// Whether the layers below have a folder there.
+    fn is_below(&self, path: &[Vec<u8>]) -> io::Result<bool> {
+        let Some((name, parents)) = path.split_last() else {
+            return Ok(true);
+        };
+        let stack = self.below(parents)?;
+        let found = merged::look(&stack, OsStr::from_bytes(name))?;
+        Ok(matches!(found, Found::Folder(_)))
+    }
+
+    /// Removes folders that were only made to hide something, from the inner one outwards.
     fn remove_implied(&mut self, path: &[Vec<u8>]) -> io::Result<()> {
         for depth in (1..=path.len()).rev() {
             let path = &path[..depth];
-            let is_needed = !self
-                .needs
-                .implied
-                .contains(&crate::sink::tree::joined(path))
+            let is_needed = !self.needs.implied.contains(&joined(path))
                 || !open(&self.own, path)?.entries()?.is_empty()
-                || !self.below(path)?.is_empty();
+                || self.is_below(path)?;
             let Some((name, parents)) = path.split_last().filter(|_| !is_needed) else {
                 return Ok(());
             };
             let parent = open(&self.own, parents)?;
             keeping_times(&parent, || parent.remove_dir(OsStr::from_bytes(name)))?;
-            self.needs.implied.remove(&crate::sink::tree::joined(path));
+            self.needs.implied.remove(&joined(path));
         }
         Ok(())
     }

@@ -231,7 +231,6 @@ fn a_folder_that_is_a_link_below_is_followed_and_never_outside() {
         "out -> ../../../../tmp",
         "abs -> /lib/inner",
     ]);
-    let before = std::fs::read_dir("/tmp").unwrap().count();
     assert!(layers.add(&[
         "./",
         "lib/x",
@@ -239,14 +238,14 @@ fn a_folder_that_is_a_link_below_is_followed_and_never_outside() {
         "lib/sub/",
         "lib/sub/y",
         "usr/lib/z",
-        "out/evil",
+        "out/importd-evil",
         "abs/q"
     ]));
     for file in [
         "usr/lib/x",
         "usr/lib/sub/y",
         "usr/lib/z",
-        "tmp/evil",
+        "tmp/importd-evil",
         "usr/lib/inner/q",
     ] {
         assert!(layers.path("1").join(file).is_file(), "{file}");
@@ -255,7 +254,7 @@ fn a_folder_that_is_a_link_below_is_followed_and_never_outside() {
     let mode = layers.path("1/usr/lib").metadata().unwrap().mode();
     assert_eq!(mode & 0o7777, 0o711);
     assert!(hides(&layers.path("1/usr/lib/gone")));
-    assert_eq!(std::fs::read_dir("/tmp").unwrap().count(), before);
+    assert!(!Path::new("/tmp/importd-evil").exists());
     // Listed, the folder takes the link's place.
     assert!(!layers.add(&["./", "lib/", "lib/own"]));
     assert!(layers.path("2/lib/own").is_file());
@@ -275,7 +274,6 @@ fn a_path_through_a_link_of_the_same_layer_leads_on_and_never_outside() {
         "usr/lib/all/",
         "usr/lib/all/x",
     ]);
-    let before = std::fs::read_dir("/tmp").unwrap().count();
     assert!(layers.add(&[
         "./",
         "lib -> usr/lib",
@@ -286,7 +284,7 @@ fn a_path_through_a_link_of_the_same_layer_leads_on_and_never_outside() {
         "h => lib/x",
         "lib/all/.wh..wh..opq",
         "out -> ../../tmp",
-        "out/evil",
+        "out/importd-evil",
         "chain -> lib/sub",
         "chain/z",
     ]));
@@ -294,7 +292,7 @@ fn a_path_through_a_link_of_the_same_layer_leads_on_and_never_outside() {
         "usr/lib/x",
         "usr/lib/sub/y",
         "usr/lib/sub/z",
-        "tmp/evil",
+        "tmp/importd-evil",
         "h",
     ] {
         assert!(layers.path("1").join(file).is_file(), "{file}");
@@ -310,7 +308,7 @@ fn a_path_through_a_link_of_the_same_layer_leads_on_and_never_outside() {
             .unwrap()
             .is_symlink()
     );
-    assert_eq!(std::fs::read_dir("/tmp").unwrap().count(), before);
+    assert!(!Path::new("/tmp/importd-evil").exists());
     for circle in [
         &["./", "a -> a", "a/x"][..],
         &["./", "a -> b", "b -> a", "a/.wh.x"],

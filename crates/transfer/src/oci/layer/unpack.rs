@@ -1,6 +1,6 @@
 //! The archive of a layer becomes a hidden tree.
 
-use super::settle;
+use super::{Taking, settle};
 use crate::context::Context;
 use crate::error::{Doing, Result};
 use crate::proof::Staged;
@@ -102,7 +102,7 @@ impl Unpacked {
         let (needs, context) = (self.needs, &self.context);
         let depends = context
             .owners
-            .within(|| settle(top, below, needs, context))?;
+            .within(|| settle(top, below, needs, context, Taking::Copy))?;
         Ok((Staged(self.staging), depends))
     }
 }

@@ -64,7 +64,7 @@ impl Marks {
             })?;
         }
         Ok(Needs {
-            has_opaque: !self.opaque.is_empty(),
+            opaque: self.opaque,
             replaced,
             hiding,
             links,

@@ -13,8 +13,8 @@ pub(crate) struct Needs {
     pub(crate) has_top: bool,
     /// Folders that the archive does not list and has something in.
     pub(crate) implied: BTreeSet<Joined>,
-    /// Some folder hides all that is below it.
-    pub(crate) has_opaque: bool,
+    /// Folders that hide all that is below them.
+    pub(crate) opaque: BTreeSet<Joined>,
     /// Folders that take the place of something below, which is removed.
     pub(crate) replaced: BTreeSet<Joined>,
     /// Folders in which something is that hides a name below.
