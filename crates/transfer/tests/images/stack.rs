@@ -119,7 +119,13 @@ fn markers_that_the_reference_left_are_markers() {
     let place = Place::new();
     stack(&place);
     // Its layers have what the archive has.
-    put(&place.path("images").join(MIDDLE).join(".wh.usr"), b"");
+    let middle = place.path("images").join(MIDDLE);
+    put(&middle.join(".wh.usr"), b"");
+    // Where no devices can be made, overlayfs takes an attribute.
+    put(&middle.join("etc/os-release"), b"");
+    let attribute = "trusted.overlay.whiteout";
+    let etc = Dir::open(&middle.join("etc")).unwrap();
+    attributes::set_at(&etc, "os-release".as_ref(), attribute.as_ref(), b"y").unwrap();
     let layout = place.text("layout");
     place.exported(&["s", &layout]);
     let Some(root) = unpacked(Path::new(&layout), "s", &place.path("bundle")) else {
@@ -127,6 +133,7 @@ fn markers_that_the_reference_left_are_markers() {
     };
     assert!(!root.join("usr").exists());
     assert!(!root.join(".wh.usr").exists());
+    assert!(root.join("etc/added").exists() && !root.join("etc/os-release").exists());
     assert!(root.join("new/file").exists());
 }
 

@@ -1,7 +1,7 @@
 //! importctl moves images of OCI as files, with the service and without it.
 
 use super::service::Service;
-use crate::make::{moved, plain_tree};
+use crate::make::{moved, plain_tree, run};
 use crate::subject::{Run, Work, is_ours};
 use crate::tree::assert_same;
 use std::fs;
@@ -16,17 +16,20 @@ fn importctl_exports_images_of_oci_and_imports_them() {
         return;
     };
     moved(&plain_tree(&work), &work.image("t"));
+    // Layers have no holes.
+    let fill = "cat sparse > ../../filled; cat ../../filled > sparse";
+    run("sh", &["-euc", fill], &work.image("t"));
     let same = |path: &Path| assert_same(&work.image("t"), path);
     for name in ["served", "alone"] {
         let importctl = || -> Run {
-            let run = work.importctl(&service.address);
-            let run = run.arg("--no-ask-password").arg("-m");
+            let line = work.importctl(&service.address);
+            let line = line.arg("--no-ask-password").arg("-m");
             match name {
-                "alone" => run
+                "alone" => line
                     .arg("--standalone")
                     .arg("--image-root")
                     .arg(work.path("images")),
-                _ => run,
+                _ => line,
             }
         };
         let archive = work.path(format!("{name}.tar"));
