@@ -148,8 +148,7 @@ impl Fetcher {
         if lanes < 2 || left < PIECES_MIN * pieces.bytes {
             return remote;
         }
-        // The open connection brings the first piece of a file. Of layers many come at once, and what a
-        // server sends beyond that piece would be for nothing.
+        // Of layers many come at once, and what comes beyond the first piece would be for nothing.
         let is_kept = validator.is_some();
         let start = remote.offset + if is_kept { pieces.bytes } else { 0 };
         let shared = Arc::new(Shared {
