@@ -14,7 +14,16 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def log_message(self, *arguments):
         pass
 
+    def do_HEAD(self):
+        self.do_GET()
+
     def do_GET(self):
+        if self.path == "/v2/":
+            # Whether it is a registry of images.
+            self.send_response(200)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+            return
         try:
             source = open(self.server.folder / os.path.basename(self.path.split("?")[0]), "rb")
         except OSError:
@@ -33,10 +42,14 @@ class Handler(http.server.BaseHTTPRequestHandler):
             else:
                 first, last = 0, stat.st_size - 1
                 self.send_response(200)
+            if "/manifests/" in self.path:
+                self.send_header("Content-Type", "application/vnd.oci.image.manifest.v1+json")
             for name, value in {"Content-Length": last + 1 - first, "ETag": etag, "Accept-Ranges": "bytes"}.items():
                 self.send_header(name, value)
             self.end_headers()
             self.wfile.flush()
+            if self.command == "HEAD":
+                return
             try:
                 self.send_part(source, first, last + 1)
             except OSError:

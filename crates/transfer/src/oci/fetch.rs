@@ -23,6 +23,9 @@ use std::sync::mpsc::{Receiver, channel};
 /// takes some MiB and a few threads.
 pub const LAYERS_AT_ONCE: usize = 10;
 
+/// Size of the buffers of each layer, in bytes: a quarter of what is usual, as there are many layers.
+const BUFFER_BYTES: usize = 256 << 10;
+
 /// Where layers come from, and what they may become.
 #[derive(Clone, Copy)]
 pub struct Fetch<'a> {
@@ -226,7 +229,7 @@ fn unpack<T>(
     make: impl FnOnce(Coming) -> Result<T>,
 ) -> Result<T> {
     let failed = || "Failed to start unpacking".to_owned();
-    let (codec, plain) = sniff::unpacked(hashed)?;
+    let (codec, plain) = sniff::unpacked_in(hashed, BUFFER_BYTES)?;
     // What is not packed is proven by the digest of the blob.
     let is_blob = |plain: &BlobDigest| codec == Codec::None && *plain == layer.blob.digest;
     let Some(digest) = layer.plain.filter(|plain| !is_blob(plain)) else {

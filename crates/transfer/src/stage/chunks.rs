@@ -52,7 +52,7 @@ impl<C: Chunks> Read for Reader<C> {
     }
 }
 
-/// What is read, in chunks of [`BUFFER_BYTES`]. Their buffers are reused.
+/// What is read, in chunks, usually of [`BUFFER_BYTES`]. Their buffers are reused.
 #[derive(Debug)]
 pub struct Copied<R> {
     source: R,
@@ -62,10 +62,16 @@ pub struct Copied<R> {
 impl<R: Read + Send> Copied<R> {
     /// Chunks of what this reads.
     pub fn new(source: R) -> Self {
-        Self {
-            source,
-            pool: Arc::default(),
-        }
+        Self::sized(source, BUFFER_BYTES)
+    }
+
+    /// The same, in chunks of so many bytes.
+    pub fn sized(source: R, bytes: usize) -> Self {
+        let pool = Arc::new(Pool {
+            bytes,
+            waiting: Mutex::default(),
+        });
+        Self { source, pool }
     }
 }
 
@@ -81,14 +87,19 @@ impl<R: Read + Send> Chunks for Copied<R> {
 }
 
 /// Buffers that wait for their next use.
-#[derive(Debug, Default)]
-struct Pool(Mutex<Vec<Vec<u8>>>);
+#[derive(Debug)]
+struct Pool {
+    /// How large each is.
+    bytes: usize,
+    waiting: Mutex<Vec<Vec<u8>>>,
+}
 
 impl Pool {
     fn take(pool: &Arc<Self>) -> Pooled {
-        let waiting = pool.0.lock().ok().and_then(|mut waiting| waiting.pop());
+        let waiting = pool.waiting.lock();
+        let waiting = waiting.ok().and_then(|mut waiting| waiting.pop());
         Pooled {
-            bytes: waiting.unwrap_or_else(|| vec![0; BUFFER_BYTES]),
+            bytes: waiting.unwrap_or_else(|| vec![0; pool.bytes]),
             length: 0,
             pool: Arc::clone(pool),
         }
@@ -111,7 +122,7 @@ impl AsRef<[u8]> for Pooled {
 
 impl Drop for Pooled {
     fn drop(&mut self) {
-        if let Ok(mut waiting) = self.pool.0.lock()
+        if let Ok(mut waiting) = self.pool.waiting.lock()
             && waiting.len() < QUEUE_DEPTH
         {
             waiting.push(std::mem::take(&mut self.bytes));
@@ -198,7 +209,7 @@ mod tests {
         }
         assert!(first.iter().all(|byte| *byte == 0));
         // Dropped buffers were used again.
-        assert_eq!(copied.pool.0.lock().unwrap().len(), 1);
+        assert_eq!(copied.pool.waiting.lock().unwrap().len(), 1);
         assert!(copied.chunk().unwrap().is_empty());
     }
 }

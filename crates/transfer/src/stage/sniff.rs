@@ -1,5 +1,6 @@
 //! Looks at the first bytes of a source and puts the right decoder behind it.
 
+use super::BUFFER_BYTES;
 use super::chunks::{self, Chunks, Copied, Flow, Then};
 use crate::error::{Doing, Error, Result};
 use bytes::{Bytes, BytesMut};
@@ -10,7 +11,15 @@ use importd_formats::codec::{self, Codec, Limits};
 ///
 /// # Errors
 /// What the source says; [`Kind::Unsupported`] if the decoder cannot be set up.
-pub fn unpacked(mut flow: Flow) -> Result<(Codec, Flow)> {
+pub fn unpacked(flow: Flow) -> Result<(Codec, Flow)> {
+    unpacked_in(flow, BUFFER_BYTES)
+}
+
+/// The same, in chunks of so many bytes if it is packed.
+///
+/// # Errors
+/// As [`unpacked`].
+pub fn unpacked_in(mut flow: Flow, bytes: usize) -> Result<(Codec, Flow)> {
     let (codec, start) = look(&mut flow).doing(|| "Failed to detect file compression".into())?;
     let whole: Flow = Box::new(Then::new(start, flow));
     if codec == Codec::None {
@@ -21,7 +30,7 @@ pub fn unpacked(mut flow: Flow) -> Result<(Codec, Flow)> {
         let text = format!("Failed to set up unpacking of {}", codec.name());
         Error::caused(Kind::Unsupported, text, error)
     })?;
-    Ok((codec, Box::new(Copied::new(decoder))))
+    Ok((codec, Box::new(Copied::sized(decoder, bytes))))
 }
 
 /// How a source is packed, and the bytes that were taken from it to see that.

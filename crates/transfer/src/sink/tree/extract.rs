@@ -5,7 +5,7 @@ use super::dress::{Inode, Wardrobe};
 use super::folders::Folders;
 use super::layer::{self, Marks, Meaning, Needs};
 use super::places::{Components, Missing, Places, shown};
-use super::pool::{Pool, SmallFile, made_mode};
+use super::pool::{IMAGE_QUEUE_DEPTH, LAYER_QUEUE_DEPTH, Pool, SmallFile, made_mode};
 use super::{Limits, SMALL_FILE_BYTES, flatten, inode};
 use crate::context::Context;
 use crate::error::{Doing, Error, Result};
@@ -30,6 +30,8 @@ use std::os::unix::ffi::OsStrExt;
 const TOP_MODE: u32 = 0o755;
 /// Size of the buffer for contents of large files, in bytes.
 const CONTENT_BYTES: usize = 1 << 20;
+/// The same of a layer, of which there are several at once.
+const LAYER_CONTENT_BYTES: usize = 256 << 10;
 /// What data in a sparse file takes on the disk at least, in bytes: a block of common file systems.
 const DISK_BLOCK_BYTES: u64 = 4096;
 /// Written bytes of a large file after which writing back to the disk is started.
@@ -143,15 +145,19 @@ impl Unpack<'_> {
         source: R,
     ) -> Result<Extraction> {
         let limits = self.limits;
+        let (depth, content_bytes) = match marks {
+            None => (IMAGE_QUEUE_DEPTH, CONTENT_BYTES),
+            Some(_) => (LAYER_QUEUE_DEPTH, LAYER_CONTENT_BYTES),
+        };
         let wardrobe = Wardrobe::new(self.context);
         let budget = Budget::new(limits.bytes, limits.ratio, self.packed.clone());
         let mut extraction = Extraction {
             places,
             marks,
-            pool: Pool::start(&wardrobe)?,
+            pool: Pool::start(&wardrobe, depth)?,
             folders: Folders::default(),
             wardrobe,
-            content: vec![0; CONTENT_BYTES],
+            content: vec![0; content_bytes],
             done: Extracted::default(),
             limits,
             budget: budget.clone(),

@@ -19,9 +19,11 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 
-/// Files waiting for a writer. With [`super::SMALL_FILE_BYTES`] this bounds the queue's memory to
-/// 16 MiB; most files are far smaller.
-const QUEUE_DEPTH: usize = 64;
+/// Files of an image that wait for a writer. With [`super::SMALL_FILE_BYTES`] this bounds the queue's
+/// memory to 16 MiB; most files are far smaller.
+pub(super) const IMAGE_QUEUE_DEPTH: usize = 64;
+/// The same of a layer, of which there are several at once.
+pub(super) const LAYER_QUEUE_DEPTH: usize = 8;
 /// Most writers: more only contend for the parent folder's lock.
 const WRITERS_MAX: usize = 4;
 
@@ -51,9 +53,9 @@ struct State {
 }
 
 impl Pool {
-    pub(super) fn start(wardrobe: &Wardrobe) -> Result<Self> {
-        let (queue, files) = sync_channel::<SmallFile>(QUEUE_DEPTH);
-        let (spare_in, spare) = sync_channel(QUEUE_DEPTH);
+    pub(super) fn start(wardrobe: &Wardrobe, depth: usize) -> Result<Self> {
+        let (queue, files) = sync_channel::<SmallFile>(depth);
+        let (spare_in, spare) = sync_channel(depth);
         let files = Arc::new(Mutex::new(files));
         let state = Arc::new(State::default());
         let cores = std::thread::available_parallelism().map_or(2, usize::from);
