@@ -14,5 +14,6 @@ pub(crate) mod image;
 mod killed;
 mod merged;
 mod plan;
+mod replaced;
 mod results;
 mod trees;
