@@ -151,7 +151,7 @@ fn usual_tag(source: &ExportSource) -> Option<String> {
         ExportSource::Path(path) => path.file_name()?.to_str()?,
     };
     let name = name.strip_suffix(".mstack").unwrap_or(name);
-    image::is_tag(name).then(|| name.to_owned())
+    image::tag(name).ok()
 }
 
 /// What an image of OCI is written as: as asked for, else as the file's name says.

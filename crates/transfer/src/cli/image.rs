@@ -3,10 +3,9 @@
 use super::environment::Environment;
 use crate::error::{Error, Result};
 use importd_api::failure::Kind;
+use importd_api::oci::Tag;
 use importd_formats::oci::compose::{Wishes, timestamp};
 
-/// Longest name of an image in a layout, in bytes: registries take names of 255 and tags of 128.
-const TAG_MAX: usize = 384;
 /// Most words of a command, variables of an environment: far beyond what a program is started with.
 const WORDS_MAX: usize = 4096;
 
@@ -111,25 +110,15 @@ fn words(option: &str, given: &[String]) -> Result<Option<Vec<String>>> {
 /// # Source
 /// OCI image specification, "Annotations", `org.opencontainers.image.ref.name`.
 pub(super) fn tag(text: &str) -> Result<String> {
-    match is_tag(text) {
-        true => Ok(text.to_owned()),
-        false => {
+    match text.parse::<Tag>() {
+        Ok(tag) => Ok(tag.as_str().to_owned()),
+        Err(_invalid) => {
             let shown = text.escape_debug();
             Err(invalid(format!(
                 "--tag= takes a name such as debian:13: {shown}"
             )))
         }
     }
-}
-
-/// Whether a text can be a name in a layout.
-pub(super) fn is_tag(text: &str) -> bool {
-    let is_word = |byte: &u8| byte.is_ascii_alphanumeric();
-    let is_allowed = |byte: u8| is_word(&byte) || b"-._:@+/".contains(&byte);
-    text.len() <= TAG_MAX
-        && text.as_bytes().first().is_some_and(is_word)
-        && text.as_bytes().last().is_some_and(is_word)
-        && text.bytes().all(is_allowed)
 }
 
 fn invalid(text: String) -> Error {

@@ -12,10 +12,11 @@ use crate::context::Context;
 use crate::error::{Error, Result};
 use crate::import::report_success;
 use crate::oci::layout::Part;
+use crate::oci::progress::Progress;
 use crate::oci::registry::{Credentials, Place, Purpose, Registry, Surroundings};
-use crate::report::{Report, size};
+use crate::report::size;
 use crate::source::settings::Settings;
-use crate::stage::meter::{Meter, Observer, percent};
+use crate::stage::meter::Meter;
 use importd_api::failure::Kind;
 use importd_api::figures::Phase;
 use importd_api::oci::Reference;
@@ -24,7 +25,7 @@ use importd_formats::oci::{Descriptor, MediaType};
 use importd_host::cancel::Cancel;
 use std::io::{Cursor, Read};
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// Most blobs that are uploaded at once: other clients send as many, and some registries take no more.
@@ -94,11 +95,8 @@ pub fn run(request: &Request, context: &Context) -> Result<()> {
 /// Uploads the blobs that the registry has not.
 fn send(registry: &Registry<'_>, image: &Built, context: &Context) -> Result<()> {
     let bytes = image.blobs.iter().map(|blob| blob.stored.size);
-    let progress = Progress {
-        report: context.report.clone(),
-        done: Arc::default(),
-        total: bytes.fold(0u64, u64::saturating_add),
-    };
+    let total = bytes.fold(0u64, u64::saturating_add);
+    let progress = Progress::new(&context.report, total, PACKING_SHARE..99).told("Pushed");
     let (next, failure) = (AtomicUsize::new(0), Mutex::new(None));
     let upload_some = || {
         while let Some(blob) = image.blobs.get(next.fetch_add(1, Ordering::Relaxed)) {
@@ -170,36 +168,5 @@ fn reader(blob: &Blob, cancel: &Cancel) -> Box<dyn Read + Send> {
             };
             Box::new(part.reader(Some(cancel.clone())))
         }
-    }
-}
-
-/// How far the uploads are.
-#[derive(Clone)]
-struct Progress {
-    report: Report,
-    done: Arc<AtomicU64>,
-    total: u64,
-}
-
-impl Progress {
-    fn add(&self, bytes: u64) {
-        let done = self.done.fetch_add(bytes, Ordering::Relaxed) + bytes;
-        // What is sent a second time is counted twice.
-        let done = done.min(self.total);
-        self.report.moved(done, Some(self.total));
-        let own = u64::from(percent(done, self.total)) * (99 - PACKING_SHARE) / 100;
-        let now = u8::try_from(PACKING_SHARE + own).unwrap_or(99);
-        if self.report.progress(now) {
-            self.report.info(format!("Pushed {now}%."));
-        }
-    }
-
-    fn observer(&self) -> Observer {
-        let progress = self.clone();
-        let mut before = 0;
-        Box::new(move |bytes: u64| {
-            progress.add(bytes.saturating_sub(before));
-            before = bytes;
-        })
     }
 }

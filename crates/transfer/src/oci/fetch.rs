@@ -6,6 +6,7 @@ use super::source::{Blob, End, Source};
 use crate::context::Context;
 use crate::error::{Doing, Error, Result, chain};
 use crate::proof::Expectation;
+use crate::pull::DOWNLOAD_SHARE;
 use crate::sink::tree::Limits;
 use crate::stage::ahead::Ahead;
 use crate::stage::chunks::Flow;
@@ -110,7 +111,7 @@ impl<'a> Fetch<'a> {
     ) -> Result<()> {
         let bytes = layers.iter().map(|(_, layer)| layer.blob.size);
         let total = bytes.fold(0u64, u64::saturating_add);
-        let progress = Progress::new(&self.context.report, total);
+        let progress = Progress::new(&self.context.report, total, 0..DOWNLOAD_SHARE);
         let next = AtomicUsize::new(0);
         let fetch_some = |arrived: &dyn Fn(usize, Result<Arrived<'a, T>>) -> bool| {
             while let Some((at, layer)) = layers.get(next.fetch_add(1, Ordering::Relaxed)) {

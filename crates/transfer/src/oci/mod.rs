@@ -15,6 +15,7 @@
 //! | [`settings`] | how a container is started, as settings of systemd-nspawn |
 //! | [`install`] | all of it, from a source to an image |
 //! | [`unused`] | layers that no stack has any more |
+//! | `hash` | digests of documents that are in memory |
 //! | [`progress`] | how far the download of several layers is |
 //!
 //! An image is an index or a manifest; the manifest names a configuration and layers, each by its
@@ -27,6 +28,7 @@
 pub mod fetch;
 pub mod flat;
 pub mod folders;
+mod hash;
 pub mod image;
 pub mod install;
 pub mod layer;

@@ -1,7 +1,6 @@
 //! What the folder of a layer is called.
 
-use crate::proof::Hex;
-use aws_lc_rs::digest::{SHA256, digest};
+use crate::oci::hash;
 use importd_formats::oci::BlobDigest;
 use std::ffi::OsString;
 
@@ -57,8 +56,7 @@ impl Chain {
 }
 
 fn sha256(text: &str) -> String {
-    let digest = digest(&SHA256, text.as_bytes());
-    format!("sha256:{}", Hex(digest.as_ref()))
+    hash::sha256(text.as_bytes()).to_string()
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@
 
 use super::choice::choose;
 use super::files::{Files, Part};
-use super::open::{data_of, document_error, prove};
+use super::open::{self, document_error};
 use crate::context::Context;
 use crate::error::{Doing, Error, Result};
 use crate::oci::source::{Blob, Source, Top};
@@ -177,22 +177,13 @@ impl Source for SavedImage {
     }
 
     fn document(&self, descriptor: &Descriptor, limit: u64) -> Result<Vec<u8>> {
-        if let Some(data) = data_of(&self.label, descriptor, limit)? {
-            return Ok(data);
-        }
-        let part = self.part(descriptor)?;
-        let bytes = part.read(&descriptor.digest.to_string(), limit)?;
-        prove(&self.label, descriptor, &bytes)?;
-        Ok(bytes)
+        open::document(&self.label, (descriptor, limit), || {
+            self.part(descriptor).cloned()
+        })
     }
 
     fn blob(&self, descriptor: &Descriptor) -> Result<Blob<'_>> {
-        Ok(Blob {
-            body: self.part(descriptor)?.flow(&self.cancel),
-            resumed: 0,
-            follower: None,
-            end: Box::new(|_result| false),
-        })
+        Ok(open::blob(self.part(descriptor)?, &self.cancel))
     }
 }
 

@@ -2,18 +2,18 @@
 
 use super::archive::Archive;
 use super::docker::SavedImage;
-use super::files::Files;
+use super::files::{Files, Part};
 use super::image::Layout;
 use crate::context::Context;
 use crate::error::{Error, Result};
-use crate::oci::source::Source;
+use crate::oci::hash::digest_of;
+use crate::oci::source::{Blob, Source};
 use crate::source::file::Input;
-use aws_lc_rs::digest::{SHA256, SHA512, digest};
 use importd_api::failure::Kind;
-use importd_formats::checksums::Digest;
 use importd_formats::oci::docker::{MANIFEST_FILE, OLD_FILE};
 use importd_formats::oci::layout::MARKER_FILE;
 use importd_formats::oci::{self, Descriptor};
+use importd_host::cancel::Cancel;
 use importd_host::dir::Dir;
 
 /// What tells a folder of skopeo's `dir:`, which has a `manifest.json` of another kind.
@@ -102,7 +102,7 @@ pub(super) fn document_error(doing: String, error: oci::Error) -> Error {
 }
 
 /// The bytes of a document that stand in its descriptor, proven.
-pub(super) fn data_of(label: &str, descriptor: &Descriptor, limit: u64) -> Result<Option<Vec<u8>>> {
+fn data_of(label: &str, descriptor: &Descriptor, limit: u64) -> Result<Option<Vec<u8>>> {
     if descriptor.size > limit {
         let text = format!(
             "A document of {label} has {} bytes, where there may be {limit}",
@@ -117,16 +117,40 @@ pub(super) fn data_of(label: &str, descriptor: &Descriptor, limit: u64) -> Resul
     Ok(Some(data.clone()))
 }
 
+/// A document: what its descriptor has, or what the part holds that it leads to. It is proven.
+///
+/// # Errors
+/// As [`data_of`], [`Part::read`] and [`prove`].
+pub(super) fn document(
+    label: &str,
+    (descriptor, limit): (&Descriptor, u64),
+    part: impl FnOnce() -> Result<Part>,
+) -> Result<Vec<u8>> {
+    if let Some(data) = data_of(label, descriptor, limit)? {
+        return Ok(data);
+    }
+    let bytes = part()?.read(&descriptor.digest.to_string(), limit)?;
+    prove(label, descriptor, &bytes)?;
+    Ok(bytes)
+}
+
+/// A blob that lies in a file: nothing of it need be kept.
+pub(super) fn blob(part: &Part, cancel: &Cancel) -> Blob<'static> {
+    Blob {
+        body: part.flow(cancel),
+        resumed: 0,
+        follower: None,
+        end: Box::new(|_result| false),
+    }
+}
+
 /// Whether bytes are those of a descriptor.
 ///
 /// # Errors
 /// [`Kind::Corrupt`] if they are not.
-pub(super) fn prove(label: &str, descriptor: &Descriptor, bytes: &[u8]) -> Result<()> {
-    let is_right = match descriptor.digest.digest() {
-        Digest::Sha256(wanted) => digest(&SHA256, bytes).as_ref() == wanted,
-        Digest::Sha512(wanted) => digest(&SHA512, bytes).as_ref() == wanted,
-    };
-    if is_right && bytes.len() as u64 == descriptor.size {
+fn prove(label: &str, descriptor: &Descriptor, bytes: &[u8]) -> Result<()> {
+    let found = digest_of(bytes, descriptor.digest.digest().algorithm());
+    if found == descriptor.digest && bytes.len() as u64 == descriptor.size {
         return Ok(());
     }
     let text = format!(

@@ -6,16 +6,15 @@ use super::lanes::Lanes;
 use super::place::{Endpoint, Place, Wanted};
 use crate::context::Context;
 use crate::error::{Doing, Error, Result};
+use crate::oci::hash::digest_of;
 use crate::oci::source::{Blob, Source, Top};
 use crate::pull::partial::{Subject, Turn};
 use crate::source::ask::Ask;
 use crate::source::guard::{Guard, Other, Terms};
 use crate::source::remote::{Fetcher, Remote};
 use crate::stage::chunks::Reader;
-use aws_lc_rs::digest::{SHA256, SHA512, digest};
 use importd_api::failure::Kind;
 use importd_api::url::Url;
-use importd_formats::checksums::{Algorithm, Digest};
 use importd_formats::oci::{BlobDigest, DOCUMENT_MAX, Descriptor, MediaType};
 use importd_host::partial::Store;
 use std::io::Read;
@@ -307,26 +306,11 @@ fn read(remote: Remote, url: &Url, limit: u64) -> Result<(Vec<u8>, Remote)> {
 
 /// Refuses bytes that have another digest than was expected.
 pub(super) fn prove(bytes: &[u8], expected: &BlobDigest, whose: &dyn Fn() -> String) -> Result<()> {
-    let found = match expected.digest().algorithm() {
-        Algorithm::Sha256 => Digest::parse(hex(digest(&SHA256, bytes).as_ref()).as_bytes()),
-        Algorithm::Sha512 => Digest::parse(hex(digest(&SHA512, bytes).as_ref()).as_bytes()),
-    };
-    if found == Some(expected.digest()) {
+    let found = digest_of(bytes, expected.digest().algorithm());
+    if found == *expected {
         return Ok(());
     }
-    let (whose, found) = (whose(), found.map(BlobDigest::from));
-    let found = found.map(|found| found.to_string()).unwrap_or_default();
+    let whose = whose();
     let text = format!("{whose} has digest {found} instead of {expected}");
     Err(Error::new(Kind::Corrupt, text))
-}
-
-/// The digest of bytes, as registries name what they hold.
-pub(super) fn sha256(bytes: &[u8]) -> BlobDigest {
-    let mut sha256 = [0; 32];
-    sha256.copy_from_slice(digest(&SHA256, bytes).as_ref());
-    Digest::Sha256(sha256).into()
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -4,8 +4,9 @@
 //! OCI distribution specification 1.1, "Pushing".
 
 use super::access::status_miss;
-use super::fetch::{Registry, sha256};
+use super::fetch::Registry;
 use crate::error::{Error, Result};
+use crate::oci::hash::sha256;
 use crate::source::http::missed;
 use crate::source::message::{Message, Payload, Secret};
 use crate::source::retry::{Miss, Patience, Try};

@@ -1,7 +1,7 @@
 //! Indexes, manifests and configurations.
 
 use super::server::{Answer, Bench, Server, descriptor, fetch, put};
-use crate::oci::registry::fetch::sha256;
+use crate::oci::hash::sha256;
 use crate::oci::source::Source;
 use importd_api::failure::Kind;
 use importd_formats::oci::MediaType;

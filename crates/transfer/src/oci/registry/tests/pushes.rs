@@ -2,7 +2,7 @@
 
 use super::server::{Answer, Bench, Server, data, descriptor};
 use crate::error::Result;
-use crate::oci::registry::fetch::sha256;
+use crate::oci::hash::sha256;
 use crate::oci::registry::place::Purpose;
 use importd_api::failure::Kind;
 use importd_formats::oci::MediaType;

@@ -2,7 +2,7 @@
 //! that is said.
 
 use super::server::{Answer, Bench, Server, data, descriptor, fetch, put};
-use crate::oci::registry::fetch::sha256;
+use crate::oci::hash::sha256;
 use crate::oci::registry::place::Purpose;
 use crate::oci::source::Source;
 use aws_lc_rs::rand::SystemRandom;

@@ -2,8 +2,9 @@
 
 use crate::context::Context;
 use crate::error::Result;
+use crate::oci::hash::sha256;
 use crate::oci::registry::credentials::Credentials;
-use crate::oci::registry::fetch::{Registry, sha256};
+use crate::oci::registry::fetch::Registry;
 use crate::oci::registry::place::{Place, Purpose};
 use crate::oci::registry::surroundings::Surroundings;
 use crate::oci::source::{Blob, Source};
