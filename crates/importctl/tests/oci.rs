@@ -5,6 +5,16 @@ use crate::program::{importctl, run};
 use crate::service::{Service, Step};
 use crate::standalone::{alone, workers};
 use std::fs::{self, File};
+use tempfile::TempDir;
+
+/// Runs a line without the service; the worker that it starts must get what is expected.
+fn assert_passed_on(workers: &TempDir, line: &str, expected: &str) {
+    let words: Vec<&str> = line.split_whitespace().collect();
+    let ran = run(&mut alone(workers, &words));
+    assert_eq!(ran.code, Some(0), "{line}: {ran:?}");
+    let said = fs::read_to_string(workers.path().join("arguments")).unwrap();
+    assert_eq!(said.trim_end().replace('\n', " "), expected, "{line}");
+}
 
 #[test]
 fn without_the_service_the_worker_gets_all_that_was_said() {
@@ -25,11 +35,7 @@ fn without_the_service_the_worker_gets_all_that_was_said() {
             "systemd-pull oci --system -- a a",
         ),
     ] {
-        let words: Vec<&str> = line.split_whitespace().collect();
-        let ran = run(&mut alone(&workers, &words));
-        assert_eq!(ran.code, Some(0), "{line}: {ran:?}");
-        let said = fs::read_to_string(workers.path().join("arguments")).unwrap();
-        assert_eq!(said.trim_end().replace('\n', " "), expected, "{line}");
+        assert_passed_on(&workers, line, expected);
     }
 }
 
@@ -148,11 +154,7 @@ fn without_the_service_workers_get_files_folders_and_names() {
             "systemd-pull --retries=2 --cmd=x push --system --class sysext -- n h/a".to_owned(),
         ),
     ] {
-        let words: Vec<&str> = line.split_whitespace().collect();
-        let ran = run(&mut alone(&workers, &words));
-        assert_eq!(ran.code, Some(0), "{line}: {ran:?}");
-        let said = fs::read_to_string(workers.path().join("arguments")).unwrap();
-        assert_eq!(said.trim_end().replace('\n', " "), expected, "{line}");
+        assert_passed_on(&workers, &line, &expected);
     }
 }
 

@@ -1,68 +1,18 @@
 //! Calls of `io.importd.Import` about images of OCI.
 
 use crate::authorize::Action;
-use crate::request::{Options, Subject};
+use crate::request::Subject;
 use crate::varlink::fault::Fault;
-use crate::varlink::import;
-use crate::varlink::own::{only, refusal};
+use crate::varlink::own::{Common, flags, only, refusal};
 use crate::varlink::parameters::Parameters;
-use crate::varlink::wish::{self, Deed, Dialect, Wish};
+use crate::varlink::wish::Wish;
 use importd_api::architecture::Architecture;
 use importd_api::class::Scope;
 use importd_api::flags::Flags;
 use importd_api::format::Format;
-use importd_api::job::{Job, Packing, Shape};
+use importd_api::job::{Packing, Shape};
 use importd_api::oci::Tag;
 use std::os::fd::{AsFd, OwnedFd};
-use std::path::PathBuf;
-
-/// What all of these calls may say.
-struct Common {
-    class: String,
-    image_root: Option<PathBuf>,
-    is_interactive: bool,
-}
-
-impl Common {
-    /// Reads it, and says that there is nothing else.
-    fn last(mut parameters: Parameters) -> Result<Self, Fault> {
-        let common = Self {
-            class: parameters.text("class")?,
-            image_root: import::image_root(&mut parameters)?,
-            is_interactive: parameters.flag("allowInteractiveAuthentication")?,
-        };
-        parameters.finish()?;
-        Ok(common)
-    }
-
-    fn options(&self, flags: Flags, known: u64) -> Options<'_> {
-        Options::Extended {
-            class: &self.class,
-            flags: flags.word(known),
-        }
-    }
-
-    fn wish(self, action: Action, job: Job, stream: Option<OwnedFd>) -> Wish {
-        let image_root = self.image_root;
-        let job = Job { image_root, ..job };
-        let details = wish::details(&job);
-        Wish {
-            dialect: Dialect::Own,
-            action: action.of(&details),
-            details,
-            is_interactive: self.is_interactive,
-            deed: Deed::Start(Box::new(job), stream),
-        }
-    }
-}
-
-fn flags(parameters: &mut Parameters) -> Result<Flags, Fault> {
-    Ok(Flags {
-        force: parameters.flag("force")?,
-        read_only: parameters.flag("readOnly")?,
-        keep_download: false,
-    })
-}
 
 fn architecture(parameters: &mut Parameters) -> Result<Option<Architecture>, Fault> {
     let text = parameters.text_optional("architecture")?;
@@ -106,7 +56,8 @@ pub fn pull(scope: Scope, mut parameters: Parameters) -> Result<Wish, Fault> {
     }
     let flags = flags(&mut parameters)?;
     let shape = shape(&mut parameters)?;
-    let common = Common::last(parameters)?;
+    let class = parameters.text("class")?;
+    let common = Common::last(class, parameters)?;
     let subject = Subject::PullOci {
         reference: &reference,
         name: local.as_deref().unwrap_or_default(),
@@ -129,7 +80,8 @@ pub fn import(
     let flags = flags(&mut parameters)?;
     let shape = shape(&mut parameters)?;
     let tag = tag(&mut parameters)?;
-    let common = Common::last(parameters)?;
+    let class = parameters.text("class")?;
+    let common = Common::last(class, parameters)?;
     let descriptor = only(descriptors)?;
     let subject = Subject::ImportOci {
         fd: descriptor.as_fd(),
@@ -155,7 +107,8 @@ pub fn export(
         tag: tag(&mut parameters)?,
         ..packing(&mut parameters)?
     };
-    let common = Common::last(parameters)?;
+    let class = parameters.text("class")?;
+    let common = Common::last(class, parameters)?;
     let descriptor = only(descriptors)?;
     let subject = Subject::ExportOci {
         fd: descriptor.as_fd(),
@@ -174,7 +127,8 @@ pub fn push(scope: Scope, mut parameters: Parameters) -> Result<Wish, Fault> {
     let local = parameters.text("local")?;
     let reference = parameters.text("reference")?;
     let packing = packing(&mut parameters)?;
-    let common = Common::last(parameters)?;
+    let class = parameters.text("class")?;
+    let common = Common::last(class, parameters)?;
     let subject = Subject::PushOci {
         name: &local,
         reference: &reference,

@@ -20,9 +20,10 @@ use importd_api::class::{Class, Scope};
 use importd_api::failure::Kind;
 use importd_api::figures::{Phase, Reason};
 use importd_api::flags::Flags;
-use importd_api::job::ImportSource;
+use importd_api::job::{ImportSource, Job};
 use serde_json::{Value, json};
 use std::os::fd::{AsFd, OwnedFd};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 use tokio::sync::OwnedSemaphorePermit;
@@ -89,6 +90,61 @@ pub(super) fn only(mut descriptors: Vec<OwnedFd>) -> Result<OwnedFd, Fault> {
     }
 }
 
+/// What all calls that start something may say.
+pub(super) struct Common {
+    class: String,
+    image_root: Option<PathBuf>,
+    is_interactive: bool,
+}
+
+impl Common {
+    /// Reads it, and says that there is nothing else.
+    ///
+    /// # Errors
+    /// [`Fault`] that names the parameter.
+    pub(super) fn last(class: String, mut parameters: Parameters) -> Result<Self, Fault> {
+        let common = Self {
+            class,
+            image_root: import::image_root(&mut parameters)?,
+            is_interactive: parameters.flag("allowInteractiveAuthentication")?,
+        };
+        parameters.finish()?;
+        Ok(common)
+    }
+
+    pub(super) fn options(&self, flags: Flags, known: u64) -> Options<'_> {
+        Options::Extended {
+            class: &self.class,
+            flags: flags.word(known),
+        }
+    }
+
+    pub(super) fn wish(self, action: Action, job: Job, stream: Option<OwnedFd>) -> Wish {
+        let image_root = self.image_root;
+        let job = Job { image_root, ..job };
+        let details = wish::details(&job);
+        Wish {
+            dialect: Dialect::Own,
+            action: action.of(&details),
+            details,
+            is_interactive: self.is_interactive,
+            deed: Deed::Start(Box::new(job), stream),
+        }
+    }
+}
+
+/// How an image is put there.
+///
+/// # Errors
+/// [`Fault`] that names the parameter.
+pub(super) fn flags(parameters: &mut Parameters) -> Result<Flags, Fault> {
+    Ok(Flags {
+        force: parameters.flag("force")?,
+        read_only: parameters.flag("readOnly")?,
+        keep_download: false,
+    })
+}
+
 /// Reads a call of `Import`.
 ///
 /// # Errors
@@ -104,33 +160,16 @@ pub fn import(
         name => ImportSource::Stream(form(name)?),
     };
     let class = parameters.text("class")?;
-    let flags = Flags {
-        force: parameters.flag("force")?,
-        read_only: parameters.flag("readOnly")?,
-        keep_download: false,
-    };
-    let image_root = import::image_root(&mut parameters)?;
-    let is_interactive = parameters.flag("allowInteractiveAuthentication")?;
-    parameters.finish()?;
+    let flags = flags(&mut parameters)?;
+    let common = Common::last(class, parameters)?;
     let descriptor = only(descriptors)?;
     let subject = Subject::Import {
         fd: descriptor.as_fd(),
         source,
         name: &local,
     };
-    let options = Options::Extended {
-        class: &class,
-        flags: flags.word(Flags::IMPORT),
-    };
-    let mut job = subject.check(scope, options).map_err(refusal)?;
-    job.image_root = image_root;
-    Ok(Wish {
-        dialect: Dialect::Own,
-        action: Action::Import,
-        details: wish::details(&job),
-        is_interactive,
-        deed: Deed::Start(Box::new(job), Some(descriptor)),
-    })
+    let job = subject.check(scope, common.options(flags, Flags::IMPORT));
+    Ok(common.wish(Action::Import, job.map_err(refusal)?, Some(descriptor)))
 }
 
 /// Reads a call of `Export`.
@@ -146,9 +185,7 @@ pub fn export(
     let form = form(&parameters.text("type")?)?;
     let class = parameters.text("class")?;
     let format = parameters.text_optional("format")?;
-    let image_root = import::image_root(&mut parameters)?;
-    let is_interactive = parameters.flag("allowInteractiveAuthentication")?;
-    parameters.finish()?;
+    let common = Common::last(class, parameters)?;
     let descriptor = only(descriptors)?;
     let subject = Subject::Export {
         fd: descriptor.as_fd(),
@@ -156,19 +193,8 @@ pub fn export(
         name: &local,
         format: format.as_deref().unwrap_or_default(),
     };
-    let options = Options::Extended {
-        class: &class,
-        flags: 0,
-    };
-    let mut job = subject.check(scope, options).map_err(refusal)?;
-    job.image_root = image_root;
-    Ok(Wish {
-        dialect: Dialect::Own,
-        action: Action::Export,
-        details: wish::details(&job),
-        is_interactive,
-        deed: Deed::Start(Box::new(job), Some(descriptor)),
-    })
+    let job = subject.check(scope, common.options(Flags::default(), Flags::NONE));
+    Ok(common.wish(Action::Export, job.map_err(refusal)?, Some(descriptor)))
 }
 
 /// Reads a call of `Cancel`.

@@ -1,6 +1,6 @@
 //! `export-tar`, `export-raw`.
 
-use super::Context;
+use super::{Context, job};
 use crate::client::{Arguments, Call};
 use crate::names;
 use crate::report::Failure;
@@ -40,14 +40,8 @@ pub(crate) async fn run(
     let format = settings.format.or_else(|| path.and_then(format_of));
     let target = Target::open(path)?;
     if settings.standalone {
-        let job = Job {
-            scope: settings.scope,
-            class,
-            force: false,
-            read_only: false,
-            image_root: settings.image_root.clone(),
-            work: Work::Export { form, name, format },
-        };
+        let work = Work::Export { form, name, format };
+        let job = job(context, class, Flags::default(), work);
         return alone(context, &job, target).await;
     }
     let output = target.duplicate()?;

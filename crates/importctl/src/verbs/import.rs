@@ -1,6 +1,6 @@
 //! `import-tar`, `import-raw`, `import-fs`.
 
-use super::Context;
+use super::{Context, job};
 use crate::client::{Arguments, Call};
 use crate::names::{self, Source};
 use crate::report::Failure;
@@ -9,7 +9,7 @@ use crate::system::{self, Opened};
 use importd_api::bus;
 use importd_api::class::Class;
 use importd_api::flags::Flags;
-use importd_api::job::{ImportSource, Job, Kind, Work};
+use importd_api::job::{ImportSource, Kind, Work};
 use importd_api::name::Form;
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
@@ -40,14 +40,8 @@ pub(crate) async fn run(
     let file = open(path, kind)?;
     let flags = settings.flags;
     if settings.standalone {
-        let job = Job {
-            scope: settings.scope,
-            class,
-            force: flags.force,
-            read_only: flags.read_only,
-            image_root: settings.image_root.clone(),
-            work: Work::Import { source, name },
-        };
+        let work = Work::Import { source, name };
+        let job = job(context, class, flags, work);
         let ends = Ends::Input(file);
         return standalone::run(&job, ends, context.screen(), &context.environment).await;
     }

@@ -20,6 +20,9 @@ use crate::report::Failure;
 use crate::screen::Screen;
 use crate::target::Target;
 use crate::transport::Transport;
+use importd_api::class::Class;
+use importd_api::flags::Flags;
+use importd_api::job::{Job, Work};
 use std::cell::Cell;
 use std::io::IsTerminal;
 use std::process::ExitCode;
@@ -147,5 +150,18 @@ impl Context {
         let follower = Follower::start(&mut client, call, self.screen()).await?;
         self.id.set(Some(follower.id()));
         follower.finish(target).await
+    }
+}
+
+/// What a worker is to do, with the options that all verbs have.
+pub(crate) fn job(context: &Context, class: Class, flags: Flags, work: Work) -> Job {
+    let settings = &context.settings;
+    Job {
+        scope: settings.scope,
+        class,
+        force: flags.force,
+        read_only: flags.read_only,
+        image_root: settings.image_root.clone(),
+        work,
     }
 }

@@ -1,13 +1,12 @@
 //! `pull-oci`, `import-oci`, `export-oci`, `push-oci`.
 
-use super::{Context, import, pull};
+use super::{Context, import, job, pull};
 use crate::client::{Arguments, Call, Options};
 use crate::names::{self, Source};
 use crate::report::Failure;
 use crate::standalone::{self, Ends, Task};
 use crate::target::Target;
 use importd_api::bus;
-use importd_api::class::Class;
 use importd_api::flags::Flags;
 use importd_api::job::{Job, Kind, Shape, Work};
 use importd_api::name::{Form, ImageName};
@@ -31,18 +30,12 @@ pub(crate) async fn pull(context: &Context, arguments: &[OsString]) -> anyhow::R
     let local = names::pulled_oci(&reference, rest.first().map(OsString::as_os_str))?;
     let flags = settings.flags;
     if settings.standalone || settings.dry_run {
-        let job = Job {
-            scope: settings.scope,
-            class,
-            force: flags.force,
-            read_only: flags.read_only,
-            image_root: settings.image_root.clone(),
-            work: Work::PullOci {
-                reference,
-                local,
-                shape: settings.shape.clone(),
-            },
+        let work = Work::PullOci {
+            reference,
+            local,
+            shape: settings.shape.clone(),
         };
+        let job = job(context, class, flags, work);
         return match settings.dry_run {
             true => pull::plan(context, &job).await,
             false => pull::alone(context, &job).await,
@@ -189,18 +182,6 @@ pub(crate) async fn push(context: &Context, arguments: &[OsString]) -> anyhow::R
         arguments: Arguments::OciText((name.as_str(), &reference), class, options),
     };
     context.transfer(&call, None).await
-}
-
-fn job(context: &Context, class: Class, flags: Flags, work: Work) -> Job {
-    let settings = &context.settings;
-    Job {
-        scope: settings.scope,
-        class,
-        force: flags.force,
-        read_only: flags.read_only,
-        image_root: settings.image_root.clone(),
-        work,
-    }
 }
 
 /// The worker that makes an OCI image of a job's image.

@@ -1,6 +1,6 @@
 //! `pull-tar`, `pull-raw`.
 
-use super::Context;
+use super::{Context, job};
 use crate::client::{Arguments, Call};
 use crate::names;
 use crate::report::Failure;
@@ -33,20 +33,14 @@ pub(crate) async fn run(
     let local = names::pulled(&url, rest.first().map(OsString::as_os_str), form)?;
     let flags = settings.flags;
     if settings.standalone || settings.dry_run {
-        let job = Job {
-            scope: settings.scope,
-            class,
-            force: flags.force,
-            read_only: flags.read_only,
-            image_root: settings.image_root.clone(),
-            work: Work::Pull {
-                form,
-                url,
-                local,
-                verify: settings.verify.clone(),
-                keep_download: flags.keep_download,
-            },
+        let work = Work::Pull {
+            form,
+            url,
+            local,
+            verify: settings.verify.clone(),
+            keep_download: flags.keep_download,
         };
+        let job = job(context, class, flags, work);
         if settings.dry_run {
             return plan(context, &job).await;
         }

@@ -5,7 +5,7 @@ use crate::subject::Work;
 use std::os::unix::fs::symlink;
 
 /// Class, name, type, path, read-only, creation, modification, and four sizes.
-type Row = (
+pub(super) type Row = (
     String,
     String,
     String,

@@ -1,5 +1,6 @@
 //! Every method that starts a transfer, to its end.
 
+use super::images::Row;
 use super::service::{Client, Heard, MANAGER, Service, transfer};
 use crate::make::{archive, checksum_line, disk, file, moved, packed, plain_tree, run};
 use crate::server::{Answer, Fault, Server};
@@ -236,19 +237,6 @@ async fn images_are_listed() {
     file(&work.image("disk.raw"), vec![b'x'; 8192]);
     file(&work.image("plain"), "no image");
     let reply = client.call("ListImages", &("machine", 0u64)).await.unwrap();
-    type Row = (
-        String,
-        String,
-        String,
-        String,
-        bool,
-        u64,
-        u64,
-        u64,
-        u64,
-        u64,
-        u64,
-    );
     let rows: Vec<Row> = reply.body().deserialize().unwrap();
     let mut found: Vec<_> = rows
         .iter()

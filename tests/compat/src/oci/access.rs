@@ -84,7 +84,7 @@ fn logins_of_the_unit_and_of_people_are_used_and_told_to_nobody() {
             }
         };
         let run = run.env("SYSTEMD_LOG_LEVEL", "debug");
-        let outcome = run.arg(reference(&server, "img")).succeed();
+        let outcome = run.arg(reference("img")).succeed();
         let basic = Some("Basic dTpoaWRkZW4=".to_owned());
         let sent = sent(&server);
         assert_eq!(sent[..2], [None, basic.clone()], "{case}");
@@ -109,7 +109,7 @@ fn without_a_login_the_line_says_what_to_do() {
     let Some(work) = Work::new() else { return };
     let image = image(1);
     let server = guarded(&image);
-    let run = pull(&work, &server).arg(reference(&server, "img"));
+    let run = pull(&work, &server).arg(reference("img"));
     let outcome = run.fail(rustix::io::Errno::NOKEY);
     assert!(
         outcome.stderr.contains("REGISTRY_AUTH_FILE"),
@@ -146,7 +146,7 @@ fn over_http2_each_layer_has_a_connection_of_its_own() {
     let run = work.run("systemd-pull").arg("oci");
     let run = run.env("IMPORTD_OCI_REGISTRY_PATH", &folder);
     let run = run.env("SSL_CERT_FILE", &authority);
-    let started = Started::new(run.arg(reference(&server, "img")));
+    let started = Started::new(run.arg(reference("img")));
     let asked = |path: &str| server.seen().asked(path) > 0;
     started.wait(|| {
         let mut blobs = image.layers.iter();

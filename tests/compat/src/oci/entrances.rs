@@ -110,11 +110,11 @@ async fn run_own(
 #[tokio::test]
 async fn the_bus_makes_stacks_and_trees() {
     let Some(work) = Work::new() else { return };
-    let Some((server, service)) = start(&work) else {
+    let Some((_server, service)) = start(&work) else {
         return;
     };
     let mut client = service.client().await;
-    let name = reference(&server, "some/img");
+    let name = reference("some/img");
     let body = (name.as_str(), "", "machine", 0u64);
     let heard = client.run("PullOci", &body).await;
     assert!(is_done(&heard), "{heard:?}");
@@ -153,7 +153,7 @@ async fn varlink_follows_one_to_its_end_and_says_why_it_fails() {
     };
     let call = |name: &str, local: &str| {
         json!({"method": "io.importd.Import.PullOci", "more": true, "parameters": {
-            "reference": reference(&server, name), "local": local, "class": "machine"}})
+            "reference": reference(name), "local": local, "class": "machine"}})
     };
     let mut socket = Socket::open(&work);
     let replies = socket.all(&call("some/img", "by"));
@@ -177,10 +177,10 @@ async fn varlink_follows_one_to_its_end_and_says_why_it_fails() {
 #[tokio::test]
 async fn importctl_pulls_with_the_service_and_without() {
     let Some(work) = Work::new() else { return };
-    let Some((server, service)) = start(&work) else {
+    let Some((_server, service)) = start(&work) else {
         return;
     };
-    let name = reference(&server, "some/img");
+    let name = reference("some/img");
     let client = || {
         work.importctl(&service.address)
             .arg("--no-ask-password")
@@ -233,7 +233,7 @@ async fn importctl_pulls_with_the_service_and_without() {
 #[tokio::test]
 async fn images_go_out_through_the_service_and_come_back() {
     let Some(work) = Work::new() else { return };
-    let Some((server, service)) = start(&work) else {
+    let Some((_server, service)) = start(&work) else {
         return;
     };
     let client = || {
@@ -241,7 +241,7 @@ async fn images_go_out_through_the_service_and_come_back() {
             .arg("--no-ask-password")
             .arg("-m")
     };
-    let name = reference(&server, "some/img");
+    let name = reference("some/img");
     client().args(["pull-oci", &name]).succeed();
     let archive = work.path("out.tar");
     let out = archive.to_str().unwrap();

@@ -51,9 +51,7 @@ fn dockers_documents_are_images_too() {
     let index = json!({"schemaVersion": 2, "mediaType": list, "manifests": [named]});
     let index = Answer::ok(index.to_string()).header("Content-Type", &list);
     server.put(&manifest_path("img", "latest"), index);
-    pull(&work, &server)
-        .arg(reference(&server, "img"))
-        .succeed();
+    pull(&work, &server).arg(reference("img")).succeed();
     assert_eq!(layers(&work.image("img.mstack")).len(), 1);
     assert!(work.image("img.nspawn").exists());
 }
@@ -65,7 +63,7 @@ fn an_image_is_pulled_by_its_digest_and_nothing_else_passes_for_it() {
     };
     let image = Image::new(&[archive("a")], &json!({}));
     image.serve(&server, "img");
-    let name = format!("{}@{}", reference(&server, "img"), image.manifest.digest);
+    let name = format!("{}@{}", reference("img"), image.manifest.digest);
     pull(&work, &server).args([&name, "one"]).succeed();
     let other = Image::new(&[archive("b")], &json!({}));
     let answer = Answer::ok(other.manifest.bytes.clone()).header("Content-Type", MANIFEST);
@@ -104,7 +102,7 @@ fn settings_that_are_null_or_odd_do_not_cost_the_image() {
         let image = Image::new(&[archive("a")], start);
         image.serve(&server, "img");
         let name = format!("odd{number}");
-        let run = pull(&work, &server).arg(reference(&server, "img"));
+        let run = pull(&work, &server).arg(reference("img"));
         run.arg(&name).succeed();
         let settings = work.image(format!("{name}.nspawn"));
         let settings = std::fs::read_to_string(settings).unwrap();
@@ -123,9 +121,7 @@ fn a_layer_that_comes_twice_is_fetched_once() {
     let archives = [archive("a"), archive("b"), archive("a")];
     let image = Image::new(&archives, &json!({}));
     image.serve(&server, "img");
-    pull(&work, &server)
-        .arg(reference(&server, "img"))
-        .succeed();
+    pull(&work, &server).arg(reference("img")).succeed();
     let path = blob_path("img", &image.layers[0]);
     assert_eq!(server.seen().asked(&path), 1);
     let tree = merged(&work, "img");
@@ -156,15 +152,13 @@ fn another_platform_is_pulled_if_it_is_asked_for() {
     server.put(&manifest_path("img", "latest"), answer);
     for (architecture, file) in [("riscv64", "a"), ("arm/v6", "b"), ("armhf", "c")] {
         let run = pull(&work, &server).arg(format!("--arch={architecture}"));
-        let run = run.arg("--force").arg(reference(&server, "img"));
+        let run = run.arg("--force").arg(reference("img"));
         run.succeed();
         let found = layers(&work.image("img.mstack"));
         assert!(found[0].join("usr").join(file).exists(), "{architecture}");
     }
     let run = pull(&work, &server).args(["--arch=s390x", "--force"]);
-    let outcome = run
-        .arg(reference(&server, "img"))
-        .fail(rustix::io::Errno::NOENT);
+    let outcome = run.arg(reference("img")).fail(rustix::io::Errno::NOENT);
     for part in ["s390x", "linux/arm/v6", "--arch="] {
         assert!(outcome.stderr.contains(part), "{}", outcome.stderr);
     }
@@ -188,15 +182,13 @@ fn small_documents_in_their_descriptors_are_proven() {
         &blob_path("img", &image.config),
         Answer::status(404, "none"),
     );
-    pull(&work, &server)
-        .arg(reference(&server, "img"))
-        .succeed();
+    pull(&work, &server).arg(reference("img")).succeed();
     assert!(work.image("img.nspawn").exists());
     let mut other = image.config.bytes.clone();
     other[5] ^= 1;
     let bad = image.with_manifest(|it| it["config"]["data"] = data(&other));
     bad.serve(&server, "bad");
-    let run = pull(&work, &server).arg(reference(&server, "bad"));
+    let run = pull(&work, &server).arg(reference("bad"));
     run.fail(rustix::io::Errno::BADMSG);
     assert!(!work.images().iter().any(|name| name.starts_with("bad")));
     assert_eq!(CONFIG, "application/vnd.oci.image.config.v1+json");

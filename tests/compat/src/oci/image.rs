@@ -107,7 +107,7 @@ pub(crate) fn blob_path(name: &str, blob: &Blob) -> String {
 }
 
 /// The reference of an image on a server. The reference takes no port in it.
-pub(crate) fn reference(_server: &Server, name: &str) -> String {
+pub(crate) fn reference(name: &str) -> String {
     format!("localhost/{name}")
 }
 

@@ -85,7 +85,7 @@ fn after_a_kill_only_what_is_missing_comes() {
                 every: std::time::Duration::from_millis(25),
             },
         );
-        let (mut child, socket) = pull(&work, &server).arg(reference(&server, "img")).start();
+        let (mut child, socket) = pull(&work, &server).arg(reference("img")).start();
         server.wait(|seen| seen.bytes.values().sum::<u64>() > enough);
         rustix::process::kill_process(Pid::from_child(&child), signal).unwrap();
         child.wait().unwrap();
@@ -93,9 +93,7 @@ fn after_a_kill_only_what_is_missing_comes() {
         assert_incomplete(&work);
         let before = served(&image, &server);
         serve(&image, &server, Fault::None);
-        pull(&work, &server)
-            .arg(reference(&server, "img"))
-            .succeed();
+        pull(&work, &server).arg(reference("img")).succeed();
         let all = served(&image, &server);
         let most = total + LOST_MAX * LAYERS as u64;
         let shown = format!("round {round}: {all} of {total}, {before} before");
@@ -118,14 +116,10 @@ fn a_failed_layer_leaves_those_that_are_complete() {
     serve(&image, &server, Fault::None);
     let last = blob_path("img", &image.layers[LAYERS - 1]);
     server.put(&last, Answer::status(403, "no"));
-    pull(&work, &server)
-        .arg(reference(&server, "img"))
-        .fail_somehow();
+    pull(&work, &server).arg(reference("img")).fail_somehow();
     assert_incomplete(&work);
     serve(&image, &server, Fault::None);
-    pull(&work, &server)
-        .arg(reference(&server, "img"))
-        .succeed();
+    pull(&work, &server).arg(reference("img")).succeed();
     let tree = merged(&work, "img");
     assert_eq!(
         tree.keys().filter(|path| path.contains("file")).count(),

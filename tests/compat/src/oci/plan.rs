@@ -30,7 +30,7 @@ fn a_plan_names_layers_and_fetches_none() {
     image.serve(&server, "img");
     let plan = || {
         let run = pull(&work, &server).arg("--dry-run");
-        run.arg(reference(&server, "img"))
+        run.arg(reference("img"))
     };
     let said = text(&plan().succeed());
     for part in ["2 of 2 layers", "img.mstack", "It would go."] {
@@ -41,9 +41,7 @@ fn a_plan_names_layers_and_fetches_none() {
         assert_eq!(server.seen().asked(&blob_path("img", blob)), 0);
     }
     assert!(work.images().is_empty());
-    pull(&work, &server)
-        .arg(reference(&server, "img"))
-        .succeed();
+    pull(&work, &server).arg(reference("img")).succeed();
     let outcome = plan().arg("--json=short").fail(rustix::io::Errno::EXIST);
     let said: Value = serde_json::from_str(&text(&outcome)).unwrap();
     assert_eq!(said["size"], 0);

@@ -69,7 +69,7 @@ fn what_was_changed_survives_a_kill_at_any_point() {
         without_layers(&work);
         images[which].1.serve(&server, "img");
         let run = pull(&work, &server).arg("--force");
-        run.arg(reference(&server, "img"))
+        run.arg(reference("img"))
     };
     start(0).succeed();
     let changes = work.image("img.mstack/rw/data");

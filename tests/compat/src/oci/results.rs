@@ -32,9 +32,7 @@ fn an_image_becomes_a_stack_with_settings() {
     let server = Server::start();
     let image = image();
     image.serve(&server, "some/img");
-    pull(&work, &server)
-        .arg(reference(&server, "some/img"))
-        .succeed();
+    pull(&work, &server).arg(reference("some/img")).succeed();
     let is_layer = |name: &String| name.starts_with(".oci-sha256:");
     let (kept, others): (Vec<_>, Vec<_>) = work.images().into_iter().partition(is_layer);
     assert_eq!(others, ["img.mstack", "img.nspawn", "img.oci-config"]);
@@ -76,9 +74,7 @@ fn layers_that_are_here_are_not_fetched() {
     let Some(work) = Work::new() else { return };
     let server = Server::start();
     image().serve(&server, "one");
-    pull(&work, &server)
-        .arg(reference(&server, "one"))
-        .succeed();
+    pull(&work, &server).arg(reference("one")).succeed();
     let other = Image::new(
         &[
             two_layers(),
@@ -88,9 +84,7 @@ fn layers_that_are_here_are_not_fetched() {
         &json!({}),
     );
     other.serve(&server, "two");
-    pull(&work, &server)
-        .arg(reference(&server, "two"))
-        .succeed();
+    pull(&work, &server).arg(reference("two")).succeed();
     for (number, blob) in other.layers.iter().enumerate() {
         let asked =
             ["one", "two"].map(|name| server.seen().asked(&super::image::blob_path(name, blob)));
@@ -104,7 +98,7 @@ fn a_read_only_image_has_no_place_for_changes() {
     let server = Server::start();
     image().serve(&server, "img");
     let run = pull(&work, &server).arg("--read-only");
-    run.arg(reference(&server, "img")).arg("local").succeed();
+    run.arg(reference("img")).arg("local").succeed();
     assert!(!work.image("local.mstack/rw").exists());
     assert_eq!(layers(&work.image("local.mstack")).len(), 2);
 }
@@ -114,7 +108,7 @@ fn a_name_that_is_taken_is_refused_unless_it_may_be_replaced() {
     let Some(work) = Work::new() else { return };
     let server = Server::start();
     image().serve(&server, "img");
-    let again = || pull(&work, &server).arg(reference(&server, "img"));
+    let again = || pull(&work, &server).arg(reference("img"));
     again().succeed();
     let before = work.images();
     let stack = work.image("img.mstack");
@@ -154,7 +148,7 @@ fn of_an_index_the_image_of_this_machine_is_taken() {
     let answer = Answer::ok(index.to_string()).header("Content-Type", INDEX);
     server.put(&manifest_path("img", "v1"), answer);
     pull(&work, &server)
-        .arg(format!("{}:v1", reference(&server, "img")))
+        .arg(format!("{}:v1", reference("img")))
         .succeed();
     assert_eq!(layers(&work.image("img.mstack")).len(), 2);
 }
@@ -169,9 +163,7 @@ fn an_image_without_settings_has_no_files_of_them() {
     );
     let image = Image::of(vec![layer], &json!({}));
     image.serve(&server, "bare");
-    pull(&work, &server)
-        .arg(reference(&server, "bare"))
-        .succeed();
+    pull(&work, &server).arg(reference("bare")).succeed();
     assert!(!work.image("bare.nspawn").exists() && !work.image("bare.oci-config").exists());
     assert!(work.image("bare.mstack").is_dir());
     assert_eq!(image.config.digest, digest(b"{}"));
@@ -202,7 +194,7 @@ fn a_large_layer_comes_over_several_connections() {
         server.put(&path, answer.fault(Fault::Rate(40 << 20)));
         let before = (server.seen().asked(&path), server.seen().bytes_of(&path));
         let run = pull(&work, &server).args([option, "--force", "--flat"]);
-        run.arg(reference(&server, "img")).succeed();
+        run.arg(reference("img")).succeed();
         let asked = server.seen().asked(&path) - before.0;
         assert_eq!(asked > 1, option != "--connections=1", "{option}: {asked}");
         if ranges == Ranges::Honoured {

@@ -106,9 +106,7 @@ fn a_merged_tree_is_that_of_umoci() {
     assert_eq!(image.layers.len(), SCRIPTS.len());
     let server = Server::start();
     image.serve(&server, "img");
-    pull(&work, &server)
-        .arg(reference(&server, "img"))
-        .succeed();
+    pull(&work, &server).arg(reference("img")).succeed();
     // No layer says when the top was changed.
     let known = |mut table: Table| {
         table.get_mut("\"\"").unwrap().remove("time");
@@ -117,7 +115,7 @@ fn a_merged_tree_is_that_of_umoci() {
     let expected = known(describe(&work.path("judge/rootfs")));
     assert_equal(&expected, &known(merged(&work, "img")));
     let flat = pull(&work, &server).arg("--flat");
-    flat.arg(reference(&server, "img")).arg("flat").succeed();
+    flat.arg(reference("img")).arg("flat").succeed();
     assert_equal(&expected, &known(describe(&work.image("flat"))));
 }
 
@@ -155,12 +153,10 @@ fn what_a_layer_does_not_list_is_as_below() {
     let image = Image::new(&archives, &json!({}));
     let server = Server::start();
     image.serve(&server, "img");
-    pull(&work, &server)
-        .arg(reference(&server, "img"))
-        .succeed();
+    pull(&work, &server).arg(reference("img")).succeed();
     let expected = judged(&work, &image);
     assert_equal(&expected, &merged(&work, "img"));
     let flat = pull(&work, &server).arg("--flat");
-    flat.arg(reference(&server, "img")).arg("flat").succeed();
+    flat.arg(reference("img")).arg("flat").succeed();
     assert_equal(&expected, &describe(&work.image("flat")));
 }
