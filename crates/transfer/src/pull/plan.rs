@@ -11,7 +11,7 @@ use super::evidence::verdict::Verdict;
 use super::kept::{self, Found};
 use super::room::{self, Announced};
 use crate::cage;
-use crate::context::Context;
+use crate::context::{Context, Target};
 use crate::destination::disk_name;
 use crate::error::{Doing, Error, Result, chain};
 use crate::install::Root;
@@ -205,25 +205,15 @@ impl Plan {
             }
             (None, verify) => format!("Verification '{verify}': nothing is known of its bytes."),
         });
-        if let Some(local) = &self.local {
-            let note = if request.target.force {
-                ", replacing what is there"
-            } else {
-                ""
-            };
-            lines.push(format!("Would install '{}'{note}.", local.display()));
-        }
+        lines.extend(
+            self.local
+                .as_deref()
+                .map(|it| installs(it, &request.target)),
+        );
         if let Some(keeps) = &self.keeps {
             lines.push(format!("Would keep the download as '{}'.", keeps.display()));
         }
-        if let Some(free) = self.free {
-            let root = request.target.places.root.display();
-            lines.push(format!("There is {} free in '{root}'.", size(free)));
-        }
-        lines.push(match problems {
-            [] => "It would go.".into(),
-            problems => format!("It would fail: {}.", chain(problems[0])),
-        });
+        lines.extend(verdict(self.free, &request.target, problems));
         lines.iter().map(|line| printable(line)).collect()
     }
 
@@ -279,6 +269,26 @@ fn announced(remote: &mut Remote) -> Result<Announced> {
         bytes: remote.length,
         is_packed: codec != Codec::None,
     })
+}
+
+/// Where an image would be.
+pub(super) fn installs(local: &Path, target: &Target) -> String {
+    let note = match target.force {
+        true => ", replacing what is there",
+        false => "",
+    };
+    format!("Would install '{}'{note}.", local.display())
+}
+
+/// The last lines of every plan: how much room there is, and whether it would go.
+pub(super) fn verdict(free: Option<u64>, target: &Target, problems: &[&Error]) -> Vec<String> {
+    let root = target.places.root.display();
+    let room = free.map(|free| format!("There is {} free in '{root}'.", size(free)));
+    let end = match problems {
+        [] => "It would go.".into(),
+        problems => format!("It would fail: {}.", chain(problems[0])),
+    };
+    room.into_iter().chain([end]).collect()
 }
 
 /// A line for a terminal: much of it comes from servers.

@@ -14,7 +14,7 @@ use crate::oci::image::Image;
 use crate::oci::registry::Registry;
 use crate::oci::stack::stack_name;
 use crate::pull::clean::Output;
-use crate::pull::plan::{nearest, printable};
+use crate::pull::plan::{installs, nearest, printable, verdict};
 use crate::pull::room;
 use crate::report::size;
 use importd_api::failure::Kind;
@@ -161,21 +161,12 @@ impl Plan {
                 size(self.bytes())
             ));
         }
-        if let Some(local) = &self.local {
-            let note = match request.target.force {
-                true => ", replacing what is there",
-                false => "",
-            };
-            lines.push(format!("Would install '{}'{note}.", local.display()));
-        }
-        if let Some(free) = self.free {
-            let root = request.target.places.root.display();
-            lines.push(format!("There is {} free in '{root}'.", size(free)));
-        }
-        lines.push(match problems {
-            [] => "It would go.".into(),
-            problems => format!("It would fail: {}.", chain(problems[0])),
-        });
+        lines.extend(
+            self.local
+                .as_deref()
+                .map(|it| installs(it, &request.target)),
+        );
+        lines.extend(verdict(self.free, &request.target, problems));
         lines.iter().map(|line| printable(line)).collect()
     }
 
