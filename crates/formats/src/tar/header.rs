@@ -28,16 +28,12 @@ impl Header {
     pub(super) fn new(block: [u8; BLOCK_BYTES]) -> Option<Self> {
         let header = Self { block };
         let said = number::signed(header.field(148, 8), "checksum").ok()?;
-        let (mut unsigned, mut signed) = (0i128, 0i128);
-        for (index, byte) in header.block.iter().enumerate() {
-            let byte = if (148..156).contains(&index) {
-                b' '
-            } else {
-                *byte
-            };
-            unsigned = unsigned.saturating_add(i128::from(byte));
-            signed = signed.saturating_add(i128::from(byte.cast_signed()));
-        }
+        // The checksum's own field counts as blanks. No sum is beyond 17 bits.
+        let mut block = header.block;
+        block[148..156].fill(b' ');
+        let unsigned: u32 = block.iter().map(|byte| u32::from(*byte)).sum();
+        let signed: i32 = block.iter().map(|byte| i32::from(byte.cast_signed())).sum();
+        let (unsigned, signed) = (i128::from(unsigned), i128::from(signed));
         (said == unsigned || said == signed).then_some(header)
     }
 

@@ -5,7 +5,9 @@ use super::dress::{Inode, Wardrobe};
 use super::folders::Folders;
 use super::layer::{self, Marks, Meaning, Needs};
 use super::places::{Components, Missing, Places, shown};
-use super::pool::{IMAGE_QUEUE_DEPTH, LAYER_QUEUE_DEPTH, Pool, SmallFile, made_mode};
+use super::pool::{
+    Content, IMAGE_QUEUE_DEPTH, LAYER_QUEUE_DEPTH, Pool, SmallFile, made_mode,
+};
 use super::{Limits, SMALL_FILE_BYTES, flatten, inode};
 use crate::context::Context;
 use crate::error::{Doing, Error, Result};
@@ -277,14 +279,18 @@ impl Extraction {
         self.wardrobe.dress(inode, entry, entry.mode & 0o777)
     }
 
-    fn read_small<R: Read>(&mut self, entry: &Entry, reader: &mut Archive<R>) -> Result<Vec<u8>> {
+    fn read_small<R: Read>(&mut self, entry: &Entry, reader: &mut Archive<R>) -> Result<Content> {
         let mut content = self.pool.buffer();
-        content.resize(usize::try_from(entry.size).unwrap_or(0), 0);
+        let room = content.room(usize::try_from(entry.size).unwrap_or(0));
         let mut filled = 0;
-        while filled < content.len() {
-            match reader.read_data(&mut content[filled..])? {
+        while filled < room.len() {
+            match reader.read_data(&mut room[filled..])? {
                 Some(piece) => filled += piece.length,
-                None => break,
+                // The buffer has held another file.
+                None => {
+                    room[filled..].fill(0);
+                    break;
+                }
             }
         }
         self.done.bytes += filled as u64;

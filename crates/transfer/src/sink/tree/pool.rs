@@ -10,12 +10,11 @@ use crate::error::{Doing, Error, Result};
 use importd_api::failure::Kind;
 use importd_formats::tar::Entry;
 use importd_host::dir::Dir;
-use std::collections::HashSet;
+use std::collections::{HashSet, VecDeque};
 use std::ffi::OsStr;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::ffi::OsStrExt;
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 
@@ -33,137 +32,210 @@ pub(super) struct SmallFile {
     pub(super) parent: Arc<Dir>,
     pub(super) path: Components,
     pub(super) entry: Entry,
-    pub(super) content: Vec<u8>,
+    pub(super) content: Content,
+}
+
+/// Contents in a buffer that is used again, and may be longer.
+#[derive(Debug, Default)]
+pub(super) struct Content {
+    buffer: Vec<u8>,
+    length: usize,
+}
+
+impl Content {
+    /// The buffer, which has room for `length` bytes of anything.
+    pub(super) fn room(&mut self, length: usize) -> &mut [u8] {
+        if self.buffer.len() < length {
+            self.buffer.resize(length, 0);
+        }
+        self.length = length;
+        &mut self.buffer[..length]
+    }
+
+    fn bytes(&self) -> &[u8] {
+        &self.buffer[..self.length]
+    }
 }
 
 /// The threads and what they are at.
 #[derive(Debug)]
 pub(super) struct Pool {
-    queue: Option<SyncSender<SmallFile>>,
-    spare: Receiver<Vec<u8>>,
     state: Arc<State>,
+    depth: usize,
     writers: Vec<JoinHandle<()>>,
 }
 
 #[derive(Debug, Default)]
 struct State {
-    on_their_way: Mutex<HashSet<Components>>,
+    shared: Mutex<Shared>,
+    /// There is a file to write, or nothing will come any more.
+    submitted: Condvar,
+    /// What the parser waits for has happened.
     arrived: Condvar,
-    failure: Mutex<Option<Error>>,
+}
+
+#[derive(Debug, Default)]
+struct Shared {
+    queue: VecDeque<SmallFile>,
+    on_their_way: HashSet<Components>,
+    spare: Vec<Content>,
+    failure: Option<Error>,
+    closed: bool,
+    /// Writers that wait for files: nobody is woken who does not sleep.
+    idle: usize,
+    awaited: Awaited,
+}
+
+/// What the parser waits for.
+#[derive(Debug, Default, PartialEq, Eq)]
+enum Awaited {
+    #[default]
+    Nothing,
+    /// Half of the queue is free: woken for each place, it would sleep again for the next.
+    Room,
+    /// This file is written.
+    File(Components),
 }
 
 impl Pool {
     pub(super) fn start(wardrobe: &Wardrobe, depth: usize) -> Result<Self> {
-        let (queue, files) = sync_channel::<SmallFile>(depth);
-        let (spare_in, spare) = sync_channel(depth);
-        let files = Arc::new(Mutex::new(files));
         let state = Arc::new(State::default());
         let cores = std::thread::available_parallelism().map_or(2, usize::from);
-        let writers = (0..cores.clamp(2, WRITERS_MAX))
-            .map(|_| {
-                let (files, state) = (Arc::clone(&files), Arc::clone(&state));
-                let (spare, wardrobe) = (spare_in.clone(), wardrobe.clone());
-                std::thread::Builder::new()
-                    .name("write-files".into())
-                    .spawn(move || write_all(&files, &spare, &state, &wardrobe))
-            })
-            .collect::<io::Result<Vec<_>>>()
-            .doing(|| "Failed to start a writing thread".into())?;
-        Ok(Self {
-            queue: Some(queue),
-            spare,
+        let mut pool = Self {
             state,
-            writers,
-        })
+            depth,
+            writers: Vec::new(),
+        };
+        for _ in 0..cores.clamp(2, WRITERS_MAX) {
+            let (state, wardrobe) = (Arc::clone(&pool.state), wardrobe.clone());
+            let writer = std::thread::Builder::new()
+                .name("write-files".into())
+                .spawn(move || write_all(&state, &wardrobe, depth))
+                .doing(|| "Failed to start a writing thread".into())?;
+            pool.writers.push(writer);
+        }
+        Ok(pool)
     }
 
-    /// An empty buffer, reused where there is one.
-    pub(super) fn buffer(&self) -> Vec<u8> {
-        self.spare.try_recv().unwrap_or_default()
+    /// A buffer, reused where there is one.
+    pub(super) fn buffer(&self) -> Content {
+        self.state.lock().spare.pop().unwrap_or_default()
     }
 
     /// Hands a file over. Fails with the first failure of any file before it.
     pub(super) fn submit(&self, file: SmallFile) -> Result<()> {
         self.wait_for(&file.path)?;
-        lock(&self.state.on_their_way).insert(file.path.clone());
-        match &self.queue {
-            Some(queue) => queue.send(file).map_err(|_gone| self.failure()),
-            None => Err(self.failure()),
+        let mut shared = self.state.lock();
+        if shared.queue.len() >= self.depth {
+            shared.awaited = Awaited::Room;
+            shared = self.state.wait_for_it(shared);
         }
+        shared.on_their_way.insert(file.path.clone());
+        shared.queue.push_back(file);
+        let sleeps = shared.idle > 0;
+        drop(shared);
+        if sleeps {
+            self.state.submitted.notify_one();
+        }
+        Ok(())
     }
 
     /// Waits until the file of this path, if it is on its way, is written.
     pub(super) fn wait_for(&self, path: &Components) -> Result<()> {
-        let mut waiting = lock(&self.state.on_their_way);
-        while waiting.contains(path) {
-            waiting = self
-                .state
-                .arrived
-                .wait(waiting)
-                .unwrap_or_else(PoisonError::into_inner);
+        let mut shared = self.state.lock();
+        if shared.on_their_way.contains(path) {
+            shared.awaited = Awaited::File(path.clone());
+            shared = self.state.wait_for_it(shared);
         }
-        drop(waiting);
-        match lock(&self.state.failure).take() {
-            Some(failure) => Err(failure),
-            None => Ok(()),
-        }
+        shared.failure.take().map_or(Ok(()), Err)
     }
 
     /// Waits for all files.
     pub(super) fn finish(&mut self) -> Result<()> {
-        self.queue = None;
+        let mut died = false;
+        self.close();
         for writer in self.writers.drain(..) {
-            if writer.join().is_err() {
-                return Err(Error::new(Kind::Io, "A writing thread died"));
-            }
+            died |= writer.join().is_err();
         }
-        match lock(&self.state.failure).take() {
+        match self.state.lock().failure.take() {
             Some(failure) => Err(failure),
+            None if died => Err(Error::new(Kind::Io, "A writing thread died")),
             None => Ok(()),
         }
     }
 
-    fn failure(&self) -> Error {
-        lock(&self.state.failure)
-            .take()
-            .unwrap_or_else(|| Error::new(Kind::Io, "The writing threads ended"))
+    fn close(&self) {
+        self.state.lock().closed = true;
+        self.state.submitted.notify_all();
     }
 }
 
 impl Drop for Pool {
     /// Waits for the threads: the hidden tree is about to be removed, and must not grow meanwhile.
     fn drop(&mut self) {
-        self.queue = None;
+        self.close();
         for writer in self.writers.drain(..) {
             writer.join().unwrap_or(());
         }
     }
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+impl State {
+    fn lock(&self) -> MutexGuard<'_, Shared> {
+        self.shared.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits until what is awaited has happened.
+    fn wait_for_it<'a>(&self, shared: MutexGuard<'a, Shared>) -> MutexGuard<'a, Shared> {
+        self.arrived
+            .wait_while(shared, |shared| shared.awaited != Awaited::Nothing)
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The next file, and whether one before it has failed; `None` when nothing will come any more.
+    fn next(&self) -> Option<(SmallFile, bool)> {
+        let mut shared = self.lock();
+        shared.idle += 1;
+        let mut shared = self
+            .submitted
+            .wait_while(shared, |shared| shared.queue.is_empty() && !shared.closed)
+            .unwrap_or_else(PoisonError::into_inner);
+        shared.idle -= 1;
+        let has_failed = shared.failure.is_some();
+        Some((shared.queue.pop_front()?, has_failed))
+    }
+
+    /// Notes what has become of a file, and wakes the parser if it waits for that.
+    fn note(&self, file: SmallFile, written: Result<()>, depth: usize) {
+        let mut shared = self.lock();
+        if let Err(error) = written {
+            shared.failure.get_or_insert(error);
+        }
+        shared.on_their_way.remove(&file.path);
+        let has_come = match &shared.awaited {
+            Awaited::Nothing => false,
+            Awaited::Room => shared.queue.len() <= depth / 2,
+            Awaited::File(path) => *path == file.path,
+        };
+        if shared.spare.len() < depth {
+            shared.spare.push(file.content);
+        }
+        if has_come {
+            shared.awaited = Awaited::Nothing;
+            drop(shared);
+            self.arrived.notify_one();
+        }
+    }
 }
 
-fn write_all(
-    files: &Mutex<Receiver<SmallFile>>,
-    spare: &SyncSender<Vec<u8>>,
-    state: &State,
-    wardrobe: &Wardrobe,
-) {
-    loop {
-        let next = lock(files).recv();
-        let Ok(mut file) = next else { return };
+fn write_all(state: &State, wardrobe: &Wardrobe, depth: usize) {
+    while let Some((file, has_failed)) = state.next() {
         // After a failure the rest is only taken off the queue: the tree will be removed.
-        let failed = lock(&state.failure).is_some();
-        if !failed && let Err(error) = write(&file, wardrobe) {
-            lock(&state.failure).get_or_insert(error);
-        }
-        lock(&state.on_their_way).remove(&file.path);
-        state.arrived.notify_all();
-        file.content.clear();
-        spare
-            .try_send(std::mem::take(&mut file.content))
-            .unwrap_or(());
+        let written = match has_failed {
+            true => Ok(()),
+            false => write(&file, wardrobe),
+        };
+        state.note(file, written, depth);
     }
 }
 
@@ -178,7 +250,7 @@ fn write(file: &SmallFile, wardrobe: &Wardrobe) -> Result<()> {
     };
     let fd = inode::file(&file.parent, OsStr::from_bytes(name), entry.mode).doing(failed)?;
     wardrobe.prepare(fd.as_fd(), entry)?;
-    write_content(fd.as_fd(), &file.content).doing(failed)?;
+    write_content(fd.as_fd(), file.content.bytes()).doing(failed)?;
     wardrobe.dress(Inode::Open(fd.as_fd()), entry, made_mode(entry))
 }
 
