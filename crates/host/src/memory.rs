@@ -1,11 +1,22 @@
-//! The memory of this process: what was freed is given back, and how much there is.
+//! The memory of this process: what was freed is kept or given back, and how much there is.
 //!
 //! This module holds `unsafe`: the allocator's own functions have no safe wrapper.
 //!
 //! # Source
-//! malloc_trim(3), mallinfo(3).
+//! malloc_trim(3), mallinfo(3), mallopt(3).
 
-#![expect(unsafe_code, reason = "malloc_trim and mallinfo2 have no safe wrapper")]
+#![expect(
+    unsafe_code,
+    reason = "malloc_trim, mallinfo2 and mallopt have no safe wrapper"
+)]
+
+/// Pieces from this size on come from the kernel one by one and go back at once, in bytes: where the
+/// allocator stops raising the border by itself.
+#[cfg(target_env = "gnu")]
+const OWN_MAP_BYTES: i32 = 32 << 20;
+/// Free memory at the end of a heap that is kept, in bytes: twice that, as the allocator has it.
+#[cfg(target_env = "gnu")]
+const KEPT_BYTES: i32 = 2 * OWN_MAP_BYTES;
 
 /// What the allocator holds, in bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -14,6 +25,19 @@ pub struct Usage {
     pub held: usize,
     /// Given to the program.
     pub used: usize,
+}
+
+/// Keeps memory that was freed for the next use, for a process that moves bytes and then ends. Left alone the
+/// allocator gives buffers of some hundred KiB back to the kernel each time, which clears them for the
+/// next use. Best effort.
+pub fn keep() {
+    #[cfg(target_env = "gnu")]
+    {
+        // SAFETY: locks what it changes; takes plain numbers.
+        unsafe { libc::mallopt(libc::M_MMAP_THRESHOLD, OWN_MAP_BYTES) };
+        // SAFETY: likewise.
+        unsafe { libc::mallopt(libc::M_TRIM_THRESHOLD, KEPT_BYTES) };
+    }
 }
 
 /// Gives memory that was freed back to the kernel. Says whether there was any.

@@ -35,6 +35,7 @@ use clap::{CommandFactory, FromArgMatches};
 use importd_api::abbreviation::{LongOption, write_out};
 use importd_api::failure::Kind;
 use importd_host::cancel::Cancel;
+use importd_host::memory;
 use importd_host::notify::Notifier;
 use std::ffi::OsString;
 use std::io::Write;
@@ -74,6 +75,7 @@ pub trait Worker: CommandFactory + FromArgMatches {
 /// Runs a worker from its command line to its exit status: the whole of each `main`.
 #[must_use]
 pub fn run<W: Worker>() -> ExitCode {
+    memory::keep();
     let environment = Environment::read();
     let report = Report::new(Notifier::from_env(), &environment.log);
     // Modes are set exactly; the caller's mask is applied by hand where it belongs.
