@@ -41,6 +41,8 @@ impl<'a> SparseWriter<'a> {
         if self.position - self.written_back >= WRITEBACK_BYTES {
             let length = self.position - self.written_back;
             self.canvas.start_writeback(self.written_back, length);
+            // Holes at the end count: who goes on after a kill sees how far this came.
+            self.canvas.finish(self.position)?;
             self.written_back = self.position;
         }
         Ok(())

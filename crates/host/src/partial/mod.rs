@@ -9,6 +9,9 @@
 //! | `KEY.lock` | nothing; its owner (flock(2)) is the one who downloads |
 //! | `KEY.wait` | nothing; locked together by those who wait for the owner |
 //!
+//! A growing image whose bytes are those of the download may itself be `KEY.part` until it is whole:
+//! [`Claim::borrow`].
+//!
 //! Nothing here is ever flushed to the disk: after a power cut the record shows what of the bytes
 //! is still good. The folder belongs to the user that works in it, and to nobody else; whatever else
 //! lies in it under such a name (a link, a folder, a file of somebody else) is removed, not followed.
@@ -18,7 +21,7 @@ mod sweep;
 pub use sweep::{Entry, Limits};
 
 use crate::dir::Dir;
-use crate::staging::{self, Lock};
+use crate::staging::{self, Lock, Staging};
 use crate::tree;
 use rustix::fs::{FileType, FlockOperation, Mode, OFlags};
 use rustix::io::Errno;
@@ -261,13 +264,39 @@ impl Claim {
         self.folder.open_file(&name, flags, FILE_MODE)
     }
 
+    /// Makes a growing image the bytes that are kept, in the place of those that are; `false` on another
+    /// file system, where nothing changes. Whoever is killed then leaves them here and nothing in the
+    /// image root; dropping the image does not remove them either.
+    ///
+    /// # Errors
+    /// What renameat(2) says.
+    pub fn borrow(&self, image: &Staging) -> io::Result<bool> {
+        image.lend(&self.folder, &self.key.file(File::Part))
+    }
+
+    /// Moves the image back to where it was made.
+    ///
+    /// # Errors
+    /// `NotFound` if somebody has removed it; what renameat(2) says.
+    pub fn give_back(&self, image: &Staging) -> io::Result<()> {
+        image.take_back(&self.folder, &self.key.file(File::Part))
+    }
+
+    /// Removes what is known of the bytes, which are worth nothing without.
+    ///
+    /// # Errors
+    /// What unlinkat(2) says.
+    pub fn forget_record(&self) -> io::Result<()> {
+        remove(&self.folder, &self.key.file(File::Record))
+    }
+
     /// Removes what is kept of it.
     ///
     /// # Errors
     /// What unlinkat(2) says.
     pub fn forget(&self) -> io::Result<()> {
         // The record first: bytes without one are worth nothing, and the other way round too.
-        remove(&self.folder, &self.key.file(File::Record))?;
+        self.forget_record()?;
         remove(&self.folder, &self.key.file(File::Part))
     }
 

@@ -173,3 +173,40 @@ fn the_oldest_make_room_and_what_has_none_is_told() {
     assert_eq!(store.sweep(&limits, None, 4 << 20).unwrap(), (false, 0));
     assert_eq!(store.entries().unwrap().len(), 2);
 }
+
+#[test]
+fn a_growing_image_can_be_what_is_kept() {
+    use crate::staging::{Shape, Staging};
+    let (place, store) = place();
+    let root = place.path().join("images");
+    std::fs::DirBuilder::new().mode(0o700).create(&root).unwrap();
+    let folder = Dir::open(&root).unwrap();
+    let images = || std::fs::read_dir(&root).unwrap().count();
+    let part = path(&place, &key('a'), File::Part);
+    let claim = store.claim(&key('a')).unwrap().unwrap();
+    claim.make(File::Part).unwrap();
+
+    let image = Staging::create(&folder, "d.raw".as_ref(), Shape::File).unwrap();
+    assert!(claim.borrow(&image).unwrap());
+    crate::copy::write_at(image.fd(), b"bytes", 0).unwrap();
+    assert_eq!(
+        (images(), std::fs::read(&part).unwrap()),
+        (0, b"bytes".into())
+    );
+    assert!(claim.open_optional(File::Part).unwrap().is_some());
+    claim.give_back(&image).unwrap();
+    assert!(images() == 1 && !part.exists());
+
+    // What is dropped meanwhile stays.
+    assert!(claim.borrow(&image).unwrap());
+    drop(image);
+    assert_eq!(std::fs::read(&part).unwrap(), b"bytes");
+
+    // Another file of that name is not the image.
+    let image = Staging::create(&folder, "d.raw".as_ref(), Shape::File).unwrap();
+    assert!(claim.borrow(&image).unwrap());
+    claim.make(File::Part).unwrap();
+    let error = claim.give_back(&image).unwrap_err();
+    assert_eq!(error.kind(), io::ErrorKind::NotFound);
+    assert!(images() == 0 && part.exists());
+}

@@ -177,6 +177,27 @@ impl Staging {
         Ok(Dir::from(self.entry.try_clone()?))
     }
 
+    /// Moves the entry to a name in another folder of the same file system, in the place of a file that
+    /// has it; `false` where there is no such way, and nothing has changed. Until [`Staging::take_back`] the
+    /// entry is that folder's business: dropping this leaves it there.
+    pub(crate) fn lend(&self, to: &Dir, name: &OsStr) -> io::Result<bool> {
+        match rustix::fs::renameat(&self.folder, &self.name, to, name) {
+            Ok(()) => Ok(true),
+            // Another file system, quota or mount; or a kernel whose Landlock cannot allow it.
+            Err(Errno::XDEV) => Ok(false),
+            Err(errno) => Err(errno.into()),
+        }
+    }
+
+    /// Moves the entry back to where it was made.
+    pub(crate) fn take_back(&self, from: &Dir, name: &OsStr) -> io::Result<()> {
+        if !is_entry(from, name, &self.entry)? {
+            let text = "it was removed, or replaced, by somebody else";
+            return Err(io::Error::new(io::ErrorKind::NotFound, text));
+        }
+        Ok(rustix::fs::renameat(from, name, &self.folder, &self.name)?)
+    }
+
     /// Marks a file or a subvolume read-only, before it is seen; subvolumes within it too. A plain folder is left as it is:
     /// what marks those keeps them from being renamed, see [`Installed::seal_folder`].
     ///

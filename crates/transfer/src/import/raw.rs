@@ -70,6 +70,7 @@ fn new_file(
         scratch: Some(&root.folder),
         context,
         fits: &|_| Ok(()),
+        begins: &|| {},
         complete: &|| Ok(()),
     };
     let size = pour.input(input)?;
@@ -110,6 +111,7 @@ fn in_place(
         scratch: scratch.as_ref(),
         context,
         fits: &|size| target.check_room(size),
+        begins: &|| {},
         complete: &|| Ok(()),
     };
     let result = pour

@@ -2,6 +2,7 @@
 
 use super::companions::Arrivals;
 use super::kept::{self, Taken, Version};
+use super::partial::Turn;
 use super::room;
 use super::{Body, Case, Download, Request};
 use crate::context::Context;
@@ -53,7 +54,7 @@ fn fetch(request: &Request, bounds: Bounds, case: &Case<'_>, context: &Context) 
     let pristine = kept::pristine(&request.url, request.form, etag, &root.path);
     let file_name = local.as_ref().unwrap_or(&pristine);
     let sink = RawSink::create(&root.folder, file_name, Dress::fresh(context.umask))?;
-    let place = (sink, &root.folder);
+    let place = (sink, &root.folder, turn);
     let (proven, received, version) = fill(request, download, place, (expected, bounds), context)?;
     let kept = kept::Kept {
         pristine,
@@ -68,28 +69,35 @@ fn fetch(request: &Request, bounds: Bounds, case: &Case<'_>, context: &Context) 
     arrivals.install(&kept.pristine, request, root, context)
 }
 
-/// Fills a hidden file in a folder with a download, and proves it.
+/// Fills a hidden file in a folder with a download, whose turn it is, and proves it.
 pub(super) fn fill(
     request: &Request,
     mut download: Download,
-    (sink, folder): (RawSink, &Dir),
+    (sink, folder, turn): (RawSink, &Dir, &Turn<'_>),
     (expected, bounds): (&Expectation, Bounds),
     context: &Context,
 ) -> Result<(Proven, Received, Version)> {
     // Told in the end: other servers may come in on the way.
     let label = || request.label(&download.origins);
     let body = Body::new(download.pending, request, context);
+    let is_plain = download.plain_length.is_some();
     let pour = Pour {
         canvas: sink.canvas(),
         bounds,
         scratch: Some(folder),
         context,
         fits: &|_| Ok(()),
+        begins: &|| {
+            if is_plain {
+                turn.keep_in(sink.staging(), context);
+            }
+        },
         complete: &|| expected.check(&label(), &body.received()?),
     };
     pour.stream(&mut download.body)
         .map_err(|error| request.failed_body(error))?;
     let received = body.received()?;
+    turn.take_back(sink.staging(), context)?;
     carry::note_origin(
         sink.canvas().fd(),
         &request.url.without_credentials(),

@@ -78,8 +78,9 @@ pub struct Pending(Receiver<Received>);
 
 /// Sees the bytes that are hashed, in order, on a thread of its own.
 pub trait Follower: Send {
-    /// Takes the next bytes. `so_far` gives the SHA-256 digest of all up to and with them.
-    fn follow(&mut self, bytes: &[u8], so_far: &dyn Fn() -> [u8; 32]);
+    /// Takes the next bytes, in one piece or a few. `so_far` gives the SHA-256 digest of all up to and with
+    /// them.
+    fn follow(&mut self, pieces: &[Bytes], so_far: &dyn Fn() -> [u8; 32]);
 
     /// Is told that nothing more comes: of the source, or of what was read of it.
     fn end(&mut self, so_far: &dyn Fn() -> [u8; 32]);
@@ -196,8 +197,14 @@ fn hash_all(
     let mut sha512 = wanted.sha512.then(|| Context::new(&SHA512));
     let mut kept = wanted.keep_max.map(|_| Vec::new());
     let mut bytes = 0u64;
+    let mut waiting = Vec::new();
     loop {
-        let chunk = match messages.recv() {
+        let next = messages.try_recv().or_else(|_none_yet| {
+            // What the follower has not seen yet shall not wait for what may never come.
+            hand_over(&mut waiting, &sha256, followed);
+            messages.recv()
+        });
+        let chunk = match next {
             Ok(Message::Bytes(chunk)) => chunk,
             Ok(Message::End) => break,
             Err(std::sync::mpsc::RecvError) => return None,
@@ -210,11 +217,14 @@ fn hash_all(
             kept.extend_from_slice(&chunk);
         }
         bytes += chunk.len() as u64;
-        if let Some(followed) = followed {
-            // The follower lives as long as we send to it.
-            followed.send((chunk, sha256.clone())).unwrap_or(());
+        if followed.is_some() {
+            waiting.push(chunk);
+        }
+        if waiting.len() >= QUEUE_DEPTH {
+            hand_over(&mut waiting, &sha256, followed);
         }
     }
+    hand_over(&mut waiting, &sha256, followed);
     Some(Received {
         sha256: finished(sha256),
         sha512: sha512.map(finished),
@@ -223,17 +233,27 @@ fn hash_all(
     })
 }
 
-/// Bytes, and the state of the digest with them.
-type Followed = (Bytes, Context);
+/// Chunks, and the state of the digest with them.
+type Followed = (Vec<Bytes>, Context);
+
+/// Gives the follower what waits, several chunks at once: each time wakes its thread.
+fn hand_over(waiting: &mut Vec<Bytes>, sha256: &Context, followed: Option<&SyncSender<Followed>>) {
+    if let Some(followed) = followed.filter(|_| !waiting.is_empty()) {
+        // The follower lives as long as we send to it.
+        let chunks = std::mem::take(waiting);
+        followed.send((chunks, sha256.clone())).unwrap_or(());
+    }
+}
 
 /// Starts the thread of a follower.
 fn follow(mut follower: Box<dyn Follower>) -> io::Result<(SyncSender<Followed>, JoinHandle<()>)> {
-    let (followed, bytes) = sync_channel::<Followed>(QUEUE_DEPTH);
+    // One in the queue and one in work: each holds several chunks.
+    let (followed, messages) = sync_channel::<Followed>(1);
     let work = move || {
         let mut sha256 = Context::new(&SHA256);
-        for (chunk, with_it) in bytes {
-            sha256 = with_it;
-            follower.follow(&chunk, &|| finished(sha256.clone()));
+        for (chunks, with_them) in messages {
+            sha256 = with_them;
+            follower.follow(&chunks, &|| finished(sha256.clone()));
         }
         follower.end(&|| finished(sha256.clone()));
     };
@@ -287,9 +307,9 @@ mod tests {
     type Seen = (Vec<u8>, Vec<[u8; 32]>);
 
     impl Follower for Copier {
-        fn follow(&mut self, bytes: &[u8], so_far: &dyn Fn() -> [u8; 32]) {
+        fn follow(&mut self, pieces: &[Bytes], so_far: &dyn Fn() -> [u8; 32]) {
             let mut seen = self.0.lock().unwrap();
-            seen.0.extend_from_slice(bytes);
+            seen.0.extend_from_slice(&pieces.concat());
             seen.1.push(so_far());
         }
 

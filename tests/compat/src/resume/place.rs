@@ -1,8 +1,10 @@
 //! Keeping never makes a download fail, and a full disk does not lose what came.
 
-use super::Site;
+use super::{Site, send};
 use crate::make::{file, run};
 use crate::mount::Mounted;
+use crate::subject::collect;
+use rustix::process::Signal;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
 
@@ -112,4 +114,76 @@ fn a_full_image_root_does_not_lose_what_came() {
         assert_eq!(site.resumed_at(), Some(kept.min((24 << 20) - 1)));
     }
     site.check();
+}
+
+/// Bytes on the disk of all in a folder.
+fn taken(folder: &Path) -> u64 {
+    let entries = std::fs::read_dir(folder).unwrap();
+    let blocks = entries.map(|entry| entry.unwrap().metadata().unwrap().blocks());
+    blocks.sum::<u64>() * 512
+}
+
+#[test]
+fn an_image_that_is_the_download_is_written_once() {
+    let Some(site) = Site::new(24) else { return };
+    site.stall_first(16 << 20);
+    let (mut child, socket) = site.pull().start();
+    site.wait_for(16 << 20, &mut child);
+    let (images, cache) = (site.work.path("images"), site.work.path("cache"));
+    assert_eq!(site.work.images(), [""; 0]);
+    let bytes = taken(&images) + taken(&cache);
+    assert!(bytes < 20 << 20, "{bytes}");
+    send(&child, Signal::KILL);
+    collect(child, &socket);
+    site.pull().succeed();
+    assert!(site.resumed_at().unwrap() > 0);
+    site.check();
+}
+
+#[test]
+fn on_another_file_system_a_copy_is_kept() {
+    let Some(site) = Site::new(24) else { return };
+    let Some(_other) = Mounted::new(&site.work, "tmpfs", "cache") else {
+        return;
+    };
+    let cache = site.work.path("cache");
+    std::fs::set_permissions(&cache, PermissionsExt::from_mode(0o700)).unwrap();
+    for signal in [Signal::TERM, Signal::KILL] {
+        site.stall_first(16 << 20);
+        let (mut child, socket) = site.pull().start();
+        site.wait_for(12 << 20, &mut child);
+        let hidden = site.work.images();
+        assert!(
+            hidden.iter().any(|name| name.starts_with(".#")),
+            "{hidden:?}"
+        );
+        send(&child, signal);
+        collect(child, &socket);
+        site.pull().succeed();
+        assert!(site.resumed_at().unwrap() >= 8 << 20);
+        assert_eq!(site.work.images(), ["d.raw"]);
+    }
+    site.check();
+}
+
+#[test]
+fn an_image_that_somebody_removes_on_the_way_is_told_of() {
+    let Some(site) = Site::new(24) else { return };
+    let held = site
+        .answer()
+        .fault(crate::server::Fault::HoldAfter(16 << 20));
+    site.server.put_sequence("/d.raw", vec![held]);
+    let (mut child, socket) = site.pull().start();
+    site.wait_for(16 << 20, &mut child);
+    for name in site.work.kept() {
+        std::fs::remove_file(site.work.path("cache").join(name)).unwrap();
+    }
+    site.server.release();
+    let outcome = collect(child, &socket);
+    assert_eq!(outcome.status, 1);
+    let why =
+        "Failed to move the image back from the folder of unfinished downloads: it was removed";
+    assert!(outcome.stderr.contains(why), "{}", outcome.stderr);
+    assert_eq!(site.work.images(), [""; 0]);
+    assert_eq!(site.work.kept(), [""; 0]);
 }

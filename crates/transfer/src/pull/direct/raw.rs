@@ -6,6 +6,7 @@ use crate::context::Context;
 use crate::destination::{FileSite, Hidden};
 use crate::error::{Doing, Error, Result};
 use crate::import::report_success;
+use crate::pull::partial::{Subject, Turn};
 use crate::pull::{self, Body, Request, room};
 use crate::sink::raw::{Bounds, Dress, Finish, InPlace, Pour, Range, RawSink};
 use crate::source::remote::Fetcher;
@@ -73,8 +74,10 @@ fn fetch_file(
     let Hidden { root, name, manner } = hidden;
     let Started { expected, download } = request.started(fetcher, context)?;
     room::check(download.announced, request, root, context)?;
-    let place = (RawSink::create(&root.folder, name, dress)?, &root.folder);
+    let sink = RawSink::create(&root.folder, name, dress)?;
     let wanted = (&expected, bounds);
+    let turn = Turn::none(Subject::of_url(&request.url));
+    let place = (sink, &root.folder, &turn);
     let (proven, _, _) = pull::raw::fill(request, download, place, wanted, context)?;
     proven.install(root, name, *manner, context)?;
     Ok(())
@@ -125,6 +128,7 @@ fn overwrite(
         scratch,
         context,
         fits: &|size| target.check_room(size),
+        begins: &|| {},
         complete: &|| expected.check(&label(), &body.received()?),
     };
     let size = pour

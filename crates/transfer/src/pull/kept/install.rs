@@ -212,6 +212,7 @@ fn copy(
                 scratch: Some(&root.folder),
                 context,
                 fits: &|_| Ok(()),
+                begins: &|| {},
                 complete: &|| Ok(()),
             };
             let size = u64::try_from(stat.st_size).unwrap_or(0);

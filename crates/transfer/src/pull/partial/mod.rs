@@ -1,7 +1,7 @@
 //! What is kept of a download until it is over: the next try goes on from there.
 //!
-//! The bytes are written down as they were sent, beside the image that grows of them, in the folder of
-//! [`importd_host::partial`]. A download that succeeds removes them, or leaves them to whoever waits
+//! The bytes are written down as they were sent, in the folder of [`importd_host::partial`]: beside the
+//! image that grows of them, or in it ([`image`]). A download that succeeds removes them, or leaves them to whoever waits
 //! for the same address. One that is cancelled, killed or cut off leaves them to the next try, which
 //! asks the server for the rest of the same version, and hashes and unpacks what is here like all
 //! else: nothing of it is trusted. Bytes that turn out to be wrong are removed.
@@ -11,6 +11,7 @@
 //!
 //! Keeping never makes a download fail: without a folder, room or locks nothing is kept.
 
+mod image;
 mod listed;
 mod open;
 mod pace;
@@ -28,8 +29,9 @@ use importd_api::failure::Kind;
 use importd_api::url::Url;
 use importd_formats::oci::BlobDigest;
 use importd_host::cancel::Cancelled;
-use importd_host::partial::{Claim, Key, Limits, Store};
+use importd_host::partial::{Claim, File, Key, Limits, Store};
 use std::io;
+use std::sync::atomic::AtomicBool;
 use std::sync::mpsc::Receiver;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -51,6 +53,8 @@ pub(crate) struct Turn<'a> {
     /// What is here of the bytes that were asked for last.
     found: Mutex<Option<Found>>,
     files: Shared,
+    /// The image that grows is what is kept.
+    has_image: AtomicBool,
     /// Ends when all that was read is written.
     done: Mutex<Option<Receiver<()>>>,
 }
@@ -130,6 +134,7 @@ impl<'a> Turn<'a> {
             claim: Mutex::new(claim),
             found: Mutex::default(),
             files: Shared::default(),
+            has_image: AtomicBool::default(),
             done: Mutex::default(),
         })
     }
@@ -143,6 +148,7 @@ impl<'a> Turn<'a> {
             claim: Mutex::default(),
             found: Mutex::default(),
             files: Shared::default(),
+            has_image: AtomicBool::default(),
             done: Mutex::default(),
         }
     }
@@ -165,6 +171,11 @@ impl<'a> Turn<'a> {
             // Nothing is ever sent: this is the end of the writer, or the timeout.
             done.recv_timeout(WRITE_TIMEOUT).unwrap_or(());
         }
+        self.close();
+    }
+
+    /// Keeps no more.
+    fn close(&self) {
         if let Ok(mut files) = self.files.lock() {
             *files = None;
         }
@@ -176,15 +187,17 @@ impl<'a> Turn<'a> {
         let Some(claim) = self.claim() else { return };
         let keep = match result {
             Ok(()) => claim.is_awaited(),
+            // An image that fills the disk is not to stay there.
+            Err(error) if self.holds_image() && error.kind == Kind::NoSpace => false,
             Err(error) => is_worth_keeping(error.kind),
         };
         if keep {
             self.settle();
-            return;
+            if matches!(claim.open_optional(File::Record), Ok(Some(_))) {
+                return;
+            }
         }
-        if let Ok(mut files) = self.files.lock() {
-            *files = None;
-        }
+        self.close();
         if let Err(error) = claim.forget() {
             context.report.debug(format!(
                 "What was kept of the download could not be removed: {error}"

@@ -181,8 +181,9 @@ impl Turn<'_> {
         start.rewind()?;
         let files = self.claim().map(|claim| Files {
             claim,
-            part: found.part,
+            part: Some(found.part),
             record: found.record,
+            is_new: false,
             kept: found.good,
             marked: found.good,
         });
@@ -217,8 +218,9 @@ impl Turn<'_> {
         record.write_all(head.text().as_bytes())?;
         Ok(Some(Files {
             claim,
-            part,
+            part: Some(part),
             record,
+            is_new: true,
             kept: 0,
             marked: 0,
         }))

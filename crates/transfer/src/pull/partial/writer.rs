@@ -6,12 +6,13 @@
 use super::record;
 use crate::report::Report;
 use crate::stage::digest::Follower;
+use bytes::Bytes;
 use importd_host::copy;
 use importd_host::partial::Claim;
 use importd_host::sparse::is_zero;
 use std::fs::File;
 use std::io::{self, Write};
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::mpsc::SyncSender;
 use std::sync::{Arc, Mutex};
 
@@ -29,9 +30,12 @@ pub(super) type Shared = Arc<Mutex<Option<Files>>>;
 /// What is kept of a download, open.
 pub(super) struct Files {
     pub(super) claim: Arc<Claim>,
-    pub(super) part: OwnedFd,
+    /// A copy of what comes; `None` where the image that grows is kept, which others write.
+    pub(super) part: Option<OwnedFd>,
     /// Positioned at its end.
     pub(super) record: File,
+    /// Nothing of the download was here before.
+    pub(super) is_new: bool,
     /// How many bytes are written.
     pub(super) kept: u64,
     /// How many of them the last mark covers.
@@ -60,21 +64,23 @@ impl Writer {
 }
 
 impl Follower for Writer {
-    fn follow(&mut self, bytes: &[u8], so_far: &dyn Fn() -> [u8; 32]) {
-        let start = self.seen;
-        self.seen += bytes.len() as u64;
+    fn follow(&mut self, pieces: &[Bytes], so_far: &dyn Fn() -> [u8; 32]) {
         let Ok(mut shared) = self.files.lock() else {
             return;
         };
+        let mut start = self.seen;
+        self.seen += pieces.iter().map(|piece| piece.len() as u64).sum::<u64>();
         let Some(files) = shared.as_mut() else {
             return;
         };
-        // What is read from the files themselves comes by here too.
-        let known = usize::try_from(files.kept.saturating_sub(start)).unwrap_or(usize::MAX);
-        let Some(new) = bytes.get(known..).filter(|new| !new.is_empty()) else {
-            return;
+        let mut add = || {
+            for piece in pieces {
+                files.add(piece, start)?;
+                start += piece.len() as u64;
+            }
+            files.mark_if_due(so_far)
         };
-        if let Err(error) = files.add(new, so_far) {
+        if let Err(error) = add() {
             self.give_up(&mut shared, &error);
         }
     }
@@ -97,8 +103,13 @@ impl Writer {
         self.report
             .debug(format!("The download is not kept any longer: {error}"));
         if let Some(files) = files.take() {
+            let forgotten = match files.part {
+                Some(_) => files.claim.forget(),
+                // The image goes on, and comes back in the end.
+                None => files.claim.forget_record(),
+            };
             // Nothing can be done about files that cannot be removed; the next sweep tries.
-            files.claim.forget().unwrap_or(());
+            forgotten.unwrap_or(());
         }
     }
 }
@@ -109,29 +120,46 @@ fn to_border(offset: u64) -> usize {
     HOLE_BYTES - over
 }
 
+fn write_sparse(part: BorrowedFd<'_>, mut bytes: &[u8], mut offset: u64) -> io::Result<()> {
+    while !bytes.is_empty() {
+        let (stretch, rest) = bytes.split_at(to_border(offset).min(bytes.len()));
+        if !is_zero(stretch) {
+            copy::write_at(part, stretch, offset)?;
+        }
+        offset += stretch.len() as u64;
+        bytes = rest;
+    }
+    Ok(())
+}
+
 impl Files {
-    fn add(&mut self, bytes: &[u8], so_far: &dyn Fn() -> [u8; 32]) -> io::Result<()> {
-        let mut left = bytes;
-        while !left.is_empty() {
-            let (stretch, rest) = left.split_at(to_border(self.kept).min(left.len()));
-            if !is_zero(stretch) {
-                copy::write_at(self.part.as_fd(), stretch, self.kept)?;
-            }
-            self.kept += stretch.len() as u64;
-            left = rest;
+    /// Adds bytes that begin at `start`, as far as they are new: what is read from the files themselves
+    /// comes by here too.
+    fn add(&mut self, bytes: &[u8], start: u64) -> io::Result<()> {
+        let known = usize::try_from(self.kept.saturating_sub(start)).unwrap_or(usize::MAX);
+        let new = bytes.get(known..).unwrap_or(&[]);
+        if let Some(part) = &self.part {
+            write_sparse(part.as_fd(), new, self.kept)?;
         }
-        if self.kept - self.marked < MARK_BYTES {
-            return Ok(());
+        self.kept += new.len() as u64;
+        Ok(())
+    }
+
+    fn mark_if_due(&mut self, so_far: &dyn Fn() -> [u8; 32]) -> io::Result<()> {
+        match self.kept - self.marked < MARK_BYTES {
+            true => Ok(()),
+            false => self.mark(so_far),
         }
-        self.mark(so_far)
     }
 
     fn mark(&mut self, so_far: &dyn Fn() -> [u8; 32]) -> io::Result<()> {
-        if self.claim.free_bytes()? < RESERVE_BYTES {
-            return Err(io::Error::other("the disk is nearly full"));
+        if let Some(part) = &self.part {
+            if self.claim.free_bytes()? < RESERVE_BYTES {
+                return Err(io::Error::other("the disk is nearly full"));
+            }
+            // Holes at the end are no bytes yet.
+            rustix::fs::ftruncate(part, self.kept)?;
         }
-        // Holes at the end are no bytes yet.
-        rustix::fs::ftruncate(&self.part, self.kept)?;
         self.record
             .write_all(record::mark_line(self.kept, &so_far()).as_bytes())?;
         self.marked = self.kept;

@@ -73,6 +73,12 @@ impl RawSink {
         &self.canvas
     }
 
+    /// The file itself.
+    #[must_use]
+    pub(crate) const fn staging(&self) -> &Staging {
+        &self.staging
+    }
+
     /// The complete file, with its mode and owner.
     ///
     /// # Errors

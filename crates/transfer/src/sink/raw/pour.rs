@@ -40,6 +40,8 @@ pub struct Pour<'a> {
     pub context: &'a Context,
     /// Asked once the size of the image is known, before anything is written.
     pub fits: &'a (dyn Fn(u64) -> Result<()> + Sync),
+    /// Told when a stream turns out to be the image as it is, before any of it is written.
+    pub begins: &'a (dyn Fn() + Sync),
     /// Asked when all of a stream has come that is looked into only then.
     pub complete: &'a (dyn Fn() -> Result<()> + Sync),
 }
@@ -97,6 +99,7 @@ impl Pour<'_> {
             return self.convert(file.as_fd(), size, format, &|_| {});
         }
         self.prefer_no_copy_on_write();
+        (self.begins)();
         let mut writer = SparseWriter::new(self.canvas);
         let mut total = 0u64;
         loop {

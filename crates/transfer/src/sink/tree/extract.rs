@@ -5,9 +5,7 @@ use super::dress::{Inode, Wardrobe};
 use super::folders::Folders;
 use super::layer::{self, Marks, Meaning, Needs};
 use super::places::{Components, Missing, Places, shown};
-use super::pool::{
-    Content, IMAGE_QUEUE_DEPTH, LAYER_QUEUE_DEPTH, Pool, SmallFile, made_mode,
-};
+use super::pool::{Content, IMAGE_QUEUE_DEPTH, LAYER_QUEUE_DEPTH, Pool, SmallFile, made_mode};
 use super::{Limits, SMALL_FILE_BYTES, flatten, inode};
 use crate::context::Context;
 use crate::error::{Doing, Error, Result};
