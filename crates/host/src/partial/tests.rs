@@ -179,7 +179,10 @@ fn a_growing_image_can_be_what_is_kept() {
     use crate::staging::{Shape, Staging};
     let (place, store) = place();
     let root = place.path().join("images");
-    std::fs::DirBuilder::new().mode(0o700).create(&root).unwrap();
+    std::fs::DirBuilder::new()
+        .mode(0o700)
+        .create(&root)
+        .unwrap();
     let folder = Dir::open(&root).unwrap();
     let images = || std::fs::read_dir(&root).unwrap().count();
     let part = path(&place, &key('a'), File::Part);

@@ -10,6 +10,11 @@ use std::io;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::JoinHandle;
 
+/// Chunks that wait for the hashing thread of a download that is alone in its process, at most 12 MiB. That
+/// thread is the slowest of a fast download, and must not find its queue empty because others had no
+/// turn.
+pub const DEEP_QUEUE: usize = 4 * QUEUE_DEPTH;
+
 /// What a whole source turned out to be.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Received {
@@ -106,19 +111,20 @@ impl<C: Chunks> Digest<C> {
     /// # Errors
     /// As [`Digest::new`].
     pub fn with(source: C, wanted: Wanted) -> io::Result<(Self, Pending)> {
-        Self::followed(source, wanted, None)
+        Self::followed(source, wanted, QUEUE_DEPTH, None)
     }
 
-    /// As [`Digest::with`]; somebody may look at the bytes too.
+    /// As [`Digest::with`], with so many chunks in the queue; somebody may look at the bytes too.
     ///
     /// # Errors
     /// As [`Digest::new`].
     pub fn followed(
         source: C,
         wanted: Wanted,
+        depth: usize,
         follower: Option<Box<dyn Follower>>,
     ) -> io::Result<(Self, Pending)> {
-        let (hasher, messages) = sync_channel(QUEUE_DEPTH);
+        let (hasher, messages) = sync_channel(depth);
         let (result_in, result) = sync_channel(1);
         let follower = follower.map(follow).transpose()?;
         std::thread::Builder::new()
@@ -327,7 +333,7 @@ mod tests {
             let follower: Box<dyn Follower> = Box::new(copier.clone());
             let chunks = Copied::new(io::Cursor::new(data.clone()));
             let (mut digest, pending) =
-                Digest::followed(chunks, Wanted::default(), Some(follower)).unwrap();
+                Digest::followed(chunks, Wanted::default(), QUEUE_DEPTH, Some(follower)).unwrap();
             for _ in 0..count {
                 digest.chunk().unwrap();
             }

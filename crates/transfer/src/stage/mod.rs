@@ -2,7 +2,8 @@
 //! read ahead travels in [`chunks`], which are counted, hashed and written without being copied.
 //!
 //! Overlap lives here and nowhere else: [`ahead`] reads on a thread of its own, [`behind`] writes on
-//! one, [`digest`] hashes on one. Queues are bounded by [`QUEUE_DEPTH`] buffers of [`BUFFER_BYTES`].
+//! one, [`digest`] hashes on one. Queues are bounded by [`QUEUE_DEPTH`] buffers of [`BUFFER_BYTES`], that
+//! of a single download before its digest by [`digest::DEEP_QUEUE`].
 
 pub mod ahead;
 pub mod behind;
