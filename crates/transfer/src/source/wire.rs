@@ -24,9 +24,13 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, SystemTime};
 use tokio::net::unix::pipe;
 use tokio::sync::mpsc::{Receiver, Sender, UnboundedReceiver, UnboundedSender};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// Chunks between the network and the reader; each is at most some hundred KiB.
 const CHUNKS_WAITING: usize = 32;
+/// KiB that wait of all bodies together, but for one chunk of each: a single body is bounded by its
+/// chunks, and many at once do not take many times as much.
+const WAITING_KIB: u32 = 16 << 10;
 /// Chunks below this are small, in bytes.
 const SMALL_BYTES: usize = 64 << 10;
 /// What small chunks are gathered into, in bytes.
@@ -76,11 +80,19 @@ pub struct Response {
 /// The body of a response.
 #[derive(Debug)]
 pub struct Body {
-    chunks: Receiver<Result<Bytes, Failure>>,
+    chunks: Receiver<Result<Arrived, Failure>>,
     /// A failure that is told next.
     failure: Option<Failure>,
     /// A failure has been told; what looks like the end after it is none.
     has_failed: bool,
+}
+
+/// Bytes that wait for the reader.
+#[derive(Debug)]
+struct Arrived {
+    bytes: Bytes,
+    /// Their share of what may wait, given back when they are taken.
+    _room: Option<OwnedSemaphorePermit>,
 }
 
 impl Network {
@@ -103,6 +115,7 @@ impl Network {
             connect_timeout: settings.connect_timeout,
             stall_timeout: settings.stall_timeout,
             rate: Rate::new(settings.rate),
+            room: Arc::new(Semaphore::new(WAITING_KIB as usize)),
             cancel,
         };
         std::thread::Builder::new()
@@ -149,8 +162,8 @@ impl Body {
             match failure.or_else(|| self.chunks.blocking_recv()) {
                 None if self.has_failed => return Err(Failure::Ended),
                 None => return Ok(None),
-                Some(Ok(chunk)) if chunk.is_empty() => {}
-                Some(Ok(chunk)) => return Ok(Some(self.gathered(chunk))),
+                Some(Ok(arrived)) if arrived.bytes.is_empty() => {}
+                Some(Ok(arrived)) => return Ok(Some(self.gathered(arrived.bytes))),
                 Some(Err(failure)) => {
                     self.has_failed = true;
                     return Err(failure);
@@ -168,7 +181,7 @@ impl Body {
         gathered.extend_from_slice(&chunk);
         while gathered.len() + SMALL_BYTES < GATHERED_BYTES {
             match self.chunks.try_recv() {
-                Ok(Ok(chunk)) => gathered.extend_from_slice(&chunk),
+                Ok(Ok(arrived)) => gathered.extend_from_slice(&arrived.bytes),
                 Ok(Err(failure)) => {
                     self.failure = Some(failure);
                     break;
@@ -187,6 +200,8 @@ struct Server {
     connect_timeout: Duration,
     stall_timeout: Duration,
     rate: Rate,
+    /// KiB that may still wait for readers.
+    room: Arc<Semaphore>,
     cancel: Cancel,
 }
 
@@ -249,7 +264,7 @@ impl Server {
     async fn deliver(
         &self,
         mut response: reqwest::Response,
-        sender: &Sender<Result<Bytes, Failure>>,
+        sender: &Sender<Result<Arrived, Failure>>,
     ) {
         let announced = length_of(&response);
         let mut pace = Pace::new(self.stall_timeout);
@@ -260,7 +275,7 @@ impl Server {
                     let length = chunk.len() as u64;
                     self.rate.passed(length).await;
                     sent += length;
-                    Ok(chunk)
+                    Ok(self.arrived(chunk, sender).await)
                 }
                 Ok(None) => match announced.filter(|announced| *announced != sent) {
                     None => return,
@@ -275,6 +290,19 @@ impl Server {
                 return;
             }
         }
+    }
+
+    /// Waits until a chunk may wait: there is room, or nothing of its body waits.
+    async fn arrived(&self, bytes: Bytes, sender: &Sender<Result<Arrived, Failure>>) -> Arrived {
+        let kib = u32::try_from(bytes.len().div_ceil(1 << 10)).unwrap_or(u32::MAX);
+        let room = Arc::clone(&self.room).acquire_many_owned(kib.min(WAITING_KIB));
+        let room = tokio::select! {
+            biased;
+            room = room => room.ok(),
+            // Those that wait may be read after this one only.
+            _all_or_gone = sender.reserve_many(CHUNKS_WAITING) => None,
+        };
+        Arrived { bytes, _room: room }
     }
 }
 
@@ -307,7 +335,7 @@ async fn next_chunk(
 fn head_of(
     response: &reqwest::Response,
     address: String,
-    chunks: Receiver<Result<Bytes, Failure>>,
+    chunks: Receiver<Result<Arrived, Failure>>,
 ) -> Response {
     let headers = response.headers();
     let date = |name: HeaderName| {
