@@ -7,7 +7,7 @@ use super::room;
 use super::{Body, Case, Download, Request};
 use crate::context::Context;
 use crate::destination::disk_name;
-use crate::error::Result;
+use crate::error::{Doing, Result};
 use crate::proof::{Expectation, Proven};
 use crate::sink::raw::{Bounds, Dress, Pour, RawSink, carry};
 use crate::source::ask::Ask;
@@ -97,7 +97,15 @@ pub(super) fn fill(
     pour.stream(&mut download.body)
         .map_err(|error| request.failed_body(error))?;
     let received = body.received()?;
-    turn.take_back(sink.staging(), context)?;
+    if turn.holds_image() {
+        // While it is kept: who is killed in a long flush does not lose what is proven.
+        expected.check(&label(), &received)?;
+        if request.target.sync {
+            rustix::fs::fsync(sink.canvas().fd())
+                .doing(|| "Failed to flush the image file".into())?;
+        }
+        turn.take_back(sink.staging(), context)?;
+    }
     carry::note_origin(
         sink.canvas().fd(),
         &request.url.without_credentials(),

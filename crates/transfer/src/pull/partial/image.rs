@@ -61,7 +61,7 @@ impl Turn<'_> {
     }
 
     /// Whether the image that grows is what is kept.
-    pub(super) fn holds_image(&self) -> bool {
+    pub(crate) fn holds_image(&self) -> bool {
         self.has_image.load(Ordering::Relaxed)
     }
 }
