@@ -19,10 +19,15 @@ pub(crate) enum Verb {
     ExportRaw,
     ExportQcow2,
     PullRaw,
+    /// Of a disk image that is not packed.
+    PullPlain,
     /// Of a disk image that is proven by a list, and whose download is kept.
     PullKept,
     /// Of an archive that is proven by a list.
     PullTar,
+    /// Of an image of layers, as one tree.
+    ImportOci,
+    ExportOci,
 }
 
 /// Sources for a transfer, in a folder of its own whose `images` is where the result appears.
@@ -46,39 +51,19 @@ impl Verb {
         if is_qcow2 && !has("qemu-img") {
             return None;
         }
-        if self == Verb::ExportQcow2 && !is_ours() {
-            println!("skipped: the original writes raw images only");
+        if !is_ours() && matches!(self, Verb::ExportQcow2 | Verb::ImportOci | Verb::ExportOci) {
+            println!("skipped: the original has no such transfer");
             return None;
         }
         let (tree, disk) = (plain_tree(&work), disk(&work, "disk.img"));
         run("truncate", &["-s", "+8M", "disk.img"], &work.path(""));
         fill(&disk);
         file(&tree.join("noise"), noise(2 << 20));
-        let mut server = None;
-        let source = match self {
-            Verb::ImportTar | Verb::PullTar => {
-                let bytes = packed(&archive(&tree), &["gzip", "-c"]);
-                server = (self == Verb::PullTar).then(|| serve("x.tar.gz", &bytes));
-                file(&work.path("t.tar.gz"), bytes)
-            }
-            Verb::ImportRawPacked | Verb::PullRaw | Verb::PullKept => {
-                let bytes = packed(&std::fs::read(&disk).unwrap(), &["gzip", "-1c"]);
-                let is_pull = self != Verb::ImportRawPacked;
-                server = is_pull.then(|| serve("x.raw.gz", &bytes));
-                file(&work.path("x.raw.gz"), bytes)
-            }
-            Verb::ImportQcow2 | Verb::ImportQcow2Packed => {
-                let line = ["convert", "-c", "-O", "qcow2", "disk.img", "x.qcow2"];
-                run("qemu-img", &line, &work.path(""));
-                let bytes = std::fs::read(work.path("x.qcow2")).unwrap();
-                match self {
-                    Verb::ImportQcow2 => work.path("x.qcow2"),
-                    _ => file(&work.path("x.qcow2.gz"), packed(&bytes, &["gzip", "-1c"])),
-                }
-            }
-            Verb::ImportFs | Verb::ExportTar => tree.clone(),
-            Verb::ImportRaw | Verb::ExportRaw | Verb::ExportQcow2 => disk.clone(),
-        };
+        if matches!(self, Verb::ImportOci | Verb::ExportOci) {
+            // The files of a layer have no holes.
+            std::fs::remove_file(tree.join("sparse")).unwrap();
+        }
+        let (source, server) = self.source(&work, &tree, &disk);
         std::fs::create_dir_all(work.path("images")).unwrap();
         Some(Prepared {
             work,
@@ -90,8 +75,50 @@ impl Verb {
         })
     }
 
+    /// What the transfer reads, and who serves it.
+    fn source(self, work: &Work, tree: &Path, disk: &Path) -> (PathBuf, Option<Server>) {
+        let mut server = None;
+        let source = match self {
+            Verb::ImportTar | Verb::PullTar => {
+                let bytes = packed(&archive(tree), &["gzip", "-c"]);
+                server = (self == Verb::PullTar).then(|| serve("x.tar.gz", &bytes));
+                file(&work.path("t.tar.gz"), bytes)
+            }
+            Verb::ImportRawPacked | Verb::PullRaw | Verb::PullKept => {
+                let bytes = packed(&std::fs::read(disk).unwrap(), &["gzip", "-1c"]);
+                let is_pull = self != Verb::ImportRawPacked;
+                server = is_pull.then(|| serve("x.raw.gz", &bytes));
+                file(&work.path("x.raw.gz"), bytes)
+            }
+            Verb::PullPlain => {
+                server = Some(serve("x.raw", &std::fs::read(disk).unwrap()));
+                disk.to_owned()
+            }
+            Verb::ImportOci => {
+                let export = work.run("systemd-export").arg("oci").arg(tree);
+                export.arg(work.path("image.tar")).succeed();
+                work.path("image.tar")
+            }
+            Verb::ImportQcow2 | Verb::ImportQcow2Packed => {
+                let line = ["convert", "-c", "-O", "qcow2", "disk.img", "x.qcow2"];
+                run("qemu-img", &line, &work.path(""));
+                let bytes = std::fs::read(work.path("x.qcow2")).unwrap();
+                match self {
+                    Verb::ImportQcow2 => work.path("x.qcow2"),
+                    _ => file(&work.path("x.qcow2.gz"), packed(&bytes, &["gzip", "-1c"])),
+                }
+            }
+            Verb::ImportFs | Verb::ExportTar | Verb::ExportOci => tree.to_owned(),
+            Verb::ImportRaw | Verb::ExportRaw | Verb::ExportQcow2 => disk.to_owned(),
+        };
+        (source, server)
+    }
+
     fn is_export(self) -> bool {
-        matches!(self, Verb::ExportTar | Verb::ExportRaw | Verb::ExportQcow2)
+        matches!(
+            self,
+            Verb::ExportTar | Verb::ExportRaw | Verb::ExportQcow2 | Verb::ExportOci
+        )
     }
 }
 
@@ -156,6 +183,12 @@ impl Prepared {
                     .args(["raw", "--format=gzip"]);
                 run.arg(&self.source).arg(self.result())
             }
+            Verb::ExportOci => {
+                let run = self.work.run("systemd-export").arg("oci");
+                run.arg(&self.source).arg(self.result())
+            }
+            Verb::ImportOci => import("oci").arg("--flat"),
+            Verb::PullPlain => self.pull("raw", "x.raw", ["--verify=no", "--keep-download=no"]),
             Verb::PullRaw => self.pull("raw", "x.raw.gz", ["--verify=no", "--keep-download=no"]),
             Verb::PullKept => self.pull(
                 "raw",
@@ -179,7 +212,8 @@ impl Prepared {
     /// The name of what is made.
     pub(crate) fn name(&self) -> &'static str {
         match self.verb {
-            Verb::ImportTar | Verb::ImportFs | Verb::PullTar => "x",
+            Verb::ImportTar | Verb::ImportFs | Verb::PullTar | Verb::ImportOci => "x",
+            Verb::ExportOci => "x.tar",
             Verb::ExportTar => "x.tar.zst",
             Verb::ExportRaw => "x.img",
             Verb::ExportQcow2 => "x.qcow2",
@@ -199,8 +233,15 @@ impl Prepared {
                 let made = std::fs::read(self.result().join("noise")).unwrap();
                 assert!(made == std::fs::read(self.tree.join("noise")).unwrap());
             }
-            Verb::ImportTar | Verb::ImportFs | Verb::PullTar => {
+            Verb::ImportTar | Verb::ImportFs | Verb::PullTar | Verb::ImportOci => {
                 assert_same(&self.tree, &self.result());
+            }
+            Verb::ExportOci => {
+                let back = format!("--image-root={}", self.work.path("back").display());
+                let import = self.work.run("systemd-import");
+                let import = import.args(["oci", "--force", "--flat", &back]);
+                import.arg(self.result()).arg("x").succeed();
+                assert_same(&self.tree, &self.work.path("back/x"));
             }
             Verb::ExportTar => {
                 run("zstd", &["-tq", self.name()], &self.work.path("images"));
@@ -223,7 +264,7 @@ impl Prepared {
             .work
             .images()
             .into_iter()
-            .filter(|entry| !entry.starts_with('.'))
+            .filter(|entry| !entry.starts_with('.') && !self.is_beside(entry))
             .collect();
         if visible.is_empty() || (!is_ours() && self.verb.is_export()) {
             return;
@@ -241,9 +282,15 @@ impl Prepared {
                 let kept = std::fs::read(self.work.image(name)).unwrap();
                 assert!(kept == std::fs::read(&self.disk).unwrap(), "{name}");
             }
-            !is_kept
+            !is_kept && !self.is_beside(name)
         });
         left
+    }
+
+    /// Whether it came with an image of layers, which is there.
+    fn is_beside(&self, name: &str) -> bool {
+        let is_companion = ["x.nspawn", "x.oci-config"].contains(&name);
+        is_companion && self.verb == Verb::ImportOci && self.result().exists()
     }
 
     /// Removes the result.
@@ -272,9 +319,12 @@ macro_rules! each_verb {
             export_of_a_tree: ExportTar,
             export_of_a_disk_image: ExportRaw,
             export_to_qcow2: ExportQcow2,
-            pull_of_a_disk_image: PullRaw,
+            pull_of_a_packed_disk_image: PullRaw,
+            pull_of_a_disk_image: PullPlain,
             pull_that_is_kept: PullKept,
-            pull_of_an_archive: PullTar
+            pull_of_an_archive: PullTar,
+            import_of_layers: ImportOci,
+            export_as_layers: ExportOci
         }
     };
     ($test:path; $($name:ident: $verb:ident),*) => {

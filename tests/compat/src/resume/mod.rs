@@ -66,9 +66,21 @@ impl Site {
             .map_or(0, |part| part.len())
     }
 
-    /// Waits until so much is kept.
+    /// Up to which byte the last mark says that it is good.
+    fn marked_bytes(&self) -> u64 {
+        let names = self.work.kept();
+        let record = names.iter().find(|name| name.ends_with(".record"));
+        let record = record.map(|name| std::fs::read(self.work.path("cache").join(name)));
+        let record = record.and_then(Result::ok).unwrap_or_default();
+        let record = String::from_utf8_lossy(&record).into_owned();
+        let marks = record.split_inclusive('\n').skip(2);
+        let last = marks.filter(|line| line.ends_with('\n')).last();
+        last.map_or(0, |mark| mark.split(' ').next().unwrap().parse().unwrap())
+    }
+
+    /// Waits until so much is kept, and marked but for what lies between two marks.
     fn wait_for(&self, bytes: u64, child: &mut Child) {
-        while self.kept_bytes() < bytes {
+        while self.kept_bytes() < bytes || self.marked_bytes() + MARK <= bytes {
             assert!(child.try_wait().unwrap().is_none(), "it ended");
             std::thread::yield_now();
         }

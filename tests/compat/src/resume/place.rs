@@ -187,3 +187,49 @@ fn an_image_that_somebody_removes_on_the_way_is_told_of() {
     assert_eq!(site.work.images(), [""; 0]);
     assert_eq!(site.work.kept(), [""; 0]);
 }
+
+#[test]
+fn an_image_that_fills_the_disk_does_not_stay() {
+    let Some(site) = Site::new(24) else { return };
+    let Some(_small) = Mounted::new(&site.work, "tmpfs", "images") else {
+        return;
+    };
+    let images = site.work.path("images");
+    let resize = |size: &str| {
+        let option = format!("remount,size={size}");
+        run(
+            "mount",
+            &["-o", &option, images.to_str().unwrap()],
+            Path::new("/"),
+        );
+    };
+    resize("512m");
+    let held = site
+        .answer()
+        .fault(crate::server::Fault::HoldAfter(16 << 20));
+    site.server.put_sequence("/d.raw", vec![held]);
+    let cache = images.join(".cache");
+    let pull = site.pull().env("IMPORTD_CACHE_DIRECTORY", &cache);
+    let (mut child, socket) = pull.start();
+    let part = || {
+        let names = std::fs::read_dir(&cache).into_iter().flatten();
+        let mut names = names.map(|entry| entry.unwrap().path());
+        names.find(|path| path.extension().is_some_and(|end| end == "part"))
+    };
+    while part().is_none_or(|part| part.metadata().map_or(0, |part| part.len()) < 16 << 20) {
+        assert!(child.try_wait().unwrap().is_none(), "it ended");
+        std::thread::yield_now();
+    }
+    resize("18m");
+    site.server.release();
+    let outcome = collect(child, &socket);
+    assert_eq!(outcome.status, 1);
+    assert!(
+        outcome.stderr.contains("No space left"),
+        "{}",
+        outcome.stderr
+    );
+    assert_eq!(site.work.images(), [".cache"]);
+    assert_eq!(part(), None);
+    assert!(taken(&cache) < 1 << 20);
+}

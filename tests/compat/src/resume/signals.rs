@@ -28,7 +28,10 @@ fn a_signal_leaves_what_came_to_the_next_download() {
         site.check();
         let resumed = site.resumed_at().unwrap();
         match signal {
-            Signal::KILL => assert!((2 * MARK..=10 << 20).contains(&resumed), "{resumed}"),
+            Signal::KILL => {
+                let lost = (10u64 << 20).checked_sub(resumed).unwrap();
+                assert!(lost < MARK, "{resumed}");
+            }
             _ => assert_eq!(resumed, 10 << 20),
         }
         let served = site.server.seen().bytes_of("/d.raw");
