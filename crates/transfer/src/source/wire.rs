@@ -30,7 +30,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 const CHUNKS_WAITING: usize = 32;
 /// KiB that wait of all bodies together, but for one chunk of each: a single body is bounded by its
 /// chunks, and many at once do not take many times as much.
-const WAITING_KIB: u32 = 16 << 10;
+const WAITING_KIB: u32 = 4 << 10;
 /// Chunks below this are small, in bytes.
 const SMALL_BYTES: usize = 64 << 10;
 /// What small chunks are gathered into, in bytes.
