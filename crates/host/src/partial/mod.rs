@@ -274,11 +274,11 @@ impl Claim {
         image.lend(&self.folder, &self.key.file(File::Part))
     }
 
-    /// Moves the image back to where it was made.
+    /// Moves the image back to where it was made; `false` if somebody has removed it.
     ///
     /// # Errors
-    /// `NotFound` if somebody has removed it; what renameat(2) says.
-    pub fn give_back(&self, image: &Staging) -> io::Result<()> {
+    /// What renameat(2) says.
+    pub fn give_back(&self, image: &Staging) -> io::Result<bool> {
         image.take_back(&self.folder, &self.key.file(File::Part))
     }
 

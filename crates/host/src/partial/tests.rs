@@ -197,7 +197,7 @@ fn a_growing_image_can_be_what_is_kept() {
         (0, b"bytes".into())
     );
     assert!(claim.open_optional(File::Part).unwrap().is_some());
-    claim.give_back(&image).unwrap();
+    assert!(claim.give_back(&image).unwrap());
     assert!(images() == 1 && !part.exists());
 
     // What is dropped meanwhile stays.
@@ -205,11 +205,18 @@ fn a_growing_image_can_be_what_is_kept() {
     drop(image);
     assert_eq!(std::fs::read(&part).unwrap(), b"bytes");
 
-    // Another file of that name is not the image.
+    // Another file of that name is not the image, whose bytes are not lost.
     let image = Staging::create(&folder, "d.raw".as_ref(), Shape::File).unwrap();
     assert!(claim.borrow(&image).unwrap());
+    crate::copy::write_at(image.fd(), b"bytes", 9000).unwrap();
     claim.make(File::Part).unwrap();
-    let error = claim.give_back(&image).unwrap_err();
-    assert_eq!(error.kind(), io::ErrorKind::NotFound);
+    assert!(!claim.give_back(&image).unwrap());
     assert!(images() == 0 && part.exists());
+    let image = image.remade(&|| Ok(())).unwrap();
+    let mut bytes = [1; 9006];
+    let length = crate::copy::read_at(image.fd(), &mut bytes, 0).unwrap();
+    assert!(length == 9005 && bytes[..9000] == [0; 9000] && bytes[9000..length] == *b"bytes");
+    assert_eq!(images(), 1);
+    drop(image);
+    assert_eq!(images(), 0);
 }

@@ -22,7 +22,7 @@ pub use sweep::{abandoned, discard, sweep, sweep_files, sweep_folders, sweep_sna
 use crate::dir::Dir;
 use crate::namespace::foreign;
 use crate::rename::{self, Published, Replace};
-use crate::{attributes, subvolume, tree};
+use crate::{attributes, copy, subvolume, tree};
 use rustix::fs::{AtFlags, FlockOperation, Mode, OFlags};
 use rustix::io::Errno;
 use std::ffi::{OsStr, OsString};
@@ -189,13 +189,32 @@ impl Staging {
         }
     }
 
-    /// Moves the entry back to where it was made.
-    pub(crate) fn take_back(&self, from: &Dir, name: &OsStr) -> io::Result<()> {
-        if !is_entry(from, name, &self.entry)? {
-            let text = "it was removed, or replaced, by somebody else";
-            return Err(io::Error::new(io::ErrorKind::NotFound, text));
+    /// Moves the entry back to where it was made; `false` if it is there no more.
+    pub(crate) fn take_back(&self, from: &Dir, name: &OsStr) -> io::Result<bool> {
+        let is_there = is_entry(from, name, &self.entry)?;
+        if is_there {
+            rustix::fs::renameat(from, name, &self.folder, &self.name)?;
         }
-        Ok(rustix::fs::renameat(from, name, &self.folder, &self.name)?)
+        Ok(is_there)
+    }
+
+    /// A file with the bytes of this one, which somebody has removed. `check` may end it.
+    ///
+    /// # Errors
+    /// No space; what `check` says. Nothing is left then.
+    pub fn remade(mut self, check: &dyn Fn() -> io::Result<()>) -> io::Result<Self> {
+        // The name is the new one's.
+        self.installed = true;
+        let name = self.name.clone();
+        let made = Self::try_create(&self.folder, name, false, |hidden| {
+            make(&self.folder, hidden, Shape::File)
+        })?;
+        let made = made.ok_or(io::ErrorKind::NotFound)?;
+        forget_inherited(&made.entry, Shape::File)?;
+        let length = u64::try_from(rustix::fs::fstat(&self.entry)?.st_size).unwrap_or(0);
+        let mut tell = |_position| check();
+        copy::copy_sparse(self.fd(), made.fd(), length, &mut tell)?;
+        Ok(made)
     }
 
     /// Marks a file or a subvolume read-only, before it is seen; subvolumes within it too. A plain folder is left as it is:

@@ -73,7 +73,7 @@ fn fetch(request: &Request, bounds: Bounds, case: &Case<'_>, context: &Context) 
 pub(super) fn fill(
     request: &Request,
     mut download: Download,
-    (sink, folder, turn): (RawSink, &Dir, &Turn<'_>),
+    (mut sink, folder, turn): (RawSink, &Dir, &Turn<'_>),
     (expected, bounds): (&Expectation, Bounds),
     context: &Context,
 ) -> Result<(Proven, Received, Version)> {
@@ -104,7 +104,9 @@ pub(super) fn fill(
             rustix::fs::fsync(sink.canvas().fd())
                 .doing(|| "Failed to flush the image file".into())?;
         }
-        turn.take_back(sink.staging(), context)?;
+        if !turn.take_back(sink.staging(), context)? {
+            sink = sink.remade(context)?;
+        }
     }
     carry::note_origin(
         sink.canvas().fd(),

@@ -4,6 +4,7 @@
 //! twice. A kill at any point leaves what a copy would have left, and nothing in the image root; only
 //! the marks may be ahead of what was written, by what lies in the queues between.
 
+use super::writer::RESERVE_BYTES;
 use super::{Turn, off};
 use crate::context::Context;
 use crate::error::{Doing, Result};
@@ -13,6 +14,9 @@ use importd_host::staging::Staging;
 use std::io;
 use std::os::fd::AsFd;
 use std::sync::atomic::Ordering;
+
+/// How many bytes a block of stat(2) stands for.
+const BLOCK_BYTES: u64 = 512;
 
 impl Turn<'_> {
     /// Keeps what comes in this image, which is still empty, unless something of the download was here
@@ -36,28 +40,29 @@ impl Turn<'_> {
         }
     }
 
-    /// Takes the image back, which is complete. Who waits for the same download gets a copy.
+    /// Takes the image back, which is complete; `false` if somebody has removed it. Who waits for the
+    /// same download gets a copy.
     ///
     /// # Errors
-    /// When somebody has removed it meanwhile; what renameat(2) says.
-    pub(crate) fn take_back(&self, image: &Staging, context: &Context) -> Result<()> {
+    /// What renameat(2) says.
+    pub(crate) fn take_back(&self, image: &Staging, context: &Context) -> Result<bool> {
         let Some(claim) = self.claim().filter(|_| self.holds_image()) else {
-            return Ok(());
+            return Ok(true);
         };
         let is_awaited = claim.is_awaited();
         match is_awaited {
             true => self.settle(),
             false => self.close(),
         }
-        claim.give_back(image).doing(|| {
+        let is_there = claim.give_back(image).doing(|| {
             "Failed to move the image back from the folder of unfinished downloads".into()
         })?;
         self.has_image.store(false, Ordering::Relaxed);
-        if is_awaited && let Err(error) = leave_copy(&claim, image) {
+        if is_awaited && let Err(error) = leave_copy(&claim, image, context) {
             off(context, &error);
             claim.forget().unwrap_or(());
         }
-        Ok(())
+        Ok(is_there)
     }
 
     /// Whether the image that grows is what is kept.
@@ -66,12 +71,17 @@ impl Turn<'_> {
     }
 }
 
-fn leave_copy(claim: &Claim, image: &Staging) -> io::Result<()> {
+fn leave_copy(claim: &Claim, image: &Staging, context: &Context) -> io::Result<()> {
     let part = claim.make(File::Part)?;
     if copy::clone_file(image.fd(), part.as_fd())? {
         return Ok(());
     }
-    let length = u64::try_from(rustix::fs::fstat(image.fd())?.st_size).unwrap_or(0);
-    copy::copy_sparse(image.fd(), part.as_fd(), length, &mut |_| Ok(()))?;
-    Ok(())
+    let stat = rustix::fs::fstat(image.fd())?;
+    let length = u64::try_from(stat.st_size).unwrap_or(0);
+    let data = u64::try_from(stat.st_blocks).unwrap_or(0) * BLOCK_BYTES;
+    if claim.free_bytes()? < data.saturating_add(RESERVE_BYTES) {
+        return Err(io::Error::other("there is no room for a copy"));
+    }
+    let mut check = |_position| context.cancel.check();
+    copy::copy_sparse(image.fd(), part.as_fd(), length, &mut check).map(drop)
 }

@@ -1,5 +1,6 @@
 //! A new, hidden disk image file.
 
+use crate::context::Context;
 use crate::error::{Doing, Result};
 use crate::proof::Staged;
 use importd_host::canvas::Canvas;
@@ -71,6 +72,21 @@ impl RawSink {
     #[must_use]
     pub fn canvas(&self) -> &Canvas {
         &self.canvas
+    }
+
+    /// A new file with the bytes of this one, which somebody has removed.
+    ///
+    /// # Errors
+    /// No space; the cancel.
+    pub(crate) fn remade(self, context: &Context) -> Result<Self> {
+        let failed = || "Failed to copy the image that somebody has removed".to_owned();
+        let check = || context.cancel.check();
+        let staging = self.staging.remade(&check).doing(failed)?;
+        Ok(Self {
+            canvas: Canvas::blank(staging.fd()).doing(failed)?,
+            staging,
+            dress: self.dress,
+        })
     }
 
     /// The file itself.
