@@ -1,7 +1,7 @@
 //! What is kept of a download until it is over: the next try goes on from there.
 //!
 //! The bytes are written down as they were sent, in the folder of [`importd_host::partial`]: beside the
-//! image that grows of them, or in it ([`image`]). A download that succeeds removes them, or leaves them
+//! image that grows of them, or in it (`image.rs`). A download that succeeds removes them, or leaves them
 //! to whoever waits for the same address. One that is cancelled, killed or cut off leaves them to the
 //! next try, which asks the server for the rest of the same version, and hashes and unpacks what is here
 //! like all else: nothing of it is trusted. Bytes that turn out to be wrong are removed.
