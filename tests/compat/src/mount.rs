@@ -64,6 +64,11 @@ impl Mounted {
         Self(path)
     }
 
+    /// Gives a file system in memory another size, as mount(8) takes it: `64m`.
+    pub(crate) fn resize(&self, size: &str) {
+        mount(&["-o", &format!("remount,size={size}")], &self.0);
+    }
+
     /// Makes it read-only.
     pub(crate) fn freeze(&self) {
         mount(&["-o", "remount,ro"], &self.0);

@@ -158,6 +158,10 @@ impl Prepared {
             let run = self.work.run("systemd-import").args([form, "--force"]);
             run.arg(&self.source).arg("x")
         };
+        let export = |words: &[&str]| {
+            let run = self.work.run("systemd-export").args(words);
+            run.arg(&self.source).arg(self.result())
+        };
         match self.verb {
             Verb::ImportTar => import("tar"),
             Verb::ImportRaw
@@ -168,25 +172,10 @@ impl Prepared {
                 let run = self.work.run("systemd-import-fs").args(["run", "--force"]);
                 run.arg(&self.source).arg("x")
             }
-            Verb::ExportTar => {
-                let run = self.work.run("systemd-export").arg("tar");
-                run.arg(&self.source).arg(self.result())
-            }
-            Verb::ExportRaw => {
-                let run = self.work.run("systemd-export").arg("raw");
-                run.arg(&self.source).arg(self.result())
-            }
-            Verb::ExportQcow2 => {
-                let run = self
-                    .work
-                    .run("systemd-export")
-                    .args(["raw", "--format=gzip"]);
-                run.arg(&self.source).arg(self.result())
-            }
-            Verb::ExportOci => {
-                let run = self.work.run("systemd-export").arg("oci");
-                run.arg(&self.source).arg(self.result())
-            }
+            Verb::ExportTar => export(&["tar"]),
+            Verb::ExportRaw => export(&["raw"]),
+            Verb::ExportQcow2 => export(&["raw", "--format=gzip"]),
+            Verb::ExportOci => export(&["oci"]),
             Verb::ImportOci => import("oci").arg("--flat"),
             Verb::PullPlain => self.pull("raw", "x.raw", ["--verify=no", "--keep-download=no"]),
             Verb::PullRaw => self.pull("raw", "x.raw.gz", ["--verify=no", "--keep-download=no"]),

@@ -52,6 +52,13 @@ impl Site {
             .put_sequence("/d.raw", vec![first, self.answer()]);
     }
 
+    /// The first request gets so many bytes, and the rest when the server is told; the others all.
+    fn hold_first(&self, bytes: usize) {
+        let first = self.answer().fault(Fault::HoldAfter(bytes));
+        self.server
+            .put_sequence("/d.raw", vec![first, self.answer()]);
+    }
+
     fn pull(&self) -> Run {
         let options = ["--verify=no", "--keep-download=no", "--force", "raw"];
         let url = self.server.url("/d.raw");

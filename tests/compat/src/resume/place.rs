@@ -70,19 +70,14 @@ fn nothing_is_kept_on_request() {
 #[test]
 fn a_full_folder_only_ends_the_keeping() {
     let Some(site) = Site::new(12) else { return };
-    let Some(_small) = Mounted::new(&site.work, "tmpfs", "cache") else {
+    let Some(small) = Mounted::new(&site.work, "tmpfs", "cache") else {
         return;
     };
     let cache = site.work.path("cache");
     // It belongs to root already; tmpfs is for all at first.
     std::fs::set_permissions(&cache, PermissionsExt::from_mode(0o700)).unwrap();
     for kib in [64, 2048, 6144, 300 << 10] {
-        let size = format!("remount,size={kib}k");
-        run(
-            "mount",
-            &["-o", &size, cache.to_str().unwrap()],
-            Path::new("/"),
-        );
+        small.resize(&format!("{kib}k"));
         site.pull().succeed();
         site.check();
     }
@@ -91,23 +86,14 @@ fn a_full_folder_only_ends_the_keeping() {
 #[test]
 fn a_full_image_root_does_not_lose_what_came() {
     let Some(site) = Site::new(24) else { return };
-    let Some(_small) = Mounted::new(&site.work, "tmpfs", "images") else {
+    let Some(small) = Mounted::new(&site.work, "tmpfs", "images") else {
         return;
     };
-    let images = site.work.path("images");
-    let resize = |size: &str| {
-        let option = format!("remount,size={size}");
-        run(
-            "mount",
-            &["-o", &option, images.to_str().unwrap()],
-            Path::new("/"),
-        );
-    };
-    resize("16m");
+    small.resize("16m");
     site.pull().fail(rustix::io::Errno::NOSPC);
     assert_eq!(site.work.images(), [""; 0]);
     let kept = site.kept_bytes();
-    resize("64m");
+    small.resize("64m");
     site.pull().succeed();
     // A check of free space may have refused it before anything came.
     if kept > 0 {
@@ -169,10 +155,7 @@ fn on_another_file_system_a_copy_is_kept() {
 #[test]
 fn an_image_that_somebody_removes_on_the_way_is_not_lost() {
     let Some(site) = Site::new(24) else { return };
-    let held = site
-        .answer()
-        .fault(crate::server::Fault::HoldAfter(16 << 20));
-    site.server.put_sequence("/d.raw", vec![held]);
+    site.hold_first(16 << 20);
     let (mut child, socket) = site.pull().start();
     site.wait_for(16 << 20, &mut child);
     for name in site.work.kept() {
@@ -187,23 +170,12 @@ fn an_image_that_somebody_removes_on_the_way_is_not_lost() {
 #[test]
 fn an_image_that_fills_the_disk_does_not_stay() {
     let Some(site) = Site::new(24) else { return };
-    let Some(_small) = Mounted::new(&site.work, "tmpfs", "images") else {
+    let Some(small) = Mounted::new(&site.work, "tmpfs", "images") else {
         return;
     };
     let images = site.work.path("images");
-    let resize = |size: &str| {
-        let option = format!("remount,size={size}");
-        run(
-            "mount",
-            &["-o", &option, images.to_str().unwrap()],
-            Path::new("/"),
-        );
-    };
-    resize("512m");
-    let held = site
-        .answer()
-        .fault(crate::server::Fault::HoldAfter(16 << 20));
-    site.server.put_sequence("/d.raw", vec![held]);
+    small.resize("512m");
+    site.hold_first(16 << 20);
     let cache = images.join(".cache");
     let pull = site.pull().env("IMPORTD_CACHE_DIRECTORY", &cache);
     let (mut child, socket) = pull.start();
@@ -216,7 +188,7 @@ fn an_image_that_fills_the_disk_does_not_stay() {
         assert!(child.try_wait().unwrap().is_none(), "it ended");
         std::thread::yield_now();
     }
-    resize("18m");
+    small.resize("18m");
     site.server.release();
     let outcome = collect(child, &socket);
     assert_eq!(outcome.status, 1);

@@ -1,7 +1,6 @@
 //! Several downloads of one address at once: one after the other, and the next goes on.
 
 use super::{Site, send};
-use crate::server::Fault;
 use crate::subject::{Run, collect};
 use rustix::process::Signal;
 use std::process::Child;
@@ -29,9 +28,7 @@ impl Site {
 #[test]
 fn two_downloads_at_once_share_one() {
     let Some(site) = Site::new(8) else { return };
-    let held = site.answer().fault(Fault::HoldAfter(5 << 20));
-    site.server
-        .put_sequence("/d.raw", vec![held, site.answer()]);
+    site.hold_first(5 << 20);
     let (mut first, first_socket) = site.pull_as("one").start();
     site.wait_for(4 << 20, &mut first);
     let (mut second, second_socket) = site.pull_as("two").start();
@@ -100,9 +97,7 @@ fn who_waits_proves_for_himself() {
     let sums = format!("{}  d.raw\n", "0".repeat(64));
     site.server
         .put("/SHA256SUMS", crate::server::Answer::ok(sums));
-    let held = site.answer().fault(Fault::HoldAfter(5 << 20));
-    site.server
-        .put_sequence("/d.raw", vec![held, site.answer()]);
+    site.hold_first(5 << 20);
     let (mut first, first_socket) = site.pull_as("one").start();
     site.wait_for(4 << 20, &mut first);
     let options = ["--verify=checksum", "--keep-download=no", "raw"];
@@ -125,9 +120,7 @@ fn who_waits_proves_for_himself() {
 #[test]
 fn a_name_that_is_taken_meanwhile_is_noticed_at_once() {
     let Some(site) = Site::new(8) else { return };
-    let held = site.answer().fault(Fault::HoldAfter(5 << 20));
-    site.server
-        .put_sequence("/d.raw", vec![held, site.answer()]);
+    site.hold_first(5 << 20);
     let (mut first, first_socket) = site.pull_as("one").start();
     site.wait_for(4 << 20, &mut first);
     let (mut second, second_socket) = site.pull_as("one").start();
