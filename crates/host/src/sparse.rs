@@ -12,12 +12,27 @@ use std::os::fd::{AsRawFd, BorrowedFd};
 /// little left.
 const WRITEBACK_BYTES: u64 = 8 << 20;
 
+/// How much of what grows from its start is on its way to the disk.
+#[derive(Debug, Default)]
+pub struct Writeback {
+    begun: u64,
+}
+
+impl Writeback {
+    /// The stretch to be given to [`start_writeback`] now that all up to `end` is written: where it begins, and
+    /// how long it is, both in bytes. `None` while it is short.
+    pub fn due(&mut self, end: u64) -> Option<(u64, u64)> {
+        let length = end.checked_sub(self.begun)?;
+        (length >= WRITEBACK_BYTES).then(|| (std::mem::replace(&mut self.begun, end), length))
+    }
+}
+
 /// Fills a canvas from its start, in order.
 #[derive(Debug)]
 pub struct SparseWriter<'a> {
     canvas: &'a Canvas,
     position: u64,
-    written_back: u64,
+    writeback: Writeback,
 }
 
 impl<'a> SparseWriter<'a> {
@@ -27,7 +42,7 @@ impl<'a> SparseWriter<'a> {
         Self {
             canvas,
             position: 0,
-            written_back: 0,
+            writeback: Writeback { begun: 0 },
         }
     }
 
@@ -38,12 +53,10 @@ impl<'a> SparseWriter<'a> {
     pub fn write_at_end(&mut self, data: &[u8]) -> io::Result<()> {
         self.canvas.paint(data, self.position)?;
         self.position += data.len() as u64;
-        if self.position - self.written_back >= WRITEBACK_BYTES {
-            let length = self.position - self.written_back;
-            self.canvas.start_writeback(self.written_back, length);
+        if let Some((offset, length)) = self.writeback.due(self.position) {
+            self.canvas.start_writeback(offset, length);
             // Holes at the end count: who goes on after a kill sees how far this came.
             self.canvas.finish(self.position)?;
-            self.written_back = self.position;
         }
         Ok(())
     }

@@ -13,7 +13,7 @@ use importd_api::failure::Kind;
 use importd_host::cancel::{Cancel, wait_writable};
 use importd_host::dir::Dir;
 use importd_host::rename::Replace;
-use importd_host::sparse;
+use importd_host::sparse::{self, Writeback};
 use importd_host::staging::{self, Shape, Staging};
 use rustix::fs::{FileType, Gid, Mode, OFlags, Stat, Uid};
 use rustix::io::Errno;
@@ -25,9 +25,6 @@ use std::time::Duration;
 
 /// Mode of a new file, before the umask.
 const MODE: u32 = 0o666;
-
-/// Written bytes after which writing back to the disk is started, so that the final flush has little left.
-const WRITEBACK_BYTES: u64 = 8 << 20;
 
 /// How often the opening of a fifo is tried while it has no reader.
 const OPEN_INTERVAL: Duration = Duration::from_millis(100);
@@ -127,7 +124,8 @@ impl Output {
         Ok(OutputWriter {
             fd: fd.doing(|| format!("Failed to duplicate '{}'", self.label))?,
             cancel: context.cancel.clone(),
-            pushed: self.staged.is_some().then_some((0, 0)),
+            written: 0,
+            writeback: self.staged.as_ref().map(|_| Writeback::default()),
         })
     }
 
@@ -212,20 +210,18 @@ fn is_fifo(path: &Path) -> bool {
 pub struct OutputWriter {
     fd: OwnedFd,
     cancel: Cancel,
-    /// Bytes written, and how many of them are on their way to the disk; `None` where nobody flushes.
-    pushed: Option<(u64, u64)>,
+    written: u64,
+    /// `None` where nobody flushes.
+    writeback: Option<Writeback>,
 }
 
 impl OutputWriter {
     /// Lets the kernel begin to write what is to be flushed in the end.
-    fn push(&mut self, length: usize) {
-        let Some((written, pushed)) = &mut self.pushed else {
-            return;
-        };
-        *written += length as u64;
-        if *written - *pushed >= WRITEBACK_BYTES {
-            sparse::start_writeback(self.fd.as_fd(), *pushed, *written - *pushed);
-            *pushed = *written;
+    fn note(&mut self, length: usize) {
+        self.written += length as u64;
+        let due = self.writeback.as_mut().and_then(|it| it.due(self.written));
+        if let Some((offset, length)) = due {
+            sparse::start_writeback(self.fd.as_fd(), offset, length);
         }
     }
 }
@@ -238,7 +234,7 @@ impl Write for OutputWriter {
                 Err(Errno::AGAIN) => wait_writable(self.fd.as_fd(), &self.cancel)?,
                 other => {
                     let length = other?;
-                    self.push(length);
+                    self.note(length);
                     return Ok(length);
                 }
             }

@@ -17,9 +17,10 @@ use importd_api::failure::Kind;
 use importd_formats::archive::Archive;
 use importd_formats::tar::path::{self, PathError};
 use importd_formats::tar::{self, Entry};
+use importd_host::copy;
 use importd_host::dir::Dir;
+use importd_host::sparse::{self, Writeback};
 use importd_host::staging::{Shape, Staging};
-use importd_host::{copy, sparse};
 use rustix::fs::{FileType, Mode};
 use std::ffi::OsStr;
 use std::io::Read;
@@ -34,8 +35,6 @@ const CONTENT_BYTES: usize = 1 << 20;
 const LAYER_CONTENT_BYTES: usize = 256 << 10;
 /// What data in a sparse file takes on the disk at least, in bytes: a block of common file systems.
 const DISK_BLOCK_BYTES: u64 = 4096;
-/// Written bytes of a large file after which writing back to the disk is started.
-const WRITEBACK_BYTES: u64 = 8 << 20;
 
 /// A new, hidden tree.
 #[derive(Debug)]
@@ -324,7 +323,7 @@ impl Extraction {
             let path = String::from_utf8_lossy(&entry.path).into_owned();
             format!("Failed to write regular file '{path}'")
         };
-        let mut written_back = 0u64;
+        let mut writeback = Writeback::default();
         while let Some(piece) = reader.read_data(&mut self.content)? {
             let data = &self.content[..piece.length];
             copy::write_at(fd, data, piece.offset).doing(failed)?;
@@ -335,11 +334,8 @@ impl Extraction {
                 let taken = length.next_multiple_of(DISK_BLOCK_BYTES);
                 self.budget.take(taken - length)?;
             }
-            let end = piece.offset + length;
-            if end >= written_back + WRITEBACK_BYTES {
-                // What is on its way to the disk need not be waited for at the end.
-                sparse::start_writeback(fd, written_back, end - written_back);
-                written_back = end;
+            if let Some((offset, length)) = writeback.due(piece.offset + length) {
+                sparse::start_writeback(fd, offset, length);
             }
         }
         // A hole at the end has no data that would make the file long enough.
