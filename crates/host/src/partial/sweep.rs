@@ -2,13 +2,11 @@
 
 use super::{Claim, File, Key, Store, free_bytes, open_sound, remove};
 use crate::staging::{self, Lock};
+use crate::tree::allocated;
 use rustix::fs::FileType;
 use std::collections::BTreeMap;
 use std::io;
 use std::time::{Duration, SystemTime};
-
-/// How many bytes a block of stat(2) stands for.
-const BLOCK_BYTES: u64 = 512;
 
 /// How much may be kept.
 #[derive(Clone, Copy, Debug)]
@@ -81,8 +79,7 @@ impl Store {
                 entry.is_whole = *parts == 2;
             }
             if FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile {
-                let blocks = u64::try_from(stat.st_blocks).unwrap_or(0);
-                entry.disk_bytes += blocks * BLOCK_BYTES;
+                entry.disk_bytes += allocated(&stat);
             }
         }
         let mut found: Vec<Entry> = found.into_values().map(|(entry, _)| entry).collect();

@@ -94,7 +94,9 @@ impl Survey {
     }
 }
 
-fn allocated(stat: &Stat) -> u64 {
+/// Bytes that an inode takes on the disk.
+#[must_use]
+pub fn allocated(stat: &Stat) -> u64 {
     u64::try_from(stat.st_blocks)
         .unwrap_or(0)
         .saturating_mul(BLOCK_BYTES)

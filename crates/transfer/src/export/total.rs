@@ -7,6 +7,7 @@
 use super::levels::Levels;
 use crate::stage::meter::{Count, percent};
 use importd_host::dir::Dir;
+use importd_host::tree::allocated;
 use rustix::fs::{FileType, Stat};
 use std::io;
 use std::sync::Arc;
@@ -110,8 +111,7 @@ fn weight_of(stat: &Stat) -> u64 {
         return ENTRY_WEIGHT;
     }
     let size = u64::try_from(stat.st_size).unwrap_or(0);
-    let blocks = u64::try_from(stat.st_blocks).unwrap_or(0);
     // Holes are not written, and of several names of a file only one brings its contents.
-    let stored = size.min(blocks.saturating_mul(512)) / stat.st_nlink.max(1);
+    let stored = size.min(allocated(stat)) / stat.st_nlink.max(1);
     stored.saturating_add(ENTRY_WEIGHT)
 }

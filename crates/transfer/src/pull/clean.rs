@@ -14,7 +14,7 @@ use importd_api::name::Form;
 use importd_host::dir::Dir;
 use importd_host::partial::{Key, Store};
 use importd_host::staging;
-use importd_host::tree::survey;
+use importd_host::tree::{allocated, survey};
 use rustix::fs::FileType;
 use serde_json::{Value, json};
 use std::ffi::{OsStr, OsString};
@@ -211,9 +211,7 @@ fn of_folder(sort: &'static str, name: OsString, root: &Root, context: &Context)
             let found = survey(&folder, &|| context.cancel.check());
             found.map_or(0, |found| found.allocated_bytes)
         }
-        _ => u64::try_from(stat.st_blocks)
-            .unwrap_or(0)
-            .saturating_mul(512),
+        _ => allocated(&stat),
     };
     Some(Thing {
         label: name.to_string_lossy().into_owned(),

@@ -20,8 +20,7 @@ pub(super) type Tell<'a> = &'a mut dyn FnMut(u64) -> io::Result<()>;
 
 /// Bytes that a file occupies, as far as it has contents for them.
 pub(super) fn allocated(stat: &Stat) -> u64 {
-    let blocks = u64::try_from(stat.st_blocks).unwrap_or(0);
-    size(stat).min(blocks.saturating_mul(512))
+    size(stat).min(crate::tree::allocated(stat))
 }
 
 pub(super) fn size(stat: &Stat) -> u64 {

@@ -9,14 +9,11 @@ use importd_api::name::Form;
 use importd_api::url::Url;
 use importd_host::attributes;
 use importd_host::dir::Dir;
-use importd_host::tree::survey;
-use rustix::fs::{FileType, Mode, OFlags, Stat};
+use importd_host::tree::{allocated, survey};
+use rustix::fs::{FileType, Mode, OFlags};
 use std::collections::HashSet;
 use std::ffi::{OsStr, OsString};
 use std::os::fd::{AsFd, BorrowedFd};
-
-/// Bytes of the unit that `st_blocks` counts in (inode(7)).
-const BLOCK_BYTES: u64 = 512;
 
 /// A kept download.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -132,12 +129,6 @@ fn noted_url(fd: BorrowedFd<'_>, form: Form) -> Option<String> {
     let noted = attributes::get(fd, OsStr::new("user.source_url")).ok()?;
     let url = Url::parse(&String::from_utf8(noted).ok()?).ok()?;
     Some(url.as_str().to_owned())
-}
-
-fn allocated(stat: &Stat) -> u64 {
-    u64::try_from(stat.st_blocks)
-        .unwrap_or(0)
-        .saturating_mul(BLOCK_BYTES)
 }
 
 /// What the name of some kept download says of its address.

@@ -11,12 +11,10 @@ use crate::error::{Doing, Result};
 use importd_host::copy;
 use importd_host::partial::{Claim, File};
 use importd_host::staging::Staging;
+use importd_host::tree::allocated;
 use std::io;
 use std::os::fd::AsFd;
 use std::sync::atomic::Ordering;
-
-/// How many bytes a block of stat(2) stands for.
-const BLOCK_BYTES: u64 = 512;
 
 impl Turn<'_> {
     /// Keeps what comes in this image, which is still empty, unless something of the download was here
@@ -78,8 +76,7 @@ fn leave_copy(claim: &Claim, image: &Staging, context: &Context) -> io::Result<(
     }
     let stat = rustix::fs::fstat(image.fd())?;
     let length = u64::try_from(stat.st_size).unwrap_or(0);
-    let data = u64::try_from(stat.st_blocks).unwrap_or(0) * BLOCK_BYTES;
-    if claim.free_bytes()? < data.saturating_add(RESERVE_BYTES) {
+    if claim.free_bytes()? < allocated(&stat).saturating_add(RESERVE_BYTES) {
         return Err(io::Error::other("there is no room for a copy"));
     }
     let mut check = |_position| context.cancel.check();
