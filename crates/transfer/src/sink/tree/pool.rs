@@ -61,12 +61,13 @@ impl Content {
 #[derive(Debug)]
 pub(super) struct Pool {
     state: Arc<State>,
-    depth: usize,
     writers: Vec<JoinHandle<()>>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct State {
+    /// Most files in the queue, and most buffers that wait for the next.
+    depth: usize,
     shared: Mutex<Shared>,
     /// There is a file to write, or nothing will come any more.
     submitted: Condvar,
@@ -99,18 +100,22 @@ enum Awaited {
 
 impl Pool {
     pub(super) fn start(wardrobe: &Wardrobe, depth: usize) -> Result<Self> {
-        let state = Arc::new(State::default());
+        let state = State {
+            depth,
+            shared: Mutex::default(),
+            submitted: Condvar::new(),
+            arrived: Condvar::new(),
+        };
         let cores = std::thread::available_parallelism().map_or(2, usize::from);
         let mut pool = Self {
-            state,
-            depth,
+            state: Arc::new(state),
             writers: Vec::new(),
         };
         for _ in 0..cores.clamp(2, WRITERS_MAX) {
             let (state, wardrobe) = (Arc::clone(&pool.state), wardrobe.clone());
             let writer = std::thread::Builder::new()
                 .name("write-files".into())
-                .spawn(move || write_all(&state, &wardrobe, depth))
+                .spawn(move || write_all(&state, &wardrobe))
                 .doing(|| "Failed to start a writing thread".into())?;
             pool.writers.push(writer);
         }
@@ -124,9 +129,8 @@ impl Pool {
 
     /// Hands a file over. Fails with the first failure of any file before it.
     pub(super) fn submit(&self, file: SmallFile) -> Result<()> {
-        self.wait_for(&file.path)?;
-        let mut shared = self.state.lock();
-        if shared.queue.len() >= self.depth {
+        let mut shared = self.state.without(&file.path)?;
+        if shared.queue.len() >= self.state.depth {
             shared.awaited = Awaited::Room;
             shared = self.state.wait_for_it(shared);
         }
@@ -142,12 +146,7 @@ impl Pool {
 
     /// Waits until the file of this path, if it is on its way, is written.
     pub(super) fn wait_for(&self, path: &Components) -> Result<()> {
-        let mut shared = self.state.lock();
-        if shared.on_their_way.contains(path) {
-            shared.awaited = Awaited::File(path.clone());
-            shared = self.state.wait_for_it(shared);
-        }
-        shared.failure.take().map_or(Ok(()), Err)
+        self.state.without(path).map(drop)
     }
 
     /// Waits for all files.
@@ -185,6 +184,19 @@ impl State {
         self.shared.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Waits until no file of this path is on its way. Fails with the first failure of any file.
+    fn without(&self, path: &Components) -> Result<MutexGuard<'_, Shared>> {
+        let mut shared = self.lock();
+        if shared.on_their_way.contains(path) {
+            shared.awaited = Awaited::File(path.clone());
+            shared = self.wait_for_it(shared);
+        }
+        match shared.failure.take() {
+            Some(failure) => Err(failure),
+            None => Ok(shared),
+        }
+    }
+
     /// Waits until what is awaited has happened.
     fn wait_for_it<'a>(&self, shared: MutexGuard<'a, Shared>) -> MutexGuard<'a, Shared> {
         self.arrived
@@ -206,7 +218,7 @@ impl State {
     }
 
     /// Notes what has become of a file, and wakes the parser if it waits for that.
-    fn note(&self, file: SmallFile, written: Result<()>, depth: usize) {
+    fn note(&self, file: SmallFile, written: Result<()>) {
         let mut shared = self.lock();
         if let Err(error) = written {
             shared.failure.get_or_insert(error);
@@ -214,10 +226,10 @@ impl State {
         shared.on_their_way.remove(&file.path);
         let has_come = match &shared.awaited {
             Awaited::Nothing => false,
-            Awaited::Room => shared.queue.len() <= depth / 2,
+            Awaited::Room => shared.queue.len() <= self.depth / 2,
             Awaited::File(path) => *path == file.path,
         };
-        if shared.spare.len() < depth {
+        if shared.spare.len() < self.depth {
             shared.spare.push(file.content);
         }
         if has_come {
@@ -228,14 +240,14 @@ impl State {
     }
 }
 
-fn write_all(state: &State, wardrobe: &Wardrobe, depth: usize) {
+fn write_all(state: &State, wardrobe: &Wardrobe) {
     while let Some((file, has_failed)) = state.next() {
         // After a failure the rest is only taken off the queue: the tree will be removed.
         let written = match has_failed {
             true => Ok(()),
             false => write(&file, wardrobe),
         };
-        state.note(file, written, depth);
+        state.note(file, written);
     }
 }
 
