@@ -116,6 +116,23 @@ pub fn data_extents(fd: BorrowedFd<'_>, size: u64) -> io::Result<Vec<(u64, u64)>
     }
 }
 
+/// Gives the empty file `to` all bytes of `from`: shared where the file systems can, else copied, with
+/// its holes. `check` may end it.
+///
+/// # Errors
+/// As [`clone_file`] and [`copy_sparse`].
+pub fn duplicate(
+    from: BorrowedFd<'_>,
+    to: BorrowedFd<'_>,
+    check: &dyn Fn() -> io::Result<()>,
+) -> io::Result<()> {
+    if clone_file(from, to)? {
+        return Ok(());
+    }
+    let length = u64::try_from(rustix::fs::fstat(from)?.st_size).unwrap_or(0);
+    copy_sparse(from, to, length, &mut |_position| check()).map(drop)
+}
+
 /// Copies the first `length` bytes of `from` into the empty file `to`; holes stay holes. `tell` is
 /// told how far it is and may end it.
 ///

@@ -211,9 +211,7 @@ impl Staging {
         })?;
         let made = made.ok_or(io::ErrorKind::NotFound)?;
         forget_inherited(&made.entry, Shape::File)?;
-        let length = u64::try_from(rustix::fs::fstat(&self.entry)?.st_size).unwrap_or(0);
-        let mut tell = |_position| check();
-        copy::copy_sparse(self.fd(), made.fd(), length, &mut tell)?;
+        copy::duplicate(self.fd(), made.fd(), check)?;
         Ok(made)
     }
 

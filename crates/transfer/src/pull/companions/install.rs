@@ -117,11 +117,8 @@ impl Placing<'_> {
         let staging = Staging::create(&self.root.folder, kept, Shape::File).doing(failed)?;
         let (from, to) = (installed.fd(), staging.fd());
         let stat = rustix::fs::fstat(from).doing(failed)?;
-        if !copy::clone_file(from, to).doing(failed)? {
-            let size = u64::try_from(stat.st_size).unwrap_or(0);
-            let cancel = &self.context.cancel;
-            copy::copy_sparse(from, to, size, &mut |_bytes| cancel.check()).doing(failed)?;
-        }
+        let cancel = &self.context.cancel;
+        copy::duplicate(from, to, &|| cancel.check()).doing(failed)?;
         let mode = Mode::from_raw_mode(stat.st_mode & 0o777);
         rustix::fs::fchmod(to, mode).doing(failed)?;
         // A copy of what is proven.
