@@ -64,15 +64,7 @@ fn new_file(
     let sink = RawSink::create(&root.folder, &name, dress)?;
     let original = input.try_clone_fd()?;
     let is_file = input.is_file();
-    let pour = Pour {
-        canvas: sink.canvas(),
-        bounds,
-        scratch: Some(&root.folder),
-        context,
-        fits: &|_| Ok(()),
-        begins: &|| {},
-        complete: &|| Ok(()),
-    };
+    let pour = Pour::new(sink.canvas(), bounds, Some(&root.folder), context);
     let size = pour.input(input)?;
     context
         .report
@@ -106,13 +98,8 @@ fn in_place(
     };
     cage::enter_import_raw(scratch.as_ref(), extra, context)?;
     let pour = Pour {
-        canvas: target.canvas(),
-        bounds,
-        scratch: scratch.as_ref(),
-        context,
         fits: &|size| target.check_room(size),
-        begins: &|| {},
-        complete: &|| Ok(()),
+        ..Pour::new(target.canvas(), bounds, scratch.as_ref(), context)
     };
     let result = pour
         .input(input)

@@ -82,17 +82,13 @@ pub(super) fn fill(
     let body = Body::new(download.pending, request, context);
     let is_plain = download.plain_length.is_some();
     let pour = Pour {
-        canvas: sink.canvas(),
-        bounds,
-        scratch: Some(folder),
-        context,
-        fits: &|_| Ok(()),
         begins: &|| {
             if is_plain {
                 turn.keep_in(sink.staging(), context);
             }
         },
         complete: &|| expected.check(&label(), &body.received()?),
+        ..Pour::new(sink.canvas(), bounds, Some(folder), context)
     };
     pour.stream(&mut download.body)
         .map_err(|error| request.failed_body(error))?;

@@ -45,6 +45,8 @@ pub enum Place {
 struct Started {
     expected: Expectation,
     download: Download,
+    /// Of a download of which nothing is kept.
+    turn: Turn<'static>,
 }
 
 impl Request {
@@ -65,6 +67,10 @@ impl Request {
         let expected = self.claims(fetcher, context)?.expect_image()?;
         let turn = Turn::none(Subject::of_url(&self.url));
         let download = self.download(fetcher, &expected, &turn, context)?;
-        Ok(Started { expected, download })
+        Ok(Started {
+            expected,
+            download,
+            turn,
+        })
     }
 }

@@ -73,6 +73,7 @@ fn held_back(
     let Started {
         expected,
         mut download,
+        ..
     } = request.started(fetcher, context)?;
     pass(&mut download.body, bounds, hold).map_err(|error| request.failed_body(error))?;
     let received = request.received(download.pending, context)?;

@@ -6,7 +6,6 @@ use crate::context::Context;
 use crate::destination::{FileSite, Hidden};
 use crate::error::{Doing, Error, Result};
 use crate::import::report_success;
-use crate::pull::partial::{Subject, Turn};
 use crate::pull::{self, Body, Request, room};
 use crate::sink::raw::{Bounds, Dress, Finish, InPlace, Pour, Range, RawSink};
 use crate::source::remote::Fetcher;
@@ -72,11 +71,14 @@ fn fetch_file(
     context: &Context,
 ) -> Result<()> {
     let Hidden { root, name, manner } = hidden;
-    let Started { expected, download } = request.started(fetcher, context)?;
+    let Started {
+        expected,
+        download,
+        turn,
+    } = request.started(fetcher, context)?;
     room::check(download.announced, request, root, context)?;
     let sink = RawSink::create(&root.folder, name, dress)?;
     let wanted = (&expected, bounds);
-    let turn = Turn::none(Subject::of_url(&request.url));
     let place = (sink, &root.folder, &turn);
     let (proven, _, _) = pull::raw::fill(request, download, place, wanted, context)?;
     proven.install(root, name, *manner, context)?;
@@ -114,6 +116,7 @@ fn overwrite(
     let Started {
         expected,
         mut download,
+        ..
     } = request.started(fetcher, context)?;
     if let Some(length) = download.plain_length {
         bounds.check(length)?;
@@ -123,13 +126,9 @@ fn overwrite(
     let label = || request.label(&origins);
     let body = Body::new(download.pending, request, context);
     let pour = Pour {
-        canvas: target.canvas(),
-        bounds,
-        scratch,
-        context,
         fits: &|size| target.check_room(size),
-        begins: &|| {},
         complete: &|| expected.check(&label(), &body.received()?),
+        ..Pour::new(target.canvas(), bounds, scratch, context)
     };
     let size = pour
         .stream(&mut download.body)

@@ -34,7 +34,9 @@ fn new_tree(request: &Request, hidden: Hidden, limits: Limits, context: &Context
     let Hidden { root, name, manner } = hidden;
     let fetcher = request.confined([Some(&root.folder), None], CapabilitySet::empty(), context)?;
     request.until_settled(context, || {
-        let Started { expected, download } = request.started(&fetcher, context)?;
+        let Started {
+            expected, download, ..
+        } = request.started(&fetcher, context)?;
         room::check(download.announced, request, &root, context)?;
         let sink = TreeSink::create(&root.folder, &name, request.target.tree_shape(), context)?;
         let (staged, _) = sink
@@ -55,7 +57,9 @@ fn into_folder(
     context: &Context,
 ) -> Result<()> {
     let fetcher = request.confined([Some(&folder), None], CapabilitySet::empty(), context)?;
-    let Started { expected, download } = request.started(&fetcher, context)?;
+    let Started {
+        expected, download, ..
+    } = request.started(&fetcher, context)?;
     let place = FolderInPlace::new(folder, destination.to_string())?;
     let unpack = Unpack {
         limits,

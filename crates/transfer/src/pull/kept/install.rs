@@ -203,18 +203,11 @@ fn copy(
     let staged = match FileType::from_raw_mode(stat.st_mode) {
         FileType::RegularFile => {
             let sink = RawSink::create(&root.folder, local, Dress::fresh(context.umask))?;
-            let pour = Pour {
-                canvas: sink.canvas(),
-                bounds: Bounds {
-                    size_max: None,
-                    format: Some(Format::Raw),
-                },
-                scratch: Some(&root.folder),
-                context,
-                fits: &|_| Ok(()),
-                begins: &|| {},
-                complete: &|| Ok(()),
+            let bounds = Bounds {
+                size_max: None,
+                format: Some(Format::Raw),
             };
+            let pour = Pour::new(sink.canvas(), bounds, Some(&root.folder), context);
             let size = u64::try_from(stat.st_size).unwrap_or(0);
             pour.file(pristine, size, &|_| {})?;
             carry::adopt(sink.canvas().fd(), pristine);

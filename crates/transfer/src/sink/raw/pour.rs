@@ -55,6 +55,27 @@ impl std::fmt::Debug for Pour<'_> {
     }
 }
 
+impl<'a> Pour<'a> {
+    /// Into this canvas; nobody is asked or told anything on the way.
+    #[must_use]
+    pub const fn new(
+        canvas: &'a Canvas,
+        bounds: Bounds,
+        scratch: Option<&'a Dir>,
+        context: &'a Context,
+    ) -> Self {
+        Self {
+            canvas,
+            bounds,
+            scratch,
+            context,
+            fits: &|_| Ok(()),
+            begins: &|| {},
+            complete: &|| Ok(()),
+        }
+    }
+}
+
 impl Pour<'_> {
     /// Pours all of an input; says how many bytes the image has.
     ///
