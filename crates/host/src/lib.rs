@@ -18,6 +18,7 @@
 //! | [`config`] | configuration files, as systemd reads its own |
 //! | [`cancel`] | the end by SIGTERM and SIGINT, noticed everywhere |
 //! | [`control_signal`] | the signal that asks services for small things |
+//! | [`allocator`] | where large buffers begin |
 //! | [`memory`] | memory that was freed, given back; how much there is |
 //! | [`namespace`] | a user namespace, for trees without privileges |
 //! | [`sandbox`] | what a worker gives up before it looks at foreign bytes |
@@ -26,6 +27,7 @@
 //! block. It promises never to interpret a byte of an image.
 
 pub mod activation;
+pub mod allocator;
 pub mod attributes;
 pub mod cancel;
 pub mod canvas;

@@ -34,6 +34,7 @@ use clap::error::{ContextKind, ErrorKind};
 use clap::{CommandFactory, FromArgMatches};
 use importd_api::abbreviation::{LongOption, write_out};
 use importd_api::failure::Kind;
+use importd_host::allocator::Apart;
 use importd_host::cancel::Cancel;
 use importd_host::memory;
 use importd_host::notify::Notifier;
@@ -71,6 +72,10 @@ pub trait Worker: CommandFactory + FromArgMatches {
     /// Whatever goes wrong.
     fn work(self, verb: &str, environment: &Environment, context: &Context) -> Result<()>;
 }
+
+/// Workers hand large buffers to the kernel all the time.
+#[global_allocator]
+static MEMORY: Apart = Apart;
 
 /// Runs a worker from its command line to its exit status: the whole of each `main`.
 #[must_use]
