@@ -2,7 +2,7 @@
 """Compares our workers with the reference's, pair by pair.
 
 Each row of the table is one command, run by the reference and by us one right after the other,
-several times, on a loop-mounted ext4 file system in memory, with the input cached and the flush
+once to warm up and then several times, on a loop-mounted ext4 file system in memory, with the input cached and the flush
 included. Printed are the median wall times' ratio (reference / ours), the smallest and largest
 ratio of a pair, and the peak memory of both. Results are compared: a fast wrong answer is no row.
 
@@ -41,12 +41,13 @@ class Measured:
     def __init__(self):
         self.times, self.peak, self.digest, self.packed, self.is_sound = [], 0, None, set(), True
 
-    def take(self, row, subject, place):
+    def take(self, row, subject, place, counts=True):
         out = place.outside / "out"
         fresh(out)
         seconds, peak = subject.run(row.program, row.arguments_of(subject))
-        self.times.append(seconds)
-        self.peak = max(self.peak, peak)
+        if counts:
+            self.times.append(seconds)
+            self.peak = max(self.peak, peak)
         path = out / row.result
         if row.program == "systemd-export":
             self.packed.add(file_digest(path))
@@ -90,10 +91,15 @@ def measure(row, subjects, place, options):
     measured = {subject.name: Measured() for subject in subjects}
     # What the reference refuses only we run.
     subjects = [subject for subject in subjects if row.wanted or subject.name == "ours"]
+    for subject in subjects:
+        measured[subject.name].take(row, subject, place, counts=False)
     for turn in range(options.pairs):
         for subject in subjects if turn % 2 == 0 else reversed(subjects):
             measured[subject.name].take(row, subject, place)
     ours, theirs = measured["ours"], measured["theirs"]
+    if options.runs:
+        for who in (theirs, ours):
+            print(f"{row.name:17} {'theirs' if who is theirs else 'ours':6}  " + " ".join(f"{seconds:.2f}" for seconds in who.times), flush=True)
     ratios = [b / a for a, b in zip(ours.times, theirs.times)] or [float("nan")]
     median = theirs.median() / ours.median()
     met = "yes" if not row.wanted or median >= row.wanted else "NO"
@@ -111,6 +117,7 @@ def main():
     parser.add_argument("--rows", default="*", help="glob over row names")
     parser.add_argument("--pairs", type=int, default=3)
     parser.add_argument("--tools", action="store_true", help="run the best standard tools too")
+    parser.add_argument("--runs", action="store_true", help="print the time of each run too")
     parser.add_argument("--tree", help="folder to make the inputs of (default: the reference's root)")
     parser.add_argument("--size", type=int, default=14, help="size of the file system, GiB")
     options = parser.parse_args()
