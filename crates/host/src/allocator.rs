@@ -10,7 +10,6 @@
 #![expect(unsafe_code, reason = "an allocator")]
 
 use std::alloc::{GlobalAlloc, Layout, System};
-
 use std::mem::size_of;
 
 /// Buffers from this size on are large, in bytes.
@@ -21,6 +20,8 @@ const ALIGNMENT: usize = 64;
 const PAGE_BYTES: usize = 4096;
 /// A large buffer begins no nearer than this to the start of a page, in bytes, on either side.
 const APART: usize = 128;
+/// The last place in a page where a large buffer begins, in bytes.
+const LAST_PLACE: usize = PAGE_BYTES - APART;
 /// Before each large buffer stands how far it lies behind what the system gave, in a number of this size.
 const NOTE_BYTES: usize = size_of::<usize>();
 /// What is asked for beside the buffer, in bytes.
@@ -50,9 +51,6 @@ const fn way(address: usize) -> usize {
     };
     start - address
 }
-
-/// The last place in a page where a large buffer begins, in bytes.
-const LAST_PLACE: usize = PAGE_BYTES - APART;
 
 /// The large buffer inside what the system gave.
 ///
