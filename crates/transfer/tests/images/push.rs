@@ -1,7 +1,9 @@
 //! Trees go into Docker's own registry, and others get them from there.
 
 use crate::place::{Place, described, is_root, put, refused, run, succeeded, tree, unpacked};
-use std::io::{BufRead, BufReader};
+use std::collections::BTreeSet;
+use std::ffi::OsString;
+use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, Command, Output, Stdio};
 
 /// A registry that runs.
@@ -53,18 +55,62 @@ impl Registry {
     }
 
     fn push(place: &Place, arguments: &[&str]) -> Output {
-        Command::new(env!("CARGO_BIN_EXE_systemd-pull"))
-            .arg("push")
+        Self::command(place, "push", arguments).output().unwrap()
+    }
+
+    /// A call of the program that knows the registry.
+    fn command(place: &Place, verb: &str, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_systemd-pull"));
+        command
+            .arg(verb)
             .args(arguments)
             .arg(format!("--image-root={}", place.text("images")))
             .env("IMPORTD_OCI_REGISTRY_PATH", place.path("descriptions"))
+            .env("IMPORTD_CACHE_DIRECTORY", place.path("cache"))
             .env("SYSTEMD_LOG_LEVEL", "debug")
             .env_remove("NOTIFY_SOCKET")
             .env_remove("SOURCE_DATE_EPOCH")
-            .stdin(Stdio::null())
-            .output()
-            .unwrap()
+            .stdin(Stdio::null());
+        command
     }
+}
+
+/// The names in the image root.
+fn names(place: &Place) -> BTreeSet<OsString> {
+    let entries = std::fs::read_dir(place.path("images")).unwrap();
+    entries.map(|entry| entry.unwrap().file_name()).collect()
+}
+
+/// Whether the registry has the image; what it gives must be the whole tree then.
+#[track_caller]
+fn is_there(place: &Place, reference: &str) -> bool {
+    let arguments = ["--flat", "--force", reference, "back"];
+    let output = Registry::command(place, "oci", &arguments)
+        .output()
+        .unwrap();
+    if !output.status.success() {
+        refused(&output, "There is no such image as");
+        return false;
+    }
+    let base = described(&place.path("images/base"));
+    assert_eq!(described(&place.path("images/back")), base);
+    true
+}
+
+/// Pushes, and kills the program once it has said so many lines; `false` if it ended before.
+fn is_killed_after(place: &Place, reference: &str, lines: usize) -> bool {
+    let mut child = Registry::command(place, "push", &["base", reference])
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut said = BufReader::new(child.stderr.take().unwrap()).lines();
+    let is_running = said.by_ref().take(lines).count() == lines;
+    if is_running {
+        child.kill().unwrap();
+    }
+    let status = child.wait().unwrap();
+    assert!(is_running || status.success(), "{status}");
+    is_running
 }
 
 #[test]
@@ -114,6 +160,38 @@ fn what_is_pushed_is_what_others_pull() {
         return;
     };
     assert_eq!(described(&root), described(&place.path("images/base")));
+}
+
+#[test]
+fn a_push_that_is_killed_leaves_nothing_or_all_and_the_next_one_works() {
+    if !is_root() {
+        return;
+    }
+    let place = Place::new();
+    tree(&place.path("images/base"));
+    // What cannot be packed takes its time on the way.
+    let mut noise = vec![0; 2 << 20];
+    std::fs::File::open("/dev/urandom")
+        .and_then(|mut file| file.read_exact(&mut noise))
+        .unwrap();
+    put(&place.path("images/base/noise"), &noise);
+    let Some(_registry) = Registry::start(&place) else {
+        return;
+    };
+    for lines in 1.. {
+        // Each in a repository of its own, so that each has everything to send.
+        let reference = format!("test/image{lines}:1");
+        let before = names(&place);
+        if !is_killed_after(&place, &reference, lines) {
+            assert!(lines > 5, "{lines}");
+            assert!(is_there(&place, &reference));
+            return;
+        }
+        assert_eq!(names(&place), before, "{lines} lines");
+        let _none_or_all = is_there(&place, &reference);
+        succeeded(&Registry::push(&place, &["base", &reference]));
+        assert!(is_there(&place, &reference), "{lines} lines");
+    }
 }
 
 #[test]
