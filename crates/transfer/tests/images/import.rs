@@ -36,9 +36,9 @@ fn layers(place: &Place, name: &str) -> Vec<PathBuf> {
 
 /// What hidden or half of an image lies in the image root.
 fn left(place: &Place) -> Vec<String> {
-    let names = fs::read_dir(place.path("images")).unwrap().flatten();
-    let names = names.map(|entry| entry.file_name().into_string().unwrap());
-    names.filter(|name| name.starts_with(".#")).collect()
+    let mut names = Vec::from_iter(place.names());
+    names.retain(|name| name.starts_with(".#"));
+    names
 }
 
 #[test]

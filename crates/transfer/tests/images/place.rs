@@ -1,5 +1,6 @@
 //! Folders, trees, and programs that are run on them.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
@@ -29,6 +30,14 @@ impl Place {
 
     pub(crate) fn text(&self, name: &str) -> String {
         self.path(name).to_str().unwrap().to_owned()
+    }
+
+    /// The names in the image root, hidden ones too.
+    pub(crate) fn names(&self) -> BTreeSet<String> {
+        let entries = fs::read_dir(self.path("images")).unwrap();
+        entries
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect()
     }
 
     /// Runs the exporter on an image of the root.

@@ -1,8 +1,6 @@
 //! Trees go into Docker's own registry, and others get them from there.
 
 use crate::place::{Place, described, is_root, put, refused, run, succeeded, tree, unpacked};
-use std::collections::BTreeSet;
-use std::ffi::OsString;
 use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, Command, Output, Stdio};
 
@@ -73,12 +71,6 @@ impl Registry {
             .stdin(Stdio::null());
         command
     }
-}
-
-/// The names in the image root.
-fn names(place: &Place) -> BTreeSet<OsString> {
-    let entries = std::fs::read_dir(place.path("images")).unwrap();
-    entries.map(|entry| entry.unwrap().file_name()).collect()
 }
 
 /// Whether the registry has the image; what it gives must be the whole tree then.
@@ -181,13 +173,13 @@ fn a_push_that_is_killed_leaves_nothing_or_all_and_the_next_one_works() {
     for lines in 1.. {
         // Each in a repository of its own, so that each has everything to send.
         let reference = format!("test/image{lines}:1");
-        let before = names(&place);
+        let before = place.names();
         if !is_killed_after(&place, &reference, lines) {
             assert!(lines > 5, "{lines}");
             assert!(is_there(&place, &reference));
             return;
         }
-        assert_eq!(names(&place), before, "{lines} lines");
+        assert_eq!(place.names(), before, "{lines} lines");
         let _none_or_all = is_there(&place, &reference);
         succeeded(&Registry::push(&place, &["base", &reference]));
         assert!(is_there(&place, &reference), "{lines} lines");
