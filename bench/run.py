@@ -98,8 +98,8 @@ def measure(row, subjects, place, options):
             measured[subject.name].take(row, subject, place)
     ours, theirs = measured["ours"], measured["theirs"]
     if options.runs:
-        for who in (theirs, ours):
-            print(f"{row.name:17} {'theirs' if who is theirs else 'ours':6}  " + " ".join(f"{seconds:.2f}" for seconds in who.times), flush=True)
+        for name, runs in measured.items():
+            print(f"{row.name:17} {name:6}  {' '.join(f'{seconds:.2f}' for seconds in runs.times)}", flush=True)
     ratios = [b / a for a, b in zip(ours.times, theirs.times)] or [float("nan")]
     median = theirs.median() / ours.median()
     met = "yes" if not row.wanted or median >= row.wanted else "NO"
