@@ -8,4 +8,4 @@ mod survey;
 
 pub use copy::{CopyError, CopyProgress, CopyReport, Tell, adopt, copy, copy_inode};
 pub use remove::remove;
-pub use survey::{Survey, allocated, nanoseconds, survey};
+pub use survey::{Survey, allocated, nanoseconds, outlast, survey};

@@ -3,9 +3,11 @@
 use crate::dir::Dir;
 use rustix::fs::{FileType, Stat};
 use rustix::io::Errno;
+use rustix::time::{ClockId, clock_gettime};
 use std::collections::HashSet;
 use std::ffi::OsString;
 use std::io;
+use std::time::{Duration, Instant};
 
 /// Deepest tree surveyed, in folders: each level costs a descriptor, of which a process has 1024.
 const DEPTH_MAX: usize = 450;
@@ -14,6 +16,10 @@ const DEPTH_MAX: usize = 450;
 const LINKED_MAX: usize = 1 << 20;
 /// Bytes of the unit that `st_blocks` counts in (inode(7)).
 const BLOCK_BYTES: u64 = 512;
+/// Longest wait of [`outlast`]: some ticks of the slowest kernel (100 a second).
+const OUTLAST_MAX: Duration = Duration::from_millis(50);
+/// How often [`outlast`] looks at the clock: once in a tick of the fastest kernel (1000 a second).
+const OUTLAST_STEP: Duration = Duration::from_millis(1);
 
 /// What was found in a tree.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -112,6 +118,25 @@ pub fn nanoseconds<T: TryInto<u64>>(seconds: i64, nanoseconds: T) -> u64 {
         .saturating_add(nanoseconds)
 }
 
+/// Waits until whatever is changed from now on gets a later time than this one (nanoseconds since
+/// 1970), so that [`Survey::changed`] shows it.
+///
+/// Inodes get the time of the clock's last tick, which is up to 10 ms old (`CLOCK_REALTIME_COARSE`,
+/// clock_gettime(2)): what is changed twice within a tick has the same time. A time that
+/// lies further ahead, of a clock that was set back, is not waited for: this takes 50 ms at most.
+pub fn outlast(time: u64) {
+    let begun = Instant::now();
+    while tick() <= time && begun.elapsed() < OUTLAST_MAX {
+        std::thread::sleep(OUTLAST_STEP);
+    }
+}
+
+/// The time that an inode changed now would get at least, in nanoseconds since 1970.
+fn tick() -> u64 {
+    let time = clock_gettime(ClockId::RealtimeCoarse);
+    nanoseconds(time.tv_sec, time.tv_nsec)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -133,6 +158,7 @@ mod tests {
         assert!((10_000..200_000).contains(&first.allocated_bytes));
         assert_eq!(first, look());
 
+        outlast(first.changed);
         let old = file.metadata().unwrap().modified().unwrap();
         file.write_all(b"x").unwrap();
         file.set_modified(old).unwrap();
@@ -140,6 +166,32 @@ mod tests {
         let second = look();
         std::fs::remove_file(path("link")).unwrap();
         assert_ne!(second.entries, look().entries);
+    }
+
+    #[test]
+    fn changes_right_after_another_show_once_that_is_outlasted() {
+        let place = tempfile::tempdir_in("/var/tmp").unwrap();
+        let top = Dir::open(place.path()).unwrap();
+        let look = || survey(&top, &|| Ok(())).unwrap().changed;
+        for name in ["a", "b"] {
+            std::fs::File::create(place.path().join(name)).unwrap();
+        }
+        for turn in 0..100 {
+            let before = look();
+            outlast(before);
+            let name = if turn % 2 == 0 { "a" } else { "b" };
+            let mut file = std::fs::File::create(place.path().join(name)).unwrap();
+            file.write_all(b"x").unwrap();
+            assert!(before < look(), "turn {turn}");
+        }
+    }
+
+    #[test]
+    fn a_time_far_ahead_is_not_waited_for() {
+        let begun = Instant::now();
+        outlast(u64::MAX);
+        assert!(begun.elapsed() >= OUTLAST_MAX);
+        outlast(0);
     }
 
     #[test]

@@ -9,7 +9,7 @@ use importd_host::attributes;
 use importd_host::cancel::Cancel;
 use importd_host::dir::Dir;
 use importd_host::subvolume;
-use importd_host::tree::{nanoseconds, survey};
+use importd_host::tree::{nanoseconds, outlast, survey};
 use rustix::fs::{FileType, Stat};
 use serde_json::{Value, json};
 use std::os::fd::BorrowedFd;
@@ -42,11 +42,22 @@ enum Guard {
 }
 
 impl Seal {
-    /// Seals an object that is complete. A subvolume must be marked read-only soon after.
+    /// Seals an object that is complete. Whatever is changed once this returns gets a later time than
+    /// is sealed. A subvolume must be marked read-only soon after.
     ///
     /// # Errors
     /// What looking at it says; a tree that is too deep to survey.
     pub(super) fn of(fd: BorrowedFd<'_>, cancel: &Cancel) -> Result<Self> {
+        let seal = Self::look(fd, cancel)?;
+        match seal.guard {
+            Guard::File => outlast(seal.modified),
+            Guard::Unchanged(changed) => outlast(changed.max(seal.modified)),
+            Guard::Subvolume(_) => {}
+        }
+        Ok(seal)
+    }
+
+    fn look(fd: BorrowedFd<'_>, cancel: &Cancel) -> Result<Self> {
         let failed = || "Failed to look through the kept download".to_owned();
         let stat = rustix::fs::fstat(fd).doing(failed)?;
         let mut seal = Self {
@@ -88,7 +99,7 @@ impl Seal {
                     && number(fd).is_ok_and(|number| number == *uuid)
             }
             (Guard::Unchanged(_), FileType::Directory) => {
-                Self::of(fd, cancel).is_ok_and(|now| now == *self)
+                Self::look(fd, cancel).is_ok_and(|now| now == *self)
             }
             _ => false,
         }
