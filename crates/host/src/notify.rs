@@ -4,6 +4,7 @@
 //! sd_notify(3); unix(7) for credentials.
 
 use rustix::io::Errno;
+use rustix::net::sockopt::{Timeout, set_socket_timeout};
 use rustix::net::{
     AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags, SendFlags,
     SocketAddrUnix, SocketFlags, SocketType, UCred,
@@ -12,12 +13,17 @@ use std::ffi::OsStr;
 use std::io::{self, IoSliceMut};
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::time::Duration;
 
 /// Longest datagram that is read, in bytes; a worker's reports have some dozens.
 pub const DATAGRAM_MAX: usize = 4096;
 /// Room for the sender's credentials, which come first, and for nothing else: what else is sent
 /// along, descriptors above all, the kernel throws away (unix(7), MSG_CTRUNC).
 const ANCILLARY_BYTES: usize = rustix::cmsg_space!(ScmCredentials(1));
+
+/// Longest wait for room in the socket's queue (`net.unix.max_dgram_qlen`, 10 datagrams or more):
+/// whoever does not read for so long has stopped, and must not stop us.
+pub const SEND_WAIT_MAX: Duration = Duration::from_secs(5);
 
 /// Sends to the socket that `NOTIFY_SOCKET` names.
 #[derive(Debug)]
@@ -42,18 +48,29 @@ impl Notifier {
             (b'/', _) => SocketAddrUnix::new(name).ok()?,
             _ => return None,
         };
-        Some(Self {
-            socket: datagram_socket(SocketFlags::CLOEXEC).ok()?,
-            address,
-        })
+        let socket = datagram_socket(SocketFlags::CLOEXEC).ok()?;
+        set_socket_timeout(&socket, Timeout::Send, Some(SEND_WAIT_MAX)).ok()?;
+        Some(Self { socket, address })
     }
 
-    /// Sends one datagram.
+    /// Sends one datagram; waits for room at most [`SEND_WAIT_MAX`].
     ///
     /// # Errors
-    /// What sendto(2) says: nobody listens, for one.
+    /// `WouldBlock` if there was no room; what sendto(2) says: nobody listens, for one.
     pub fn send(&self, text: &str) -> io::Result<()> {
-        let flags = SendFlags::NOSIGNAL;
+        self.send_with(text, SendFlags::empty())
+    }
+
+    /// Sends one datagram if there is room for it now.
+    ///
+    /// # Errors
+    /// As [`Notifier::send`].
+    pub fn try_send(&self, text: &str) -> io::Result<()> {
+        self.send_with(text, SendFlags::DONTWAIT)
+    }
+
+    fn send_with(&self, text: &str, flags: SendFlags) -> io::Result<()> {
+        let flags = flags | SendFlags::NOSIGNAL;
         rustix::net::sendto(&self.socket, text.as_bytes(), flags, &self.address)?;
         Ok(())
     }
@@ -170,16 +187,27 @@ mod tests {
     fn reports_arrive_with_their_senders_number() {
         let (receiver, name) = Receiver::bind_abstract().unwrap();
         assert_eq!(receiver.recv().unwrap(), None);
-        let address = SocketAddrUnix::new_abstract_name(&name.as_bytes()[1..]).unwrap();
-        let notifier = Notifier {
-            socket: datagram_socket(SocketFlags::CLOEXEC).unwrap(),
-            address,
-        };
+        let notifier = Notifier::to(OsStr::new(&name)).unwrap();
         notifier.send("X_IMPORT_PROGRESS=7%").unwrap();
         let datagram = receiver.recv().unwrap().unwrap();
         assert_eq!(datagram.text, "X_IMPORT_PROGRESS=7%");
         assert_eq!(u32::try_from(datagram.pid), Ok(std::process::id()));
         assert_eq!(datagram.uid, rustix::process::getuid().as_raw());
+    }
+
+    #[test]
+    fn who_does_not_read_is_not_waited_for_without_end() {
+        let (receiver, name) = Receiver::bind_abstract().unwrap();
+        let notifier = Notifier::to(OsStr::new(&name)).unwrap();
+        let wait = Some(Duration::from_millis(50));
+        set_socket_timeout(&notifier.socket, Timeout::Send, wait).unwrap();
+        while notifier.try_send("READY=1").is_ok() {}
+        let begun = std::time::Instant::now();
+        let error = notifier.send("READY=1").unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::WouldBlock);
+        assert!(begun.elapsed() >= Duration::from_millis(50));
+        receiver.recv().unwrap().unwrap();
+        notifier.send("READY=1").unwrap();
     }
 
     #[test]

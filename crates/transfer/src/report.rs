@@ -4,12 +4,14 @@
 //! begins with `<N>`, N being facility daemon and level as in sd-daemon(3). Progress and the result
 //! go to the notify socket: `X_IMPORT_PROGRESS=N%` with the [figures](importd_api::figures) beside it,
 //! and at the end the reason and `ERRNO=N` (failures only) and `EXIT_STATUS=N`, one datagram each.
+//! Whoever does not read them is waited for once and at the end, for some seconds
+//! ([`SEND_WAIT_MAX`](importd_host::notify::SEND_WAIT_MAX)), and the work goes on.
 
 use crate::error::{Error, chain};
 use importd_api::figures::{Figures, Phase, Reason};
 use importd_host::notify::Notifier;
 use std::fmt;
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -58,6 +60,8 @@ struct State {
     percent: Option<(u8, Instant)>,
     /// The figures that were told last, and when.
     told: Option<(Figures, Instant)>,
+    /// Whoever listens was waited for in vain, and has not read since.
+    is_deaf: bool,
 }
 
 impl State {
@@ -247,7 +251,7 @@ impl Report {
         }
         let shown = state.shown();
         state.told = Some((shown, Instant::now()));
-        self.send(&shown.to_datagram(percent));
+        self.send_news(state, &shown.to_datagram(percent));
         true
     }
 
@@ -270,6 +274,17 @@ impl Report {
         };
         self.send(&format!("EXIT_STATUS={status}"));
         status
+    }
+
+    fn send_news(&self, state: &mut State, datagram: &str) {
+        let Some(notifier) = &self.0.notifier else {
+            return;
+        };
+        let sent = match state.is_deaf {
+            true => notifier.try_send(datagram),
+            false => notifier.send(datagram),
+        };
+        state.is_deaf = sent.is_err_and(|error| error.kind() == ErrorKind::WouldBlock);
     }
 
     fn send(&self, datagram: &str) {
@@ -301,7 +316,7 @@ pub fn size(bytes: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use importd_host::notify::Receiver;
+    use importd_host::notify::{Receiver, SEND_WAIT_MAX};
 
     #[test]
     fn sizes_read_as_in_the_reference() {
@@ -376,6 +391,20 @@ mod tests {
         assert_eq!(told.next().unwrap(), "ERRNO=74");
         assert_eq!(told.next().unwrap(), "EXIT_STATUS=1");
         assert_eq!(told.next(), None);
+    }
+
+    #[test]
+    fn who_does_not_read_is_waited_for_once() {
+        let told = Told::new();
+        let begun = Instant::now();
+        for _ in 0..1000 {
+            told.1.phase(Phase::Downloading);
+            told.1.phase(Phase::Installing);
+        }
+        assert!(begun.elapsed() < 2 * SEND_WAIT_MAX);
+        while told.next().is_some() {}
+        told.1.phase(Phase::Downloading);
+        assert!(told.next().unwrap().contains("downloading"));
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use crate::make::{archive, file, packed, plain_tree};
 use crate::subject::{Work, is_ours};
+use std::os::unix::net::UnixDatagram;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 #[test]
@@ -86,7 +87,9 @@ fn of_a_pipe_it_is_told_how_much_has_come() {
     let (reader, writer) = std::io::pipe().unwrap();
     let reader = std::fs::File::from(std::os::fd::OwnedFd::from(reader));
     let run = work.run("systemd-import").args(["raw", "-", "piped"]);
-    let (mut child, _socket) = run.stdin(reader).start();
+    let (mut child, socket) = run.stdin(reader).start();
+    // Its queue must not run full. What comes there is not looked at.
+    std::thread::spawn(move || while socket.recv(&mut [0; 4096]).is_ok() {});
     // Zeros take no room, so that as many can be written as it takes.
     let feeder = std::thread::spawn(move || {
         let mut writer = writer;
@@ -107,6 +110,29 @@ fn of_a_pipe_it_is_told_how_much_has_come() {
     feeder.join().unwrap();
     assert!(child.wait().unwrap().success(), "{seen:?}");
     assert!(TOLD.load(Ordering::Acquire), "{seen:?}");
+}
+
+#[test]
+fn who_does_not_read_what_is_told_stops_nothing() {
+    let Some(work) = Work::new() else { return };
+    if !is_ours() {
+        return println!("skipped: the original waits for ever");
+    }
+    let (reader, mut writer) = std::io::pipe().unwrap();
+    let reader = std::fs::File::from(std::os::fd::OwnedFd::from(reader));
+    let run = work.run("systemd-import").args(["raw", "-", "d"]);
+    let (child, socket) = run.stdin(reader).start();
+    let address = socket.local_addr().unwrap();
+    let other = UnixDatagram::unbound().unwrap();
+    other.set_nonblocking(true).unwrap();
+    while other.send_to(b"X", address.as_pathname().unwrap()).is_ok() {}
+    std::io::Write::write_all(&mut writer, b"bytes of a disk").unwrap();
+    drop(writer);
+    let output = child.wait_with_output().unwrap();
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{stderr}");
+    let image = std::fs::read(work.image("d.raw")).unwrap();
+    assert!(image.starts_with(b"bytes of a disk"));
 }
 
 /// Whether the program has told how much has come.
