@@ -25,8 +25,8 @@ use std::sync::mpsc::{Receiver, channel};
 /// takes some MiB and a few threads.
 pub const LAYERS_AT_ONCE: usize = 10;
 
-/// Size of the buffers of each layer, in bytes: a quarter of what is usual, as there are many layers.
-const BUFFER_BYTES: usize = 256 << 10;
+/// Size of the buffers of each layer, in bytes: an eighth of what is usual, as there are many layers.
+const BUFFER_BYTES: usize = 128 << 10;
 
 /// Where layers come from, and what they may become.
 #[derive(Clone, Copy)]

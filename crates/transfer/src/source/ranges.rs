@@ -42,9 +42,9 @@ const OF_FILE: Pieces = Pieces {
     bytes: 4 << 20,
     window: 8,
 };
-/// Of one of several layers that are fetched at once, each over few connections: 4 MiB wait at most.
+/// Of one of several layers that are fetched at once, each over few connections: 2 MiB wait at most.
 const OF_LAYER: Pieces = Pieces {
-    bytes: 2 << 20,
+    bytes: 1 << 20,
     window: 2,
 };
 /// A body of fewer pieces is not worth more connections.

@@ -5,8 +5,8 @@ use super::dress::{Inode, Wardrobe};
 use super::folders::Folders;
 use super::layer::{self, Marks, Meaning, Needs};
 use super::places::{Components, Missing, Places, shown};
-use super::pool::{Content, IMAGE_QUEUE_DEPTH, LAYER_QUEUE_DEPTH, Pool, SmallFile, made_mode};
-use super::{Limits, SMALL_FILE_BYTES, flatten, inode};
+use super::pool::{Content, Pool, Room, SmallFile, made_mode};
+use super::{Limits, flatten, inode};
 use crate::context::Context;
 use crate::error::{Doing, Error, Result};
 use crate::proof::Staged;
@@ -29,10 +29,6 @@ use std::os::unix::ffi::OsStrExt;
 
 /// Mode of a tree whose archive does not say, before the umask.
 const TOP_MODE: u32 = 0o755;
-/// Size of the buffer for contents of large files, in bytes.
-const CONTENT_BYTES: usize = 1 << 20;
-/// The same of a layer, of which there are several at once.
-const LAYER_CONTENT_BYTES: usize = 256 << 10;
 /// What data in a sparse file takes on the disk at least, in bytes: a block of common file systems.
 const DISK_BLOCK_BYTES: u64 = 4096;
 
@@ -144,19 +140,20 @@ impl Unpack<'_> {
         source: R,
     ) -> Result<Extraction> {
         let limits = self.limits;
-        let (depth, content_bytes) = match marks {
-            None => (IMAGE_QUEUE_DEPTH, CONTENT_BYTES),
-            Some(_) => (LAYER_QUEUE_DEPTH, LAYER_CONTENT_BYTES),
+        let room = match marks {
+            None => Room::IMAGE,
+            Some(_) => Room::LAYER,
         };
         let wardrobe = Wardrobe::new(self.context);
         let budget = Budget::new(limits.bytes, limits.ratio, self.packed.clone());
         let mut extraction = Extraction {
             places,
             marks,
-            pool: Pool::start(&wardrobe, depth)?,
+            pool: Pool::start(&wardrobe, room)?,
             folders: Folders::default(),
             wardrobe,
-            content: vec![0; content_bytes],
+            room,
+            content: vec![0; room.content_bytes],
             done: Extracted::default(),
             limits,
             budget: budget.clone(),
@@ -183,6 +180,7 @@ struct Extraction {
     pool: Pool,
     folders: Folders,
     wardrobe: Wardrobe,
+    room: Room,
     content: Vec<u8>,
     done: Extracted,
     limits: Limits,
@@ -220,7 +218,7 @@ impl Extraction {
         let parent = self.places.folder(parents, Missing::Create)?;
         let name = OsStr::from_bytes(name);
         let is_small_file =
-            entry.kind == tar::Kind::File && !entry.sparse && entry.size <= SMALL_FILE_BYTES;
+            entry.kind == tar::Kind::File && !entry.sparse && entry.size <= self.room.small_bytes;
         if is_small_file {
             let content = self.read_small(&entry, reader)?;
             let path = path.clone();

@@ -29,6 +29,3 @@ pub use limits::{
     DEPTH_MAX_DEFAULT, DEPTH_MAX_POSSIBLE, ENTRIES_MAX_DEFAULT, Limits, RATIO_MAX_DEFAULT,
 };
 pub(crate) use places::{Components, IMPLIED_MODE, shown};
-
-/// Contents up to this many bytes are read whole and handed to the pool.
-const SMALL_FILE_BYTES: u64 = 256 << 10;

@@ -18,13 +18,34 @@ use std::os::unix::ffi::OsStrExt;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 
-/// Files of an image that wait for a writer. With [`super::SMALL_FILE_BYTES`] this bounds the queue's
-/// memory to 16 MiB; most files are far smaller.
-pub(super) const IMAGE_QUEUE_DEPTH: usize = 64;
-/// The same of a layer, of which there are several at once.
-pub(super) const LAYER_QUEUE_DEPTH: usize = 8;
 /// Most writers: more only contend for the parent folder's lock.
 const WRITERS_MAX: usize = 4;
+
+/// How much of a tree on its way is in memory.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Room {
+    /// Most files that wait for a writer; a few more are read and written.
+    pub(super) files: usize,
+    /// Files of up to this many bytes are small: read whole, and handed to the pool.
+    pub(super) small_bytes: u64,
+    /// Size of the buffer for contents of other files, in bytes.
+    pub(super) content_bytes: usize,
+}
+
+impl Room {
+    /// A tree of its own: at most 19 MiB. Most files are far smaller.
+    pub(super) const IMAGE: Self = Self {
+        files: 64,
+        small_bytes: 256 << 10,
+        content_bytes: 1 << 20,
+    };
+    /// A layer, of which there are several at once: at most 1 MiB.
+    pub(super) const LAYER: Self = Self {
+        files: 8,
+        small_bytes: 64 << 10,
+        content_bytes: 128 << 10,
+    };
+}
 
 /// One small file on its way.
 #[derive(Debug)]
@@ -66,8 +87,7 @@ pub(super) struct Pool {
 
 #[derive(Debug)]
 struct State {
-    /// Most files in the queue, and most buffers that wait for the next.
-    depth: usize,
+    room: Room,
     shared: Mutex<Shared>,
     /// There is a file to write, or nothing will come any more.
     submitted: Condvar,
@@ -99,9 +119,9 @@ enum Awaited {
 }
 
 impl Pool {
-    pub(super) fn start(wardrobe: &Wardrobe, depth: usize) -> Result<Self> {
+    pub(super) fn start(wardrobe: &Wardrobe, room: Room) -> Result<Self> {
         let state = State {
-            depth,
+            room,
             shared: Mutex::default(),
             submitted: Condvar::new(),
             arrived: Condvar::new(),
@@ -130,7 +150,7 @@ impl Pool {
     /// Hands a file over. Fails with the first failure of any file before it.
     pub(super) fn submit(&self, file: SmallFile) -> Result<()> {
         let mut shared = self.state.without(&file.path)?;
-        if shared.queue.len() >= self.state.depth {
+        if shared.queue.len() >= self.state.room.files {
             shared.awaited = Awaited::Room;
             shared = self.state.wait_for_it(shared);
         }
@@ -226,10 +246,10 @@ impl State {
         shared.on_their_way.remove(&file.path);
         let has_come = match &shared.awaited {
             Awaited::Nothing => false,
-            Awaited::Room => shared.queue.len() <= self.depth / 2,
+            Awaited::Room => shared.queue.len() <= self.room.files / 2,
             Awaited::File(path) => *path == file.path,
         };
-        if shared.spare.len() < self.depth {
+        if shared.spare.len() < self.room.files {
             shared.spare.push(file.content);
         }
         if has_come {
