@@ -152,7 +152,6 @@ impl Unpack<'_> {
             pool: Pool::start(&wardrobe, room)?,
             folders: Folders::default(),
             wardrobe,
-            room,
             content: vec![0; room.content_bytes],
             done: Extracted::default(),
             limits,
@@ -180,7 +179,6 @@ struct Extraction {
     pool: Pool,
     folders: Folders,
     wardrobe: Wardrobe,
-    room: Room,
     content: Vec<u8>,
     done: Extracted,
     limits: Limits,
@@ -217,9 +215,7 @@ impl Extraction {
         };
         let parent = self.places.folder(parents, Missing::Create)?;
         let name = OsStr::from_bytes(name);
-        let is_small_file =
-            entry.kind == tar::Kind::File && !entry.sparse && entry.size <= self.room.small_bytes;
-        if is_small_file {
+        if self.pool.takes(&entry) {
             let content = self.read_small(&entry, reader)?;
             let path = path.clone();
             return self.pool.submit(SmallFile {

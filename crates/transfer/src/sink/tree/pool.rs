@@ -8,7 +8,7 @@ use super::inode;
 use super::places::Components;
 use crate::error::{Doing, Error, Result};
 use importd_api::failure::Kind;
-use importd_formats::tar::Entry;
+use importd_formats::tar::{self, Entry};
 use importd_host::dir::Dir;
 use std::collections::{HashSet, VecDeque};
 use std::ffi::OsStr;
@@ -25,9 +25,9 @@ const WRITERS_MAX: usize = 4;
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Room {
     /// Most files that wait for a writer; a few more are read and written.
-    pub(super) files: usize,
+    files: usize,
     /// Files of up to this many bytes are small: read whole, and handed to the pool.
-    pub(super) small_bytes: u64,
+    small_bytes: u64,
     /// Size of the buffer for contents of other files, in bytes.
     pub(super) content_bytes: usize,
 }
@@ -140,6 +140,12 @@ impl Pool {
             pool.writers.push(writer);
         }
         Ok(pool)
+    }
+
+    /// Whether a file is for the pool: a small one, without holes.
+    pub(super) fn takes(&self, entry: &Entry) -> bool {
+        let is_plain = entry.kind == tar::Kind::File && !entry.sparse;
+        is_plain && entry.size <= self.state.room.small_bytes
     }
 
     /// A buffer, reused where there is one.
