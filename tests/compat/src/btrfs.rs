@@ -317,7 +317,6 @@ fn an_export_reads_a_snapshot_and_leaves_none() {
     assert_eq!(hidden(mounted.path()), [""; 0]);
     // Killed while nobody reads: the snapshot stays, and the next export removes it.
     let (_reader, writer) = std::io::pipe().unwrap();
-    let writer = std::fs::File::from(std::os::fd::OwnedFd::from(writer));
     let run = work.run("systemd-export").arg("tar").arg(&top);
     let (mut child, _socket) = run.stdout(writer).start();
     while hidden(mounted.path()).is_empty() {

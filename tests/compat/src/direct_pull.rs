@@ -369,7 +369,6 @@ fn a_signal_ends_a_download_to_a_pipe_that_nobody_reads() {
     let server = Server::start();
     server.put("/large", Answer::ok(vec![b'x'; 30_000_000]));
     let (_reader, writer) = std::io::pipe().unwrap();
-    let writer = std::fs::File::from(std::os::fd::OwnedFd::from(writer));
     let run = pull(&work, "raw", &["--verify=no"], &server.url("/large"), "-");
     let (child, socket) = run.stdout(writer).start();
     until_status(&child, "Seccomp:\t2");

@@ -95,7 +95,6 @@ fn a_worker_gives_up_what_it_does_not_need() {
         return;
     }
     let (reader, writer) = std::io::pipe().unwrap();
-    let reader = std::fs::File::from(std::os::fd::OwnedFd::from(reader));
     let import = work
         .run("systemd-import")
         .args(["raw", "-", "x"])

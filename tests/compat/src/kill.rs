@@ -184,7 +184,6 @@ fn a_signal_ends_an_export_that_nobody_reads() {
     until_status(&child, "SigBlk:\t0000000000004002");
     ends_politely(child, &socket);
     let (_reader, writer) = std::io::pipe().unwrap();
-    let writer = std::fs::File::from(std::os::fd::OwnedFd::from(writer));
     let (child, socket) = export().stdout(writer).start();
     until_status(&child, "Seccomp:\t2");
     ends_politely(child, &socket);

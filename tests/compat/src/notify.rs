@@ -85,7 +85,6 @@ fn of_a_pipe_it_is_told_how_much_has_come() {
         return println!("skipped: the original tells nothing before the end");
     }
     let (reader, writer) = std::io::pipe().unwrap();
-    let reader = std::fs::File::from(std::os::fd::OwnedFd::from(reader));
     let run = work.run("systemd-import").args(["raw", "-", "piped"]);
     let (mut child, socket) = run.stdin(reader).start();
     // Its queue must not run full. What comes there is not looked at.
@@ -119,7 +118,6 @@ fn who_does_not_read_what_is_told_stops_nothing() {
         return println!("skipped: the original waits for ever");
     }
     let (reader, mut writer) = std::io::pipe().unwrap();
-    let reader = std::fs::File::from(std::os::fd::OwnedFd::from(reader));
     let run = work.run("systemd-import").args(["raw", "-", "d"]);
     let (child, socket) = run.stdin(reader).start();
     let address = socket.local_addr().unwrap();

@@ -2,8 +2,8 @@
 
 use rustix::process::{Pid, Signal};
 use std::ffi::{OsStr, OsString};
-use std::fs::File;
 use std::io::{BufRead, BufReader};
+use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixDatagram;
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
@@ -211,8 +211,8 @@ pub(crate) struct Run {
     program: String,
     arguments: Vec<OsString>,
     environment: Vec<(String, OsString)>,
-    stdin: Option<File>,
-    stdout: Option<File>,
+    stdin: Option<OwnedFd>,
+    stdout: Option<OwnedFd>,
     folder: PathBuf,
 }
 
@@ -262,13 +262,13 @@ impl Run {
         self
     }
 
-    pub(crate) fn stdin(mut self, file: File) -> Self {
-        self.stdin = Some(file);
+    pub(crate) fn stdin(mut self, file: impl Into<OwnedFd>) -> Self {
+        self.stdin = Some(file.into());
         self
     }
 
-    pub(crate) fn stdout(mut self, file: File) -> Self {
-        self.stdout = Some(file);
+    pub(crate) fn stdout(mut self, file: impl Into<OwnedFd>) -> Self {
+        self.stdout = Some(file.into());
         self
     }
 
