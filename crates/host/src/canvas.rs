@@ -185,6 +185,7 @@ impl Canvas {
         match self.ground {
             Ground::Device => Ok(()),
             Ground::File if now >= end => Ok(()),
+            Ground::Blank if now == end => Ok(()),
             Ground::Blank | Ground::File => Ok(rustix::fs::ftruncate(&self.fd, end)?),
         }
     }

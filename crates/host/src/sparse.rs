@@ -54,9 +54,9 @@ impl<'a> SparseWriter<'a> {
         self.canvas.paint(data, self.position)?;
         self.position += data.len() as u64;
         if let Some((offset, length)) = self.writeback.due(self.position) {
-            self.canvas.start_writeback(offset, length);
             // Holes at the end count: who goes on after a kill sees how far this came.
             self.canvas.finish(self.position)?;
+            self.canvas.start_writeback(offset, length);
         }
         Ok(())
     }
