@@ -8,8 +8,8 @@ use crate::error::{Doing, Error, Result, chain};
 use crate::proof::Expectation;
 use crate::pull::DOWNLOAD_SHARE;
 use crate::sink::tree::Limits;
-use crate::stage::QUEUE_DEPTH;
 use crate::stage::ahead::Ahead;
+use crate::stage::batch::Queue;
 use crate::stage::chunks::Flow;
 use crate::stage::digest::{Digest, Pending, Received};
 use crate::stage::exact::Exact;
@@ -200,7 +200,7 @@ impl<'a> Fetch<'a> {
         let meter = Meter::new(exact, self.context.cancel.clone(), progress.observer());
         let packed = meter.count();
         let expected = expectation(layer.blob.digest);
-        let result = Digest::followed(meter, expected.wanted(), QUEUE_DEPTH, follower)
+        let result = Digest::followed(meter, expected.wanted(), Queue::ONE_OF_MANY, follower)
             .doing(|| format!("Failed to start the download of {label}"))
             .and_then(|(hashed, pending)| {
                 let made = unpack(layer, Box::new(hashed), packed, make)?;

@@ -37,7 +37,8 @@ use crate::source::place::Origins;
 use crate::source::remote::{Fetcher, Remote};
 use crate::source::settings::Settings;
 use crate::stage::ahead::Ahead;
-use crate::stage::digest::{DEEP_QUEUE, Digest, Pending, Received};
+use crate::stage::batch::Queue;
+use crate::stage::digest::{Digest, Pending, Received};
 use crate::stage::meter::{Count, Meter, Observer, percent};
 use crate::stage::sniff;
 use importd_api::failure::Kind;
@@ -241,7 +242,7 @@ impl Request {
         let packed = meter.count();
         let failed = || "Failed to start the download".to_owned();
         let (digest, pending) =
-            Digest::followed(meter, expected.wanted(), DEEP_QUEUE, opened.follower)
+            Digest::followed(meter, expected.wanted(), Queue::ALONE, opened.follower)
                 .doing(failed)?;
         let (codec, unpacked) = sniff::unpacked(Box::new(digest))?;
         Ok(Download {

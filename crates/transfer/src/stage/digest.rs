@@ -1,6 +1,6 @@
 //! Hashes what passes, on a thread of its own.
 
-use super::QUEUE_DEPTH;
+use super::batch::{Batch, Queue};
 use super::chunks::Chunks;
 use crate::error::Error;
 use aws_lc_rs::digest::{Context, SHA256, SHA512};
@@ -9,11 +9,6 @@ use importd_api::failure::Kind;
 use std::io;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::JoinHandle;
-
-/// Chunks that wait for the hashing thread of a download that is alone in its process, at most 12 MiB. That
-/// thread is the slowest of a fast download, and must not find its queue empty because others had no
-/// turn.
-pub const DEEP_QUEUE: usize = 4 * QUEUE_DEPTH;
 
 /// What a whole source turned out to be.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -74,6 +69,8 @@ pub struct Digest<C> {
     source: C,
     /// How many bytes may still come.
     room: Option<u64>,
+    /// What has passed and is not with the hashing thread yet.
+    batch: Batch,
     hasher: Option<SyncSender<Message>>,
 }
 
@@ -93,7 +90,7 @@ pub trait Follower: Send {
 
 #[derive(Debug)]
 enum Message {
-    Bytes(Bytes),
+    Bytes(Vec<Bytes>),
     End,
 }
 
@@ -111,20 +108,20 @@ impl<C: Chunks> Digest<C> {
     /// # Errors
     /// As [`Digest::new`].
     pub fn with(source: C, wanted: Wanted) -> io::Result<(Self, Pending)> {
-        Self::followed(source, wanted, QUEUE_DEPTH, None)
+        Self::followed(source, wanted, Queue::ONE_OF_MANY, None)
     }
 
-    /// As [`Digest::with`], with so many chunks in the queue; somebody may look at the bytes too.
+    /// As [`Digest::with`], with a queue of that size; somebody may look at the bytes too.
     ///
     /// # Errors
     /// As [`Digest::new`].
     pub fn followed(
         source: C,
         wanted: Wanted,
-        depth: usize,
+        queue: Queue,
         follower: Option<Box<dyn Follower>>,
     ) -> io::Result<(Self, Pending)> {
-        let (hasher, messages) = sync_channel(depth);
+        let (hasher, messages) = sync_channel(queue.batches);
         let (result_in, result) = sync_channel(1);
         let follower = follower.map(follow).transpose()?;
         std::thread::Builder::new()
@@ -144,6 +141,7 @@ impl<C: Chunks> Digest<C> {
         let digest = Self {
             source,
             room: wanted.keep_max,
+            batch: Batch::new(queue.batch_bytes),
             hasher: Some(hasher),
         };
         Ok((digest, Pending(result)))
@@ -151,6 +149,14 @@ impl<C: Chunks> Digest<C> {
 }
 
 impl<C> Digest<C> {
+    fn flush(&mut self) -> io::Result<()> {
+        let batch = self.batch.take();
+        match batch.is_empty() {
+            true => Ok(()),
+            false => self.send(Message::Bytes(batch)),
+        }
+    }
+
     fn send(&self, message: Message) -> io::Result<()> {
         self.hasher.as_ref().map_or(Ok(()), |hasher| {
             hasher
@@ -167,12 +173,23 @@ impl<C: Chunks> Chunks for Digest<C> {
             *room = room.checked_sub(chunk.len() as u64).ok_or_else(too_large)?;
         }
         if !chunk.is_empty() {
-            self.send(Message::Bytes(chunk.clone()))?;
+            if let Some(batch) = self.batch.add(chunk.clone()) {
+                self.send(Message::Bytes(batch))?;
+            }
         } else if self.hasher.is_some() {
+            self.flush()?;
             self.send(Message::End)?;
             self.hasher = None;
         }
         Ok(chunk)
+    }
+}
+
+/// What was read goes to whoever follows, even if the rest is not.
+impl<C> Drop for Digest<C> {
+    fn drop(&mut self) {
+        // The hashing thread may have ended; there is no digest to come either way.
+        self.flush().unwrap_or(());
     }
 }
 
@@ -203,34 +220,27 @@ fn hash_all(
     let mut sha512 = wanted.sha512.then(|| Context::new(&SHA512));
     let mut kept = wanted.keep_max.map(|_| Vec::new());
     let mut bytes = 0u64;
-    let mut waiting = Vec::new();
     loop {
-        let next = messages.try_recv().or_else(|_none_yet| {
-            // What the follower has not seen yet shall not wait for what may never come.
-            hand_over(&mut waiting, &sha256, followed);
-            messages.recv()
-        });
-        let chunk = match next {
-            Ok(Message::Bytes(chunk)) => chunk,
+        let batch = match messages.recv() {
+            Ok(Message::Bytes(batch)) => batch,
             Ok(Message::End) => break,
             Err(std::sync::mpsc::RecvError) => return None,
         };
-        sha256.update(&chunk);
-        if let Some(sha512) = &mut sha512 {
-            sha512.update(&chunk);
+        for chunk in &batch {
+            sha256.update(chunk);
+            if let Some(sha512) = &mut sha512 {
+                sha512.update(chunk);
+            }
+            if let Some(kept) = &mut kept {
+                kept.extend_from_slice(chunk);
+            }
+            bytes += chunk.len() as u64;
         }
-        if let Some(kept) = &mut kept {
-            kept.extend_from_slice(&chunk);
-        }
-        bytes += chunk.len() as u64;
-        if followed.is_some() {
-            waiting.push(chunk);
-        }
-        if waiting.len() >= QUEUE_DEPTH {
-            hand_over(&mut waiting, &sha256, followed);
+        if let Some(followed) = followed {
+            // The follower lives as long as we send to it.
+            followed.send((batch, sha256.clone())).unwrap_or(());
         }
     }
-    hand_over(&mut waiting, &sha256, followed);
     Some(Received {
         sha256: finished(sha256),
         sha512: sha512.map(finished),
@@ -242,18 +252,9 @@ fn hash_all(
 /// Chunks, and the state of the digest with them.
 type Followed = (Vec<Bytes>, Context);
 
-/// Gives the follower what waits, several chunks at once: each time wakes its thread.
-fn hand_over(waiting: &mut Vec<Bytes>, sha256: &Context, followed: Option<&SyncSender<Followed>>) {
-    if let Some(followed) = followed.filter(|_| !waiting.is_empty()) {
-        // The follower lives as long as we send to it.
-        let chunks = std::mem::take(waiting);
-        followed.send((chunks, sha256.clone())).unwrap_or(());
-    }
-}
-
 /// Starts the thread of a follower.
 fn follow(mut follower: Box<dyn Follower>) -> io::Result<(SyncSender<Followed>, JoinHandle<()>)> {
-    // One in the queue and one in work: each holds several chunks.
+    // One batch in the queue and one in work.
     let (followed, messages) = sync_channel::<Followed>(1);
     let work = move || {
         let mut sha256 = Context::new(&SHA256);
@@ -333,7 +334,7 @@ mod tests {
             let follower: Box<dyn Follower> = Box::new(copier.clone());
             let chunks = Copied::new(io::Cursor::new(data.clone()));
             let (mut digest, pending) =
-                Digest::followed(chunks, Wanted::default(), QUEUE_DEPTH, Some(follower)).unwrap();
+                Digest::followed(chunks, Wanted::default(), Queue::ALONE, Some(follower)).unwrap();
             for _ in 0..count {
                 digest.chunk().unwrap();
             }

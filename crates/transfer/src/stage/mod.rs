@@ -2,10 +2,11 @@
 //! read ahead travels in [`chunks`], which are counted, hashed and written without being copied.
 //!
 //! Overlap lives here and nowhere else: [`ahead`] reads on a thread of its own, [`behind`] writes on
-//! one, [`digest`] hashes on one. Queues are bounded by [`QUEUE_DEPTH`] buffers of [`BUFFER_BYTES`], that
-//! of a single download before its digest by [`digest::DEEP_QUEUE`].
+//! one, [`digest`] hashes on one. Queues are bounded by [`QUEUE_DEPTH`] buffers of [`BUFFER_BYTES`], those
+//! before a digest by [`batch::Queue`].
 
 pub mod ahead;
+pub mod batch;
 pub mod behind;
 pub mod chunks;
 pub mod digest;

@@ -6,7 +6,7 @@ use crate::oci::fetch::{Coming, Fetch};
 use crate::oci::image::Layer;
 use crate::oci::source::Source;
 use crate::sink::tree::Limits;
-use crate::stage::QUEUE_DEPTH;
+use crate::stage::batch::Queue;
 use crate::stage::chunks::Chunks;
 use crate::stage::digest::{Digest, Wanted};
 use importd_api::failure::Kind;
@@ -91,8 +91,13 @@ fn begin(bench: &Bench, reference: &str, blob: &importd_formats::oci::Descriptor
     let store = bench.store();
     let image = bench.open(reference, Some(&store)).unwrap();
     let blob = image.blob(blob).unwrap();
-    let (mut digest, pending) =
-        Digest::followed(blob.body, Wanted::default(), QUEUE_DEPTH, blob.follower).unwrap();
+    let (mut digest, pending) = Digest::followed(
+        blob.body,
+        Wanted::default(),
+        Queue::ONE_OF_MANY,
+        blob.follower,
+    )
+    .unwrap();
     let mut read = 0;
     while read < bytes {
         read += digest.chunk().unwrap().len();
@@ -163,8 +168,13 @@ fn who_wants_a_blob_that_another_one_downloads_waits_for_it() {
     let store = bench.store();
     let image = bench.open("test/a", Some(&store)).unwrap();
     let first = image.blob(&blob).unwrap();
-    let (mut digest, pending) =
-        Digest::followed(first.body, Wanted::default(), QUEUE_DEPTH, first.follower).unwrap();
+    let (mut digest, pending) = Digest::followed(
+        first.body,
+        Wanted::default(),
+        Queue::ONE_OF_MANY,
+        first.follower,
+    )
+    .unwrap();
     let waits = bench.folder.path().join("cache");
     let is_waiting = || {
         let entries = std::fs::read_dir(&waits).unwrap();
