@@ -20,6 +20,7 @@
 //! | [`control_signal`] | the signal that asks services for small things |
 //! | [`allocator`] | where large buffers begin |
 //! | [`memory`] | memory that was freed, given back; how much there is |
+//! | [`scheduling`] | how threads take turns on the processors |
 //! | [`namespace`] | a user namespace, for trees without privileges |
 //! | [`sandbox`] | what a worker gives up before it looks at foreign bytes |
 //!
@@ -47,6 +48,7 @@ pub mod project;
 pub mod quota;
 pub mod rename;
 pub mod sandbox;
+pub mod scheduling;
 pub mod sparse;
 pub mod staging;
 pub mod subvolume;

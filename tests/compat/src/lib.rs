@@ -30,6 +30,8 @@ mod make;
 #[cfg(test)]
 mod mount;
 #[cfg(test)]
+mod scheduling;
+#[cfg(test)]
 mod server;
 #[cfg(test)]
 mod subject;

@@ -406,6 +406,11 @@ impl Started {
         }
     }
 
+    /// The number of its process.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Waits until it has said these words.
     pub(crate) fn until(&self, words: &str) {
         let (text, changed) = &*self.told;

@@ -38,6 +38,7 @@ use importd_host::allocator::Apart;
 use importd_host::cancel::Cancel;
 use importd_host::memory;
 use importd_host::notify::Notifier;
+use importd_host::scheduling;
 use std::ffi::OsString;
 use std::io::Write;
 use std::process::ExitCode;
@@ -81,6 +82,7 @@ static MEMORY: Apart = Apart;
 #[must_use]
 pub fn run<W: Worker>() -> ExitCode {
     memory::keep();
+    scheduling::work_in_batches();
     let environment = Environment::read();
     let report = Report::new(Notifier::from_env(), &environment.log);
     // Modes are set exactly; the caller's mask is applied by hand where it belongs.
