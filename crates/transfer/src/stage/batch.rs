@@ -9,6 +9,8 @@ use std::time::{Duration, Instant};
 
 /// Longest that chunks of a slow source wait for others.
 const LONGEST_WAIT: Duration = Duration::from_millis(50);
+/// Most chunks of a batch: tiny ones cost memory by their number.
+const CHUNKS_MAX: usize = 1024;
 
 /// How much waits between two threads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,7 +60,10 @@ impl Batch {
         self.bytes += chunk.len();
         self.chunks.push(chunk);
         let since = *self.since.get_or_insert_with(Instant::now);
-        (self.bytes >= self.full || since.elapsed() >= LONGEST_WAIT).then(|| self.take())
+        let goes = self.bytes >= self.full
+            || self.chunks.len() >= CHUNKS_MAX
+            || since.elapsed() >= LONGEST_WAIT;
+        goes.then(|| self.take())
     }
 
     /// All that is there: nothing more comes.
@@ -87,6 +92,14 @@ mod tests {
         let count = given.iter().map(Vec::len).sum::<usize>() + rest.len();
         assert_eq!(count, 7);
         assert!(batch.take().is_empty());
+    }
+
+    #[test]
+    fn no_batch_holds_more_than_so_many_tiny_chunks() {
+        let mut batch = Batch::new(1 << 20);
+        let given = (0..3 * CHUNKS_MAX).filter_map(|_| batch.add(Bytes::from_static(b"a")));
+        let lengths: Vec<usize> = given.map(|it| it.len()).collect();
+        assert!(lengths.len() >= 3 && lengths.iter().all(|it| *it <= CHUNKS_MAX));
     }
 
     #[test]
