@@ -105,10 +105,13 @@ mod tests {
     #[test]
     fn chunks_of_a_slow_source_do_not_wait_for_the_rest_of_a_batch() {
         let mut batch = Batch::new(1 << 20);
-        let start = Instant::now();
-        while batch.add(Bytes::from_static(b"a")).is_none() {
-            std::thread::yield_now();
-        }
-        assert!(start.elapsed() >= LONGEST_WAIT);
+        let chunk = Bytes::from_static(b"a");
+        let first = batch.add(chunk.clone());
+        // The time that passes is what is tested: no event marks it.
+        std::thread::sleep(LONGEST_WAIT);
+        let second = batch.add(chunk);
+        // Others may have had their turn for long enough meanwhile: then the first went alone.
+        let both = second.is_some_and(|it| it.len() == 2);
+        assert!(both || first.is_some());
     }
 }
