@@ -54,7 +54,8 @@ impl<'a> SparseWriter<'a> {
         self.canvas.paint(data, self.position)?;
         self.position += data.len() as u64;
         if let Some((offset, length)) = self.writeback.due(self.position) {
-            // Holes at the end count: who goes on after a kill sees how far this came.
+            // Holes at the end count: who goes on after a kill sees how far this came. First, as a new
+            // length waits for the last page while that is on its way to the disk.
             self.canvas.finish(self.position)?;
             self.canvas.start_writeback(offset, length);
         }

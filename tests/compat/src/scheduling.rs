@@ -11,7 +11,7 @@ const BATCH: &str = "3";
 
 /// The policies of the threads of a process, by their names.
 fn policies(process: u32) -> BTreeMap<String, String> {
-    let threads = std::fs::read_dir(PathBuf::from(format!("/proc/{process}/task"))).unwrap();
+    let threads = std::fs::read_dir(format!("/proc/{process}/task")).unwrap();
     let policy = |folder: PathBuf| {
         // A thread may end while it is looked at.
         let line = std::fs::read_to_string(folder.join("stat")).ok()?;
