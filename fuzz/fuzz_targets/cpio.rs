@@ -6,7 +6,7 @@
 use importd_formats::archive::Archive;
 use importd_formats::tar::{Entry, Error, Kind, Limits};
 use libfuzzer_sys::fuzz_target;
-use std::io::Read;
+use std::io::{BufRead, BufReader};
 
 /// Small enough that a hostile archive cannot make a run slow.
 const LIMITS: Limits = Limits {
@@ -17,31 +17,20 @@ const LIMITS: Limits = Limits {
     extents: 4096,
 };
 
-/// Gives one byte a time.
-struct Slow<'a>(&'a [u8]);
-
-impl Read for Slow<'_> {
-    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
-        let length = buffer.len().min(1);
-        self.0.read(&mut buffer[..length])
-    }
-}
-
-fn read(source: impl Read, most: usize) -> Result<Vec<(Entry, Vec<u8>)>, Error> {
+fn read(source: impl BufRead, most: usize) -> Result<Vec<(Entry, Vec<u8>)>, Error> {
     let mut reader = Archive::new(source, LIMITS)?;
     let mut entries: Vec<(Entry, Vec<u8>)> = Vec::new();
-    let mut buffer = [0; 700];
     let mut stored = 0;
     while let Some(entry) = reader.next_entry()? {
         let mut content = Vec::new();
         let mut end = 0;
-        while let Some(piece) = reader.read_data(&mut buffer)? {
-            assert!(piece.offset >= end, "pieces are in order");
-            end = piece.offset + piece.length as u64;
+        while let Some(data) = reader.data()? {
+            assert!(data.offset >= end, "pieces are in order");
+            end = data.offset + data.bytes.len() as u64;
             assert!(end <= entry.size, "contents lie inside the entry");
-            stored += piece.length;
+            stored += data.bytes.len();
             assert!(stored <= most, "contents come from the archive");
-            content.extend_from_slice(&buffer[..piece.length]);
+            content.extend_from_slice(data.bytes);
         }
         entries.push((entry, content));
     }
@@ -65,7 +54,7 @@ fuzz_target!(|bytes: &[u8]| {
             names.insert(entry.path.clone());
         }
     }
-    let slowly = read(Slow(bytes), bytes.len());
+    let slowly = read(BufReader::with_capacity(1, bytes), bytes.len());
     match (entries, slowly) {
         (Ok(entries), Ok(slowly)) => assert_eq!(entries, slowly),
         (Err(one), Err(other)) => assert_eq!(one.to_string(), other.to_string()),

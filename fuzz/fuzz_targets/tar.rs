@@ -4,6 +4,7 @@
 
 use importd_formats::tar::{Entry, Error, Extent, Limits, Reader, Writer};
 use libfuzzer_sys::fuzz_target;
+use std::io::BufReader;
 
 /// Small enough that a hostile archive cannot make a run slow.
 const LIMITS: Limits = Limits {
@@ -17,20 +18,19 @@ const LIMITS: Limits = Limits {
 type Content = Vec<(u64, Vec<u8>)>;
 
 fn read(bytes: &[u8]) -> Result<Vec<(Entry, Content)>, Error> {
-    let mut reader = Reader::new(bytes, LIMITS);
+    let mut reader = Reader::new(BufReader::with_capacity(700, bytes), LIMITS);
     let mut entries = Vec::new();
-    let mut buffer = [0; 700];
     let mut stored = 0;
     while let Some(entry) = reader.next_entry()? {
         let mut content = Content::new();
         let mut end = 0;
-        while let Some(piece) = reader.read_data(&mut buffer)? {
-            assert!(piece.offset >= end, "pieces are in order");
-            end = piece.offset + piece.length as u64;
+        while let Some(data) = reader.data()? {
+            assert!(data.offset >= end, "pieces are in order");
+            end = data.offset + data.bytes.len() as u64;
             assert!(end <= entry.size, "contents lie inside the entry");
-            stored += piece.length;
+            stored += data.bytes.len();
             assert!(stored <= bytes.len(), "contents come from the archive");
-            content.push((piece.offset, buffer[..piece.length].to_vec()));
+            content.push((data.offset, data.bytes.to_vec()));
         }
         entries.push((entry, content));
     }

@@ -1,8 +1,8 @@
-//! An archive of whatever kind: `Read` → entries.
+//! An archive of whatever kind: `BufRead` → entries.
 
 use crate::{cpio, tar};
-use std::io::{self, Chain, Cursor, Read};
-use tar::{Entry, Error, Limits, Piece};
+use std::io::{self, BufRead, Chain, Cursor, Read as _};
+use tar::{Data, Entry, Error, Limits};
 
 /// A source whose first bytes were looked at.
 type Whole<R> = Chain<Cursor<Vec<u8>>, R>;
@@ -18,7 +18,7 @@ enum Inner<R> {
     Cpio(cpio::Reader<Whole<R>>),
 }
 
-impl<R: Read> Archive<R> {
+impl<R: BufRead> Archive<R> {
     /// Looks at the start of a source.
     ///
     /// # Errors
@@ -58,14 +58,14 @@ impl<R: Read> Archive<R> {
         }
     }
 
-    /// Contents of the current entry, as [`tar::Reader::read_data`].
+    /// Contents of the current entry, as [`tar::Reader::data`].
     ///
     /// # Errors
-    /// As [`tar::Reader::read_data`] and [`cpio::Reader::read_data`].
-    pub fn read_data(&mut self, buffer: &mut [u8]) -> Result<Option<Piece>, Error> {
+    /// As [`tar::Reader::data`] and [`cpio::Reader::data`].
+    pub fn data(&mut self) -> Result<Option<Data<'_>>, Error> {
         match &mut self.0 {
-            Inner::Tar(reader) => reader.read_data(buffer),
-            Inner::Cpio(reader) => reader.read_data(buffer),
+            Inner::Tar(reader) => reader.data(),
+            Inner::Cpio(reader) => reader.data(),
         }
     }
 

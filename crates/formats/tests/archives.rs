@@ -5,6 +5,7 @@ use crate::program::{has, run};
 use crate::tree::{Found, Tree, assert_same, joined, walk};
 use importd_formats::tar::{Entry, Extent, Kind, Limits, Reader, Timestamp, Writer, acl, flags};
 use std::collections::BTreeMap;
+use std::io::BufReader;
 use std::path::Path;
 use tempfile::TempDir;
 
@@ -21,7 +22,8 @@ fn tree_of(level: Level) -> TempDir {
 
 /// Reads an archive into a tree.
 fn read(archive: &[u8], what: &str) -> Tree {
-    let mut reader = Reader::new(archive, Limits::default());
+    let source = BufReader::with_capacity(5000, archive);
+    let mut reader = Reader::new(source, Limits::default());
     let mut tree = Tree::new();
     let next = |reader: &mut Reader<_>| {
         let entry = reader.next_entry();
@@ -54,16 +56,15 @@ fn name_first(tree: &mut Tree) {
     }
 }
 
-fn read_entry(reader: &mut Reader<&[u8]>, entry: &Entry, name: &[u8]) -> Found {
+fn read_entry(reader: &mut Reader<BufReader<&[u8]>>, entry: &Entry, name: &[u8]) -> Found {
     let mut contents = vec![0; usize::try_from(entry.size).unwrap()];
     let mut pieces = Vec::new();
-    let mut buffer = [0; 5000];
-    while let Some(piece) = reader.read_data(&mut buffer).unwrap() {
-        let offset = usize::try_from(piece.offset).unwrap();
-        contents[offset..][..piece.length].copy_from_slice(&buffer[..piece.length]);
+    while let Some(data) = reader.data().unwrap() {
+        let offset = usize::try_from(data.offset).unwrap();
+        contents[offset..][..data.bytes.len()].copy_from_slice(data.bytes);
         pieces.push(Extent {
-            offset: piece.offset,
-            length: piece.length as u64,
+            offset: data.offset,
+            length: data.bytes.len() as u64,
         });
     }
     let mut xattrs: BTreeMap<_, _> = entry.xattrs.iter().cloned().collect();
@@ -384,10 +385,13 @@ fn sizes_beyond_eleven_octal_digits_are_read_and_written() {
         let mut reader = Reader::new(&archive[..], Limits::default());
         let entry = reader.next_entry().unwrap().unwrap();
         assert_eq!(entry.size, SIZE, "{options:?}");
-        let mut buffer = [0; 5000];
-        let piece = reader.read_data(&mut buffer).unwrap().unwrap();
-        assert_eq!((piece.offset, piece.length), (OFFSET, 4096), "{options:?}");
-        assert_eq!(reader.read_data(&mut buffer).unwrap(), None, "{options:?}");
+        let data = reader.data().unwrap().unwrap();
+        assert_eq!(
+            (data.offset, data.bytes),
+            (OFFSET, &[7; 4096][..]),
+            "{options:?}"
+        );
+        assert_eq!(reader.data().unwrap(), None, "{options:?}");
         reader.finish().unwrap();
         // The same entry from us.
         let extent = Extent {

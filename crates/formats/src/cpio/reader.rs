@@ -1,15 +1,13 @@
-//! `Read` → entries.
+//! `BufRead` → entries.
 
 use super::header::{Form, Header};
 use super::links::Links;
 use crate::tar::stream::Stream;
-use crate::tar::{Entry, Error, Kind, Limits, Piece, Timestamp};
-use std::io::Read;
+use crate::tar::{Data, Entry, Error, Kind, Limits, Timestamp};
+use std::io::BufRead;
 
 /// The name of the entry that ends an archive.
 const TRAILER: &[u8] = b"TRAILER!!!";
-/// Size of the buffer for bytes that are skipped.
-const SKIP_BYTES: usize = 64 << 10;
 /// The bits of a mode that say what an inode is, stat(2).
 const TYPE_BITS: u32 = 0o170_000;
 
@@ -34,7 +32,7 @@ struct Contents {
     sum: u32,
 }
 
-impl<R: Read> Reader<R> {
+impl<R: BufRead> Reader<R> {
     /// Reads from a source that stands at the archive's start.
     pub fn new(source: R, limits: Limits) -> Self {
         Self {
@@ -76,36 +74,35 @@ impl<R: Read> Reader<R> {
         self.entry(form, &header, path).map(Some)
     }
 
-    /// Reads contents of the current entry into the buffer; `None` at their end.
+    /// Contents of the current entry, as much of them as the source has in its buffer; each call
+    /// goes on behind the last one. `None` at their end.
     ///
     /// # Errors
     /// [`Error::Truncated`] where the source ends, [`Error::ContentsChecksum`] where they are
     /// damaged, [`Error::Io`] where it fails.
-    pub fn read_data(&mut self, buffer: &mut [u8]) -> Result<Option<Piece>, Error> {
-        let wanted = usize::try_from(self.contents.left).unwrap_or(usize::MAX);
-        let room = wanted.min(buffer.len());
-        let Some(buffer) = buffer.get_mut(..room).filter(|buffer| !buffer.is_empty()) else {
+    pub fn data(&mut self) -> Result<Option<Data<'_>>, Error> {
+        let contents = &mut self.contents;
+        if contents.left == 0 {
             return Ok(None);
-        };
-        let length = self.source.read(buffer)?;
-        if length == 0 {
+        }
+        let bytes = self.source.lend(contents.left)?;
+        if bytes.is_empty() {
             return Err(Error::Truncated);
         }
-        let contents = &mut self.contents;
-        for byte in buffer.get(..length).unwrap_or(&[]) {
+        for byte in bytes {
             contents.sum = contents.sum.wrapping_add(u32::from(*byte));
         }
-        let count = length as u64;
-        let piece = Piece {
+        let count = bytes.len() as u64;
+        let data = Data {
             offset: contents.offset,
-            length,
+            bytes,
         };
         contents.offset = contents.offset.saturating_add(count);
         contents.left = contents.left.saturating_sub(count);
         if contents.left == 0 && contents.told.is_some_and(|told| told != contents.sum) {
             return Err(Error::ContentsChecksum);
         }
-        Ok(Some(piece))
+        Ok(Some(data))
     }
 
     /// Reads what follows the last entry, up to the source's end.
@@ -201,10 +198,9 @@ impl<R: Read> Reader<R> {
             let what = "path";
             return Err(Error::TooLong { what, limit });
         }
-        let mut target = vec![0; usize::try_from(size).unwrap_or(0)];
-        let mut rest = target.as_mut_slice();
-        while let Some(piece) = self.read_data(rest)? {
-            rest = rest.get_mut(piece.length..).unwrap_or(&mut []);
+        let mut target = Vec::new();
+        while let Some(data) = self.data()? {
+            target.extend_from_slice(data.bytes);
         }
         if target.contains(&0) {
             return Err(Error::BadNumber("target of a link in a cpio archive"));
@@ -213,10 +209,7 @@ impl<R: Read> Reader<R> {
     }
 
     fn skip_contents(&mut self) -> Result<(), Error> {
-        if self.contents.left > 0 {
-            let mut buffer = vec![0; SKIP_BYTES];
-            while self.read_data(&mut buffer)?.is_some() {}
-        }
+        while self.data()?.is_some() {}
         let padding = std::mem::take(&mut self.contents).padding;
         self.source.skip(padding)
     }

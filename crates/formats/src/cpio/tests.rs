@@ -5,18 +5,19 @@
 use crate::archive::Archive;
 use crate::tar::{Entry, Error, Kind, Limits};
 use proptest::prelude::*;
+use std::io::BufReader;
 use std::path::Path;
 use std::process::Command;
 
 fn read_all(bytes: &[u8]) -> Result<Vec<(Entry, Vec<u8>)>, Error> {
-    let mut reader = Archive::new(bytes, Limits::default())?;
+    let source = BufReader::with_capacity(7, bytes);
+    let mut reader = Archive::new(source, Limits::default())?;
     let mut all = Vec::new();
     while let Some(entry) = reader.next_entry()? {
         let mut contents = Vec::new();
-        let mut buffer = [0; 7];
-        while let Some(piece) = reader.read_data(&mut buffer)? {
-            assert_eq!(piece.offset, contents.len() as u64);
-            contents.extend_from_slice(&buffer[..piece.length]);
+        while let Some(data) = reader.data()? {
+            assert_eq!(data.offset, contents.len() as u64);
+            contents.extend_from_slice(data.bytes);
         }
         all.push((entry, contents));
     }

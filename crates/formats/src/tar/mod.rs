@@ -81,13 +81,13 @@ pub struct Extent {
     pub length: u64,
 }
 
-/// Data that was read, and where in the file it belongs.
+/// Data of a file, where it lies in the source's buffer, and where in the file it belongs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Piece {
-    /// Where it belongs.
+pub struct Data<'a> {
+    /// Where it belongs, in bytes.
     pub offset: u64,
-    /// How many bytes of the buffer were filled.
-    pub length: usize,
+    /// The data: at least one byte.
+    pub bytes: &'a [u8],
 }
 
 /// One entry of an archive. Texts are bytes as they stand there.

@@ -1,11 +1,11 @@
-//! `Read` → entries.
+//! `BufRead` → entries.
 
 use super::header::{Header, looks_like, until_nul};
 use super::pax::Pax;
 use super::sparse::{self, MapParser};
 use super::stream::Stream;
-use super::{BLOCK_BYTES, Entry, Error, Extent, Kind, Limits, Piece, Timestamp};
-use std::io::{Read, Seek};
+use super::{BLOCK_BYTES, Data, Entry, Error, Extent, Kind, Limits, Timestamp};
+use std::io::{BufRead, Seek};
 
 /// A size field that holds no more: where writers put the largest number it takes and say the real
 /// one in a pax header.
@@ -45,7 +45,7 @@ struct Said {
     is_any: bool,
 }
 
-impl<R: Read> Reader<R> {
+impl<R: BufRead> Reader<R> {
     /// Reads from a source that stands at the archive's start.
     pub fn new(source: R, limits: Limits) -> Self {
         Self {
@@ -106,36 +106,31 @@ impl<R: Read> Reader<R> {
         }
     }
 
-    /// Reads contents of the current entry into the buffer. `None` at their end; what lies between
-    /// the pieces and up to the entry's size is a hole.
+    /// Contents of the current entry, as much of them as the source has in its buffer; each call
+    /// goes on behind the last one. `None` at their end; what lies between and up to the entry's
+    /// size is a hole.
     ///
     /// # Errors
     /// [`Error::Truncated`] where the source ends, [`Error::Io`] where it fails.
-    pub fn read_data(&mut self, buffer: &mut [u8]) -> Result<Option<Piece>, Error> {
-        let Some(extent) = self.contents.extents.last_mut() else {
+    pub fn data(&mut self) -> Result<Option<Data<'_>>, Error> {
+        let extents = &mut self.contents.extents;
+        while extents.pop_if(|extent| extent.length == 0).is_some() {}
+        let Some(extent) = extents.last_mut() else {
             return Ok(None);
         };
-        let wanted = usize::try_from(extent.length).unwrap_or(usize::MAX);
-        let room = wanted.min(buffer.len());
-        let Some(buffer) = buffer.get_mut(..room) else {
-            return Ok(None);
-        };
-        let length = self.source.read(buffer)?;
-        if length == 0 && room > 0 {
+        let bytes = self.source.lend(extent.length)?;
+        if bytes.is_empty() {
             return Err(Error::Truncated);
         }
-        let count = length as u64;
-        let piece = Piece {
+        let data = Data {
             offset: extent.offset,
-            length,
+            bytes,
         };
+        let count = bytes.len() as u64;
         extent.offset = extent.offset.saturating_add(count);
         extent.length = extent.length.saturating_sub(count);
-        if extent.length == 0 {
-            self.contents.extents.pop();
-        }
         self.contents.stored = self.contents.stored.saturating_sub(count);
-        Ok(Some(piece))
+        Ok(Some(data))
     }
 
     /// Passes over the contents of the current entry without reading them, and tells where in the

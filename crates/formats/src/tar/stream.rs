@@ -1,23 +1,23 @@
-//! The bytes of an archive, read in order and counted; for readers of all kinds of archives.
+//! The bytes of an archive, lent in order and counted; for readers of all kinds of archives.
 
 use super::Error;
-use std::io::{self, Read, Seek};
-
-/// Size of the buffer for bytes that are skipped.
-const SKIP_BYTES: usize = 64 << 10;
+use std::io::{self, BufRead, Seek};
 
 /// A source, and how far it was read.
 #[derive(Debug)]
 pub(crate) struct Stream<R> {
     source: R,
     position: u64,
+    /// Bytes at the front of the source's buffer that were lent, and are counted already.
+    lent: usize,
 }
 
-impl<R: Read> Stream<R> {
+impl<R: BufRead> Stream<R> {
     pub(crate) const fn new(source: R) -> Self {
         Self {
             source,
             position: 0,
+            lent: 0,
         }
     }
 
@@ -26,30 +26,51 @@ impl<R: Read> Stream<R> {
         self.position
     }
 
-    /// Reads once, again where a signal came between.
-    pub(crate) fn read(&mut self, buffer: &mut [u8]) -> Result<usize, Error> {
+    /// What the source has next, where it lies: at most so many bytes, none only at the end. They
+    /// count as read.
+    pub(crate) fn lend(&mut self, most: u64) -> Result<&[u8], Error> {
+        self.give_back();
+        if most == 0 {
+            return Ok(&[]);
+        }
+        self.wait()?;
+        let bytes = self.source.fill_buf().map_err(Error::Io)?;
+        let most = usize::try_from(most).unwrap_or(usize::MAX);
+        let bytes = bytes.get(..most).unwrap_or(bytes);
+        self.lent = bytes.len();
+        self.position = self.position.saturating_add(bytes.len() as u64);
+        Ok(bytes)
+    }
+
+    /// Waits until the source has bytes or is at its end, again where a signal came between.
+    fn wait(&mut self) -> Result<(), Error> {
         loop {
-            match self.source.read(buffer) {
+            match self.source.fill_buf() {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Ok(length) => {
-                    self.position = self.position.saturating_add(length as u64);
-                    return Ok(length);
-                }
                 Err(error) => return Err(Error::Io(error)),
+                Ok(_) => return Ok(()),
             }
         }
     }
 
+    fn give_back(&mut self) {
+        self.source.consume(std::mem::take(&mut self.lent));
+    }
+
     /// Reads as much as the buffer holds, or the source has.
-    pub(crate) fn fill(&mut self, buffer: &mut [u8]) -> Result<usize, Error> {
+    pub(crate) fn fill(&mut self, mut buffer: &mut [u8]) -> Result<usize, Error> {
         let mut filled = 0usize;
-        while let Some(rest) = buffer.get_mut(filled..)
-            && !rest.is_empty()
-        {
-            match self.read(rest)? {
-                0 => break,
-                length => filled = filled.saturating_add(length),
+        while !buffer.is_empty() {
+            let bytes = self.lend(buffer.len() as u64)?;
+            let Some((here, rest)) = buffer.split_at_mut_checked(bytes.len()) else {
+                break;
+            };
+            if here.is_empty() {
+                break;
             }
+            here.copy_from_slice(bytes);
+            filled = filled.saturating_add(here.len());
+            buffer = rest;
         }
         Ok(filled)
     }
@@ -64,12 +85,9 @@ impl<R: Read> Stream<R> {
 
     /// Skips bytes; [`Error::Truncated`] if the source has fewer.
     pub(crate) fn skip(&mut self, count: u64) -> Result<(), Error> {
-        let most = |left| usize::try_from(left).map_or(SKIP_BYTES, |left| left.min(SKIP_BYTES));
-        let mut buffer = vec![0; most(count)];
         let mut left = count;
         while left > 0 {
-            let wanted = buffer.get_mut(..most(left)).unwrap_or(&mut []);
-            match self.read(wanted)? {
+            match self.lend(left)?.len() {
                 0 => return Err(Error::Truncated),
                 length => left = left.saturating_sub(length as u64),
             }
@@ -82,6 +100,7 @@ impl<R: Read> Stream<R> {
     where
         R: Seek,
     {
+        self.give_back();
         let distance = i64::try_from(count).map_err(|_large| Error::Truncated)?;
         self.source.seek_relative(distance).map_err(Error::Io)?;
         self.position = self.position.saturating_add(count);
@@ -90,15 +109,11 @@ impl<R: Read> Stream<R> {
 
     /// Reads to the source's end; [`Error::TrailingData`] if there is anything but zeros.
     pub(crate) fn drain_zeros(&mut self) -> Result<(), Error> {
-        let mut buffer = vec![0; SKIP_BYTES];
         loop {
-            let length = self.read(&mut buffer)?;
-            match buffer.get(..length) {
-                None | Some([]) => return Ok(()),
-                Some(bytes) if bytes.iter().any(|byte| *byte != 0) => {
-                    return Err(Error::TrailingData);
-                }
-                Some(_) => {}
+            match self.lend(u64::MAX)? {
+                [] => return Ok(()),
+                bytes if bytes.iter().any(|byte| *byte != 0) => return Err(Error::TrailingData),
+                _ => {}
             }
         }
     }

@@ -4,7 +4,7 @@
 
 use super::*;
 use proptest::prelude::*;
-use std::io::Write as _;
+use std::io::{BufReader, Write as _};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
@@ -17,15 +17,16 @@ fn entry(path: &str, kind: Kind) -> Entry {
 
 /// Every entry with its contents, holes filled with zeros.
 fn read_all(archive: &[u8]) -> Result<Vec<(Entry, Vec<u8>)>, Error> {
-    let mut reader = Reader::new(archive, Limits::default());
+    // Blocks and contents do not end where buffers do.
+    let source = BufReader::with_capacity(1000, archive);
+    let mut reader = Reader::new(source, Limits::default());
     let mut all = Vec::new();
     while let Some(entry) = reader.next_entry()? {
         let length = usize::try_from(entry.size).unwrap().min(16 << 20);
         let mut contents = vec![0; length];
-        let mut buffer = [0; 1000];
-        while let Some(piece) = reader.read_data(&mut buffer)? {
-            let offset = usize::try_from(piece.offset).unwrap();
-            contents[offset..][..piece.length].copy_from_slice(&buffer[..piece.length]);
+        while let Some(data) = reader.data()? {
+            let offset = usize::try_from(data.offset).unwrap();
+            contents[offset..][..data.bytes.len()].copy_from_slice(data.bytes);
         }
         all.push((entry, contents));
     }

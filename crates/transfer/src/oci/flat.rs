@@ -20,7 +20,7 @@ use importd_host::{overlay, tree};
 use rustix::fs::{FileType, Mode};
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
-use std::io::{self, Read};
+use std::io::{self, BufRead};
 use std::os::fd::AsFd;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -61,7 +61,7 @@ impl Flat {
     pub fn unpack(
         &self,
         number: usize,
-        source: impl Read + Send,
+        source: impl BufRead + Send,
         limits: Limits,
         packed: Option<Count>,
     ) -> Result<()> {

@@ -5,7 +5,7 @@ use super::meter::Count;
 use crate::error::{Error, Result};
 use bytes::Bytes;
 use importd_api::failure::Kind;
-use std::io::{self, Read};
+use std::io::{self, BufRead, Read};
 use std::sync::Arc;
 
 /// Unpacked bytes from which on the ratio counts: little is lost before, and short files of little
@@ -69,19 +69,40 @@ impl Budget {
 pub struct Limit<R> {
     source: R,
     budget: Budget,
+    /// Bytes in the source's buffer that are taken already.
+    taken: usize,
 }
 
 impl<R> Limit<R> {
     /// Lets bytes through as long as the budget lasts.
     pub const fn new(source: R, budget: Budget) -> Self {
-        Self { source, budget }
+        Self {
+            source,
+            budget,
+            taken: 0,
+        }
     }
 }
 
-impl<R: Read> Read for Limit<R> {
+impl<R: BufRead> BufRead for Limit<R> {
+    fn fill_buf(&mut self) -> io::Result<&[u8]> {
+        let bytes = self.source.fill_buf()?;
+        let more = bytes.len().saturating_sub(self.taken);
+        self.taken += more;
+        self.budget.take(more as u64).map_err(Error::into_io)?;
+        Ok(bytes)
+    }
+
+    fn consume(&mut self, amount: usize) {
+        self.taken = self.taken.saturating_sub(amount);
+        self.source.consume(amount);
+    }
+}
+
+impl<R: BufRead> Read for Limit<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let length = self.source.read(buffer)?;
-        self.budget.take(length as u64).map_err(Error::into_io)?;
+        let length = self.fill_buf()?.read(buffer)?;
+        self.consume(length);
         Ok(length)
     }
 }

@@ -10,7 +10,7 @@ use importd_host::dir::Dir;
 use importd_host::staging::{Shape, Staging};
 use rustix::fs::Mode;
 use std::ffi::OsStr;
-use std::io::Read;
+use std::io::BufRead;
 
 /// A layer that is unpacked and hidden, and may lack what only the layers below can tell.
 #[derive(Debug)]
@@ -32,7 +32,7 @@ pub struct Unpacked {
 /// say. The tree is removed then.
 pub fn unpack(
     (folder, name): (&Dir, &OsStr),
-    source: impl Read + Send,
+    source: impl BufRead + Send,
     limits: Limits,
     packed: Option<Count>,
     context: &Context,
@@ -60,7 +60,7 @@ pub fn unpack(
 /// Unpacks the archive of a layer into an empty folder.
 pub(in crate::oci) fn fill(
     top: Dir,
-    source: impl Read + Send,
+    source: impl BufRead + Send,
     limits: Limits,
     packed: Option<Count>,
     context: &Context,

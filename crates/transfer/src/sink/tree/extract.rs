@@ -5,7 +5,7 @@ use super::dress::{Inode, Wardrobe};
 use super::folders::Folders;
 use super::layer::{self, Marks, Meaning, Needs};
 use super::places::{Components, Missing, Places, shown};
-use super::pool::{Content, Pool, Room, SmallFile, made_mode};
+use super::pool::{Pool, Room, SmallFile, made_mode};
 use super::{Limits, flatten, inode};
 use crate::context::Context;
 use crate::error::{Doing, Error, Result};
@@ -23,7 +23,7 @@ use importd_host::sparse::{self, Writeback};
 use importd_host::staging::{Shape, Staging};
 use rustix::fs::{FileType, Mode};
 use std::ffi::OsStr;
-use std::io::Read;
+use std::io::BufRead;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::ffi::OsStrExt;
 
@@ -77,7 +77,7 @@ impl TreeSink {
     /// [`Kind::Archive`] for what is no archive, is damaged, or must not be unpacked;
     /// [`Kind::SizeLimit`] for one that is too large; what the source and the file system say. The
     /// tree is removed then.
-    pub fn fill<R: Read + Send>(
+    pub fn fill<R: BufRead + Send>(
         self,
         source: R,
         limits: Limits,
@@ -117,7 +117,7 @@ impl Unpack<'_> {
     ///
     /// # Errors
     /// As [`TreeSink::fill`]; what was unpacked until then stays.
-    pub fn run<R: Read>(self, top: Dir, source: R) -> Result<Extracted> {
+    pub fn run<R: BufRead>(self, top: Dir, source: R) -> Result<Extracted> {
         let extraction = self.extract(Places::new(top), None, source)?;
         extraction.finish(&self.context.report, self.top_mode)
     }
@@ -127,13 +127,13 @@ impl Unpack<'_> {
     ///
     /// # Errors
     /// As [`Unpack::run`].
-    pub(crate) fn run_layer<R: Read>(self, top: Dir, source: R) -> Result<(Extracted, Needs)> {
+    pub(crate) fn run_layer<R: BufRead>(self, top: Dir, source: R) -> Result<(Extracted, Needs)> {
         let marks = Some(Marks::default());
         let extraction = self.extract(Places::noting(top), marks, source)?;
         extraction.finish_layer(self.context, self.top_mode)
     }
 
-    fn extract<R: Read>(
+    fn extract<R: BufRead>(
         &self,
         places: Places,
         marks: Option<Marks>,
@@ -152,7 +152,6 @@ impl Unpack<'_> {
             pool: Pool::start(&wardrobe, room)?,
             folders: Folders::default(),
             wardrobe,
-            content: vec![0; room.content_bytes],
             done: Extracted::default(),
             limits,
             budget: budget.clone(),
@@ -179,7 +178,6 @@ struct Extraction {
     pool: Pool,
     folders: Folders,
     wardrobe: Wardrobe,
-    content: Vec<u8>,
     done: Extracted,
     limits: Limits,
     budget: Budget,
@@ -187,7 +185,7 @@ struct Extraction {
 }
 
 impl Extraction {
-    fn add<R: Read>(&mut self, mut entry: Entry, reader: &mut Archive<R>) -> Result<()> {
+    fn add<R: BufRead>(&mut self, mut entry: Entry, reader: &mut Archive<R>) -> Result<()> {
         self.done.entries += 1;
         if self.done.entries > self.limits.entries {
             let text = format!(
@@ -270,25 +268,21 @@ impl Extraction {
         self.wardrobe.dress(inode, entry, entry.mode & 0o777)
     }
 
-    fn read_small<R: Read>(&mut self, entry: &Entry, reader: &mut Archive<R>) -> Result<Content> {
+    fn read_small<R: BufRead>(
+        &mut self,
+        entry: &Entry,
+        reader: &mut Archive<R>,
+    ) -> Result<Vec<u8>> {
         let mut content = self.pool.buffer();
-        let room = content.room(usize::try_from(entry.size).unwrap_or(0));
-        let mut filled = 0;
-        while filled < room.len() {
-            match reader.read_data(&mut room[filled..])? {
-                Some(piece) => filled += piece.length,
-                // The buffer has held another file.
-                None => {
-                    room[filled..].fill(0);
-                    break;
-                }
-            }
+        content.reserve(usize::try_from(entry.size).unwrap_or(0));
+        while let Some(data) = reader.data()? {
+            content.extend_from_slice(data.bytes);
         }
-        self.done.bytes += filled as u64;
+        self.done.bytes += content.len() as u64;
         Ok(content)
     }
 
-    fn large_file<R: Read>(
+    fn large_file<R: BufRead>(
         &mut self,
         parent: &Dir,
         name: &OsStr,
@@ -307,7 +301,7 @@ impl Extraction {
     }
 
     /// Writes the contents of a file that is empty.
-    fn content<R: Read>(
+    fn content<R: BufRead>(
         &mut self,
         fd: BorrowedFd<'_>,
         entry: &Entry,
@@ -318,17 +312,16 @@ impl Extraction {
             format!("Failed to write regular file '{path}'")
         };
         let mut writeback = Writeback::default();
-        while let Some(piece) = reader.read_data(&mut self.content)? {
-            let data = &self.content[..piece.length];
-            copy::write_at(fd, data, piece.offset).doing(failed)?;
-            let length = data.len() as u64;
+        while let Some(data) = reader.data()? {
+            copy::write_at(fd, data.bytes, data.offset).doing(failed)?;
+            let length = data.bytes.len() as u64;
             self.done.bytes += length;
             if entry.sparse {
                 // A byte of an archive must not become a block of the disk for nothing.
                 let taken = length.next_multiple_of(DISK_BLOCK_BYTES);
                 self.budget.take(taken - length)?;
             }
-            if let Some((offset, length)) = writeback.due(piece.offset + length) {
+            if let Some((offset, length)) = writeback.due(data.offset + length) {
                 sparse::start_writeback(fd, offset, length);
             }
         }
@@ -362,7 +355,7 @@ impl Extraction {
         Ok(false)
     }
 
-    fn hard_link<R: Read>(
+    fn hard_link<R: BufRead>(
         &mut self,
         (parent, name): (&Dir, &OsStr),
         target: &Components,

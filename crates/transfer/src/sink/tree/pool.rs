@@ -28,22 +28,18 @@ pub(super) struct Room {
     files: usize,
     /// Files of up to this many bytes are small: read whole, and handed to the pool.
     small_bytes: u64,
-    /// Size of the buffer for contents of other files, in bytes.
-    pub(super) content_bytes: usize,
 }
 
 impl Room {
-    /// A tree of its own: at most 19 MiB. Most files are far smaller.
+    /// A tree of its own: at most 18 MiB. Most files are far smaller.
     pub(super) const IMAGE: Self = Self {
         files: 64,
         small_bytes: 256 << 10,
-        content_bytes: 1 << 20,
     };
     /// A layer, of which there are several at once: at most 1 MiB.
     pub(super) const LAYER: Self = Self {
         files: 8,
         small_bytes: 64 << 10,
-        content_bytes: 128 << 10,
     };
 }
 
@@ -53,29 +49,7 @@ pub(super) struct SmallFile {
     pub(super) parent: Arc<Dir>,
     pub(super) path: Components,
     pub(super) entry: Entry,
-    pub(super) content: Content,
-}
-
-/// Contents in a buffer that is used again, and may be longer.
-#[derive(Debug, Default)]
-pub(super) struct Content {
-    buffer: Vec<u8>,
-    length: usize,
-}
-
-impl Content {
-    /// The buffer, which has room for `length` bytes of anything.
-    pub(super) fn room(&mut self, length: usize) -> &mut [u8] {
-        if self.buffer.len() < length {
-            self.buffer.resize(length, 0);
-        }
-        self.length = length;
-        &mut self.buffer[..length]
-    }
-
-    fn bytes(&self) -> &[u8] {
-        &self.buffer[..self.length]
-    }
+    pub(super) content: Vec<u8>,
 }
 
 /// The threads and what they are at.
@@ -99,7 +73,7 @@ struct State {
 struct Shared {
     queue: VecDeque<SmallFile>,
     on_their_way: HashSet<Components>,
-    spare: Vec<Content>,
+    spare: Vec<Vec<u8>>,
     failure: Option<Error>,
     closed: bool,
     /// Writers that wait for files: nobody is woken who does not sleep.
@@ -148,9 +122,11 @@ impl Pool {
         is_plain && entry.size <= self.state.room.small_bytes
     }
 
-    /// A buffer, reused where there is one.
-    pub(super) fn buffer(&self) -> Content {
-        self.state.lock().spare.pop().unwrap_or_default()
+    /// An empty buffer, which is used again where there is one.
+    pub(super) fn buffer(&self) -> Vec<u8> {
+        let mut buffer = self.state.lock().spare.pop().unwrap_or_default();
+        buffer.clear();
+        buffer
     }
 
     /// Hands a file over. Fails with the first failure of any file before it.
@@ -288,7 +264,7 @@ fn write(file: &SmallFile, wardrobe: &Wardrobe) -> Result<()> {
     };
     let fd = inode::file(&file.parent, OsStr::from_bytes(name), entry.mode).doing(failed)?;
     wardrobe.prepare(fd.as_fd(), entry)?;
-    write_content(fd.as_fd(), file.content.bytes()).doing(failed)?;
+    write_content(fd.as_fd(), &file.content).doing(failed)?;
     wardrobe.dress(Inode::Open(fd.as_fd()), entry, made_mode(entry))
 }
 
