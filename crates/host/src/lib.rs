@@ -7,6 +7,7 @@
 //! | [`staging`], [`rename`] | hidden entries and the one rename that makes them visible |
 //! | [`partial`] | the folder of unfinished downloads |
 //! | [`copy`], [`canvas`], [`sparse`] | contents of files and devices, holes kept |
+//! | [`flush`] | what is written goes to the disk while more comes |
 //! | [`device`] | block devices |
 //! | [`overlay`] | what overlayfs reads in its layers |
 //! | [`attributes`], [`project`] | extended attributes, inode flags, time of birth, project numbers |
@@ -38,6 +39,7 @@ pub mod control_signal;
 pub mod copy;
 pub mod device;
 pub mod dir;
+pub mod flush;
 pub mod memory;
 pub mod namespace;
 pub mod notify;

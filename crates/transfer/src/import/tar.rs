@@ -35,7 +35,7 @@ fn new_tree(
     let Hidden { root, name, manner } = hidden;
     context.owners.prepare(&root.folder, &name)?;
     cage::enter_import_tar(&root.folder, context)?;
-    let sink = TreeSink::create(&root.folder, &name, request.target.tree_shape(), context)?;
+    let sink = TreeSink::create(&root.folder, &name, &request.target, context)?;
     let (source, packed) = unpacked_and_counted(input, context)?;
     let (staged, done) = sink.fill(source, limits, Some(packed))?;
     tell(done, context);
@@ -56,6 +56,7 @@ fn into_folder(
         limits,
         packed: Some(packed),
         top_mode: None,
+        flush: request.target.sync,
         context,
     };
     let top = place

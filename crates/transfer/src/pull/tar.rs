@@ -51,7 +51,7 @@ fn fetch(request: &Request, limits: Limits, case: &Case<'_>, context: &Context) 
     let etag = download.version.etag.as_deref();
     let pristine = kept::pristine(&request.url, request.form, etag, &root.path);
     let name = local.as_ref().unwrap_or(&pristine);
-    let sink = TreeSink::create(&root.folder, name, request.target.tree_shape(), context)?;
+    let sink = TreeSink::create(&root.folder, name, &request.target, context)?;
     let (staged, _) = sink
         .fill(download.body, limits, Some(download.packed))
         .map_err(|error| request.failed_body(error))?;

@@ -69,6 +69,8 @@ pub(in crate::oci) fn fill(
         limits,
         packed,
         top_mode: Some(IMPLIED_MODE),
+        // A layer that gets a folder is flushed when it is complete, while others are unpacked.
+        flush: false,
         context,
     };
     let (_, needs) = context.owners.within(|| unpack.run_layer(top, source))?;

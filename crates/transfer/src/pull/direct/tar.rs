@@ -38,7 +38,7 @@ fn new_tree(request: &Request, hidden: Hidden, limits: Limits, context: &Context
             expected, download, ..
         } = request.started(&fetcher, context)?;
         room::check(download.announced, request, &root, context)?;
-        let sink = TreeSink::create(&root.folder, &name, request.target.tree_shape(), context)?;
+        let sink = TreeSink::create(&root.folder, &name, &request.target, context)?;
         let (staged, _) = sink
             .fill(download.body, limits, Some(download.packed))
             .map_err(|error| request.failed_body(error))?;
@@ -65,6 +65,7 @@ fn into_folder(
         limits,
         packed: Some(download.packed),
         top_mode: None,
+        flush: request.target.sync,
         context,
     };
     let top = place

@@ -7,7 +7,7 @@ use super::layer::{self, Marks, Meaning, Needs};
 use super::places::{Components, Missing, Places, shown};
 use super::pool::{Pool, Room, SmallFile, made_mode};
 use super::{Limits, flatten, inode};
-use crate::context::Context;
+use crate::context::{Context, Target};
 use crate::error::{Doing, Error, Result};
 use crate::proof::Staged;
 use crate::report::Report;
@@ -19,8 +19,9 @@ use importd_formats::tar::path::{self, PathError};
 use importd_formats::tar::{self, Entry};
 use importd_host::copy;
 use importd_host::dir::Dir;
+use importd_host::flush::Flusher;
 use importd_host::sparse::{self, Writeback};
-use importd_host::staging::{Shape, Staging};
+use importd_host::staging::Staging;
 use rustix::fs::{FileType, Mode};
 use std::ffi::OsStr;
 use std::io::BufRead;
@@ -36,6 +37,7 @@ const DISK_BLOCK_BYTES: u64 = 4096;
 #[derive(Debug)]
 pub struct TreeSink {
     staging: Staging,
+    flush: bool,
     context: Context,
 }
 
@@ -53,10 +55,10 @@ impl TreeSink {
     ///
     /// # Errors
     /// What mkdirat(2) says.
-    pub fn create(folder: &Dir, name: &OsStr, shape: Shape, context: &Context) -> Result<Self> {
+    pub fn create(folder: &Dir, name: &OsStr, target: &Target, context: &Context) -> Result<Self> {
         let staging = context
             .owners
-            .folder(folder, name, shape)
+            .folder(folder, name, target.tree_shape())
             .doing(|| "Failed to create a hidden image folder".into())?;
         // Without set-group-id from the image root: new inodes get our group.
         let fd = staging.fd();
@@ -66,6 +68,7 @@ impl TreeSink {
         }
         Ok(Self {
             staging,
+            flush: target.sync,
             context: context.clone(),
         })
     }
@@ -91,6 +94,7 @@ impl TreeSink {
             limits,
             packed,
             top_mode: Some(TOP_MODE & !self.context.umask),
+            flush: self.flush,
             context: &self.context,
         };
         let owners = &self.context.owners;
@@ -108,6 +112,8 @@ pub struct Unpack<'a> {
     pub packed: Option<Count>,
     /// The folder's mode where the archive does not say; `None` leaves it.
     pub top_mode: Option<u32>,
+    /// Bring what is written to the disk while more comes.
+    pub flush: bool,
     /// Takes lines, ends it, and says which owners there can be.
     pub context: &'a Context,
 }
@@ -144,6 +150,10 @@ impl Unpack<'_> {
             None => Room::IMAGE,
             Some(_) => Room::LAYER,
         };
+        let mut flusher = match self.flush {
+            true => Some(Flusher::new(&places.top()).doing(|| "Failed to open the tree".into())?),
+            false => None,
+        };
         let wardrobe = Wardrobe::new(self.context);
         let budget = Budget::new(limits.bytes, limits.ratio, self.packed.clone());
         let mut extraction = Extraction {
@@ -164,7 +174,11 @@ impl Unpack<'_> {
                 .cancel
                 .check()
                 .map_err(|error| Error::io("Cancelled", error))?;
+            let before = extraction.done.bytes;
             extraction.add(entry, &mut reader)?;
+            if let Some(flusher) = &mut flusher {
+                flusher.wrote(extraction.done.bytes - before);
+            }
         }
         reader.finish()?;
         Ok(extraction)
