@@ -140,6 +140,20 @@ mod tests {
     }
 
     #[test]
+    fn bytes_that_are_looked_at_again_count_once() {
+        let mut limited = Limit::new(&b"12345"[..], Budget::new(Some(5), 1, None));
+        for left in (0..=5).rev() {
+            assert_eq!(limited.fill_buf().unwrap().len(), left);
+            assert_eq!(limited.fill_buf().unwrap().len(), left);
+            limited.consume(1.min(left));
+        }
+        let more = io::BufReader::with_capacity(2, &b"12345"[..]);
+        let mut limited = Limit::new(more, Budget::new(Some(4), 1, None));
+        limited.read_exact(&mut [0; 4]).unwrap();
+        limited.fill_buf().unwrap_err();
+    }
+
+    #[test]
     fn a_ratio_counts_only_after_the_start() {
         let packed = Count::default();
         packed.add(1 << 20);

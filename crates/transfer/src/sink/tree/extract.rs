@@ -150,8 +150,9 @@ impl Unpack<'_> {
             None => Room::IMAGE,
             Some(_) => Room::LAYER,
         };
+        // A help only: the flush at the end is what counts.
         let mut flusher = match self.flush {
-            true => Some(Flusher::new(&places.top()).doing(|| "Failed to open the tree".into())?),
+            true => Flusher::new(&places.top()).ok(),
             false => None,
         };
         let wardrobe = Wardrobe::new(self.context);
