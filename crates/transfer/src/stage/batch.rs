@@ -8,7 +8,7 @@ use bytes::Bytes;
 use std::time::{Duration, Instant};
 
 /// Longest that chunks of a slow source wait for others.
-const LONGEST_WAIT: Duration = Duration::from_millis(50);
+pub(super) const LONGEST_WAIT: Duration = Duration::from_millis(50);
 /// Most chunks of a batch: tiny ones cost memory by their number.
 const CHUNKS_MAX: usize = 1024;
 

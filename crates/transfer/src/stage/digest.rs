@@ -1,13 +1,14 @@
 //! Hashes what passes, on a thread of its own.
 
-use super::batch::{Batch, Queue};
+use super::batch::{Batch, LONGEST_WAIT, Queue};
 use super::chunks::Chunks;
 use crate::error::Error;
 use aws_lc_rs::digest::{Context, SHA256, SHA512};
 use bytes::Bytes;
 use importd_api::failure::Kind;
 use std::io;
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TryRecvError, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
 /// What a whole source turned out to be.
@@ -70,7 +71,7 @@ pub struct Digest<C> {
     /// How many bytes may still come.
     room: Option<u64>,
     /// What has passed and is not with the hashing thread yet.
-    batch: Batch,
+    batch: Arc<Mutex<Batch>>,
     hasher: Option<SyncSender<Message>>,
 }
 
@@ -123,12 +124,17 @@ impl<C: Chunks> Digest<C> {
     ) -> io::Result<(Self, Pending)> {
         let (hasher, messages) = sync_channel(queue.batches);
         let (result_in, result) = sync_channel(1);
+        let batch = Arc::new(Mutex::new(Batch::new(queue.batch_bytes)));
+        let coming = Coming {
+            messages,
+            batch: Arc::clone(&batch),
+        };
         let follower = follower.map(follow).transpose()?;
         std::thread::Builder::new()
             .name("digest".into())
             .spawn(move || {
                 let followed = follower.as_ref().map(|(followed, _)| followed);
-                let received = hash_all(&messages, wanted, followed);
+                let received = hash_all(&coming, wanted, followed);
                 if let Some(received) = received {
                     // The transfer may have failed meanwhile and not want to know.
                     result_in.send(received).unwrap_or(());
@@ -141,7 +147,7 @@ impl<C: Chunks> Digest<C> {
         let digest = Self {
             source,
             room: wanted.keep_max,
-            batch: Batch::new(queue.batch_bytes),
+            batch,
             hasher: Some(hasher),
         };
         Ok((digest, Pending(result)))
@@ -149,8 +155,10 @@ impl<C: Chunks> Digest<C> {
 }
 
 impl<C> Digest<C> {
-    fn flush(&mut self) -> io::Result<()> {
-        let batch = self.batch.take();
+    fn flush(&self) -> io::Result<()> {
+        // Sent while it is locked: what the other side takes from it is later than all in the queue.
+        let mut batch = self.batch.lock().unwrap_or_else(PoisonError::into_inner);
+        let batch = batch.take();
         match batch.is_empty() {
             true => Ok(()),
             false => self.send(Message::Bytes(batch)),
@@ -173,7 +181,8 @@ impl<C: Chunks> Chunks for Digest<C> {
             *room = room.checked_sub(chunk.len() as u64).ok_or_else(too_large)?;
         }
         if !chunk.is_empty() {
-            if let Some(batch) = self.batch.add(chunk.clone()) {
+            let mut batch = self.batch.lock().unwrap_or_else(PoisonError::into_inner);
+            if let Some(batch) = batch.add(chunk.clone()) {
                 self.send(Message::Bytes(batch))?;
             }
         } else if self.hasher.is_some() {
@@ -210,9 +219,42 @@ fn too_large() -> io::Error {
     Error::new(Kind::TooLarge, text).into_io()
 }
 
+/// Where the hashing thread gets its bytes.
+struct Coming {
+    messages: Receiver<Message>,
+    batch: Arc<Mutex<Batch>>,
+}
+
+impl Coming {
+    /// The next message; what waits in the batch if the source gives nothing for a while. `None` when the stage
+    /// is dropped.
+    fn next(&self) -> Option<Message> {
+        loop {
+            match self.messages.recv_timeout(LONGEST_WAIT) {
+                Ok(message) => return Some(message),
+                Err(RecvTimeoutError::Disconnected) => return None,
+                Err(RecvTimeoutError::Timeout) => {}
+            }
+            // Whoever holds it is about to send.
+            let Ok(mut batch) = self.batch.try_lock() else {
+                continue;
+            };
+            match self.messages.try_recv() {
+                Ok(message) => return Some(message),
+                Err(TryRecvError::Disconnected) => return None,
+                Err(TryRecvError::Empty) => {}
+            }
+            let chunks = batch.take();
+            if !chunks.is_empty() {
+                return Some(Message::Bytes(chunks));
+            }
+        }
+    }
+}
+
 /// Hashes all that comes; `None` if the stage is dropped half-way: there is no digest then.
 fn hash_all(
-    messages: &Receiver<Message>,
+    coming: &Coming,
     wanted: Wanted,
     followed: Option<&SyncSender<Followed>>,
 ) -> Option<Received> {
@@ -221,10 +263,9 @@ fn hash_all(
     let mut kept = wanted.keep_max.map(|_| Vec::new());
     let mut bytes = 0u64;
     loop {
-        let batch = match messages.recv() {
-            Ok(Message::Bytes(batch)) => batch,
-            Ok(Message::End) => break,
-            Err(std::sync::mpsc::RecvError) => return None,
+        let batch = match coming.next()? {
+            Message::Bytes(batch) => batch,
+            Message::End => break,
         };
         for chunk in &batch {
             sha256.update(chunk);
@@ -375,6 +416,41 @@ mod tests {
         assert_eq!(received.sha512.unwrap()[..4], start);
         assert_eq!(received.sha256[..4], ABC);
         assert_eq!(received.kept.as_deref(), Some(&b"abc"[..]));
+    }
+
+    #[test]
+    fn what_came_before_a_stall_does_not_wait_for_its_end() {
+        struct Stalling(Option<Bytes>, Receiver<()>);
+        impl Chunks for Stalling {
+            fn chunk(&mut self) -> io::Result<Bytes> {
+                self.0.take().map_or_else(
+                    || {
+                        self.1
+                            .recv()
+                            .map_or(Ok(Bytes::new()), |()| Ok(Bytes::new()))
+                    },
+                    Ok,
+                )
+            }
+        }
+        struct Told(SyncSender<usize>);
+        impl Follower for Told {
+            fn follow(&mut self, pieces: &[Bytes], _: &dyn Fn() -> [u8; 32]) {
+                self.0.send(pieces.len()).unwrap_or(());
+            }
+            fn end(&mut self, _: &dyn Fn() -> [u8; 32]) {}
+        }
+        let (go_on, stall) = sync_channel(1);
+        let (told_in, told) = sync_channel(9);
+        let source = Stalling(Some(Bytes::from_static(b"a")), stall);
+        let follower = Box::new(Told(told_in));
+        let (mut digest, _pending) =
+            Digest::followed(source, Wanted::default(), Queue::ALONE, Some(follower)).unwrap();
+        assert_eq!(digest.chunk().unwrap().len(), 1);
+        let reader = std::thread::spawn(move || digest.chunk().unwrap().len());
+        assert_eq!(told.recv().unwrap(), 1);
+        go_on.send(()).unwrap();
+        assert_eq!(reader.join().unwrap(), 0);
     }
 
     #[test]
