@@ -1,7 +1,7 @@
 //! An archive of whatever kind: `BufRead` → entries.
 
 use crate::{cpio, tar};
-use std::io::{self, BufRead, Chain, Cursor, Read as _};
+use std::io::{BufRead, Chain, Cursor, Read as _};
 use tar::{Data, Entry, Error, Limits};
 
 /// A source whose first bytes were looked at.
@@ -24,19 +24,9 @@ impl<R: BufRead> Archive<R> {
     /// # Errors
     /// [`Error::Io`] where the source fails. What is no archive is found by the first entry.
     pub fn new(mut source: R, limits: Limits) -> Result<Self, Error> {
-        let mut start = vec![0; tar::BLOCK_BYTES];
-        let mut filled = 0usize;
-        while let Some(rest) = start.get_mut(filled..)
-            && !rest.is_empty()
-        {
-            match source.read(rest) {
-                Ok(0) => break,
-                Ok(length) => filled = filled.saturating_add(length),
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(Error::Io(error)),
-            }
-        }
-        start.truncate(filled);
+        let mut start = Vec::with_capacity(tar::BLOCK_BYTES);
+        let mut block = source.by_ref().take(tar::BLOCK_BYTES as u64);
+        block.read_to_end(&mut start).map_err(Error::Io)?;
         // The name of a tar archive's first entry may look like any magic number; the checksum
         // behind it decides.
         let is_cpio = cpio::is_cpio(&start) && !tar::is_header(&start);

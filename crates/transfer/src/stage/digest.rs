@@ -8,7 +8,7 @@ use bytes::Bytes;
 use importd_api::failure::Kind;
 use std::io;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TryRecvError, sync_channel};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 
 /// What a whole source turned out to be.
@@ -155,10 +155,15 @@ impl<C: Chunks> Digest<C> {
 }
 
 impl<C> Digest<C> {
+    /// What goes on is sent while this is locked: what the other side takes from it is later than all in
+    /// the queue.
+    fn waiting(&self) -> MutexGuard<'_, Batch> {
+        self.batch.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn flush(&self) -> io::Result<()> {
-        // Sent while it is locked: what the other side takes from it is later than all in the queue.
-        let mut batch = self.batch.lock().unwrap_or_else(PoisonError::into_inner);
-        let batch = batch.take();
+        let mut waiting = self.waiting();
+        let batch = waiting.take();
         match batch.is_empty() {
             true => Ok(()),
             false => self.send(Message::Bytes(batch)),
@@ -181,8 +186,8 @@ impl<C: Chunks> Chunks for Digest<C> {
             *room = room.checked_sub(chunk.len() as u64).ok_or_else(too_large)?;
         }
         if !chunk.is_empty() {
-            let mut batch = self.batch.lock().unwrap_or_else(PoisonError::into_inner);
-            if let Some(batch) = batch.add(chunk.clone()) {
+            let mut waiting = self.waiting();
+            if let Some(batch) = waiting.add(chunk.clone()) {
                 self.send(Message::Bytes(batch))?;
             }
         } else if self.hasher.is_some() {
@@ -322,7 +327,6 @@ mod tests {
     use super::*;
     use crate::stage::chunks::{Copied, Reader};
     use std::io::Read;
-    use std::sync::{Arc, Mutex};
 
     const EMPTY: [u8; 4] = [0xe3, 0xb0, 0xc4, 0x42];
     const ABC: [u8; 4] = [0xba, 0x78, 0x16, 0xbf];
@@ -423,14 +427,11 @@ mod tests {
         struct Stalling(Option<Bytes>, Receiver<()>);
         impl Chunks for Stalling {
             fn chunk(&mut self) -> io::Result<Bytes> {
-                self.0.take().map_or_else(
-                    || {
-                        self.1
-                            .recv()
-                            .map_or(Ok(Bytes::new()), |()| Ok(Bytes::new()))
-                    },
-                    Ok,
-                )
+                let Some(chunk) = self.0.take() else {
+                    self.1.recv().unwrap();
+                    return Ok(Bytes::new());
+                };
+                Ok(chunk)
             }
         }
         struct Told(SyncSender<usize>);
