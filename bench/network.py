@@ -25,7 +25,7 @@ def eight_at_once(ours, theirs, place, fresh, pairs):
     """Eight pulls of a packed file as disk images: wall time beside the processor time of eight single ones over all cores."""
     server = Server(place.outside / "in")
     url, cores = server.url("tree.tar.gz"), os.cpu_count()
-    fresh(place.outside / "out")
+    fresh(place)
     before, start = used(), time.monotonic()
     one = ours.start("systemd-pull", pull(place, url, "one", "--verify=checksum"))
     work = ours.finish(one).seconds
@@ -34,7 +34,7 @@ def eight_at_once(ours, theirs, place, fresh, pairs):
     for subject in [ours, theirs]:
         times = []
         for _ in range(pairs):
-            fresh(place.outside / "out")
+            fresh(place)
             start = time.monotonic()
             # Eight addresses: two pulls of one wait for each other, or in the reference's case fail.
             running = [subject.start("systemd-pull", pull(place, f"{url}?{number}", f"image{number}", "--verify=checksum")) for number in range(EIGHT)]
@@ -61,7 +61,7 @@ def over_tls(ours, theirs, place, fresh, pairs):
     inside = str(place.inside / "in/certificate.pem")
     times = {"ours": [], "curl": []}
     for turn in range(2 * pairs):
-        fresh(place.outside / "out")
+        fresh(place)
         start = time.monotonic()
         if turn % 2:
             subprocess.run(["curl", "-sSf", "--cacert", certificate, "-o", place.outside / "out/image.raw", url], check=True)
@@ -81,7 +81,7 @@ def after_a_cut(ours, theirs, place, fresh, pairs):
     """One pull whose connection breaks in the middle: bytes served for each byte of the image."""
     source = place.outside / "in/tree.tar"
     size = source.stat().st_size
-    fresh(place.outside / "out")
+    fresh(place)
     server = Server(place.outside / "in", cut_at=size // 2)
     ours.finish(ours.start("systemd-pull", pull(place, server.url("tree.tar"), "image", f"--verify={file_digest(source)}")))
     server.shutdown()

@@ -1,6 +1,8 @@
 """Where the programs run: a file system in memory, inside the reference's root."""
 import dataclasses, os, pathlib, subprocess, tempfile, time
 
+from memory import Filler
+
 WORKERS = "usr/lib/systemd"
 
 
@@ -25,6 +27,7 @@ class Place:
         self.outside = pathlib.Path(root) / "var/tmp/importd-bench"
         self.outside.mkdir(parents=True, exist_ok=True)
         sh("mount", "-o", "loop", image, self.outside)
+        self.filler = Filler(self.outside)
         # The reference sets metadata by way of /proc/self/fd.
         self.mounts = []
         for folder in ["proc", "dev"]:
@@ -32,6 +35,7 @@ class Place:
             self.mounts.append(pathlib.Path(root) / folder)
 
     def close(self):
+        self.filler.close()
         for mount in [*self.mounts, self.outside]:
             subprocess.run(["umount", mount])
         # Its loop device lets go a moment later.

@@ -131,7 +131,7 @@ def ten_layers(rate):
         with described(ours.root, server.server_port) as reference:
             for _ in range(pairs):
                 for name, run in subjects.items():
-                    fresh(place.outside / "out")
+                    fresh(place)
                     seconds, peaks[name] = run(reference)
                     times[name].append(seconds)
                     out = place.outside / "out"

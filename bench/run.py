@@ -28,11 +28,14 @@ LIMITED_RATE = 40_000_000
 """What the server of the limited rows gives each connection, in bytes a second."""
 
 
-def fresh(out):
+def fresh(place):
+    """An empty folder for results, and memory in the same state before each run."""
+    out = place.outside / "out"
     subprocess.run(["chattr", "-R", "-i", out], stderr=subprocess.DEVNULL)
     shutil.rmtree(out, ignore_errors=True)
     out.mkdir()
     os.sync()
+    place.filler.fill()
 
 
 class Measured:
@@ -43,7 +46,7 @@ class Measured:
 
     def take(self, row, subject, place, counts=True):
         out = place.outside / "out"
-        fresh(out)
+        fresh(place)
         seconds, peak = subject.run(row.program, row.arguments_of(subject))
         if counts:
             self.times.append(seconds)
@@ -78,7 +81,7 @@ def tool_seconds(row, place, pairs):
     line, missing = tool_line(row, place)
     times = []
     for _ in range(pairs):
-        fresh(place.outside / "out")
+        fresh(place)
         start = time.monotonic()
         done = subprocess.run(["bash", "-c", line], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
         if done.returncode != 0:
