@@ -5,10 +5,7 @@
 //! to others for as long (decision 22).
 
 use bytes::Bytes;
-use std::time::{Duration, Instant};
 
-/// Longest that chunks of a slow source wait for others.
-pub(super) const LONGEST_WAIT: Duration = Duration::from_millis(50);
 /// Most chunks of a batch: tiny ones cost memory by their number.
 const CHUNKS_MAX: usize = 1024;
 
@@ -34,13 +31,12 @@ impl Queue {
     };
 }
 
-/// Gathers chunks until there are enough, or until the first has waited long enough.
+/// Gathers chunks until there are enough. Whoever waits for them may [take](Self::take) fewer.
 #[derive(Debug)]
 pub struct Batch {
     full: usize,
     chunks: Vec<Bytes>,
     bytes: usize,
-    since: Option<Instant>,
 }
 
 impl Batch {
@@ -51,7 +47,6 @@ impl Batch {
             full,
             chunks: Vec::new(),
             bytes: 0,
-            since: None,
         }
     }
 
@@ -59,17 +54,13 @@ impl Batch {
     pub fn add(&mut self, chunk: Bytes) -> Option<Vec<Bytes>> {
         self.bytes += chunk.len();
         self.chunks.push(chunk);
-        let since = *self.since.get_or_insert_with(Instant::now);
-        let goes = self.bytes >= self.full
-            || self.chunks.len() >= CHUNKS_MAX
-            || since.elapsed() >= LONGEST_WAIT;
+        let goes = self.bytes >= self.full || self.chunks.len() >= CHUNKS_MAX;
         goes.then(|| self.take())
     }
 
-    /// All that is there: nothing more comes.
+    /// All that is there, be it enough or not.
     pub fn take(&mut self) -> Vec<Bytes> {
         self.bytes = 0;
-        self.since = None;
         std::mem::take(&mut self.chunks)
     }
 }
@@ -82,15 +73,11 @@ mod tests {
     fn chunks_go_on_when_there_are_enough_of_them() {
         let mut batch = Batch::new(5);
         let chunk = Bytes::from_static(b"ab");
-        let mut given = Vec::new();
-        for _ in 0..7 {
-            given.extend(batch.add(chunk.clone()));
-        }
-        // Others may have had their turn for long enough meanwhile: then they go sooner.
-        assert!(given.iter().all(|it| (1..=3).contains(&it.len())));
-        let rest = batch.take();
-        let count = given.iter().map(Vec::len).sum::<usize>() + rest.len();
-        assert_eq!(count, 7);
+        let given: Vec<usize> = (0..7)
+            .filter_map(|_| batch.add(chunk.clone()).map(|it| it.len()))
+            .collect();
+        assert_eq!(given, [3, 3]);
+        assert_eq!(batch.take().len(), 1);
         assert!(batch.take().is_empty());
     }
 
@@ -99,19 +86,6 @@ mod tests {
         let mut batch = Batch::new(1 << 20);
         let given = (0..3 * CHUNKS_MAX).filter_map(|_| batch.add(Bytes::from_static(b"a")));
         let lengths: Vec<usize> = given.map(|it| it.len()).collect();
-        assert!(lengths.len() >= 3 && lengths.iter().all(|it| *it <= CHUNKS_MAX));
-    }
-
-    #[test]
-    fn chunks_of_a_slow_source_do_not_wait_for_the_rest_of_a_batch() {
-        let mut batch = Batch::new(1 << 20);
-        let chunk = Bytes::from_static(b"a");
-        let first = batch.add(chunk.clone());
-        // The time that passes is what is tested: no event marks it.
-        std::thread::sleep(LONGEST_WAIT);
-        let second = batch.add(chunk);
-        // Others may have had their turn for long enough meanwhile: then the first went alone.
-        let both = second.is_some_and(|it| it.len() == 2);
-        assert!(both || first.is_some());
+        assert_eq!(lengths, [CHUNKS_MAX; 3]);
     }
 }

@@ -1,6 +1,6 @@
 //! Hashes what passes, on a thread of its own.
 
-use super::batch::{Batch, LONGEST_WAIT, Queue};
+use super::batch::{Batch, Queue};
 use super::chunks::Chunks;
 use crate::error::Error;
 use aws_lc_rs::digest::{Context, SHA256, SHA512};
@@ -10,6 +10,10 @@ use std::io;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TryRecvError, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
+use std::time::Duration;
+
+/// Longest that chunks of a slow source wait for others.
+const LONGEST_WAIT: Duration = Duration::from_millis(50);
 
 /// What a whole source turned out to be.
 #[derive(Clone, Debug, PartialEq, Eq)]
