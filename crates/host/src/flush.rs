@@ -27,6 +27,7 @@ pub struct Flusher {
     folder: Arc<Dir>,
     /// Bytes that were written since a flush began.
     unflushed: u64,
+    begun: u32,
     running: Option<JoinHandle<()>>,
     is_slow: Arc<AtomicBool>,
 }
@@ -40,6 +41,7 @@ impl Flusher {
         Ok(Self {
             folder: Arc::new(folder.reopen()?),
             unflushed: 0,
+            begun: 0,
             running: None,
             is_slow: Arc::default(),
         })
@@ -68,7 +70,14 @@ impl Flusher {
         if let Ok(running) = started {
             self.running = Some(running);
             self.unflushed = 0;
+            self.begun = self.begun.saturating_add(1);
         }
+    }
+
+    /// How many flushes have begun.
+    #[must_use]
+    pub const fn begun(&self) -> u32 {
+        self.begun
     }
 }
 
@@ -108,7 +117,7 @@ mod tests {
         // What came meanwhile is not forgotten.
         flusher.wrote(0);
         wait(&mut flusher);
-        assert_eq!(flusher.unflushed, 0);
+        assert_eq!((flusher.unflushed, flusher.begun()), (0, 2));
     }
 
     #[test]

@@ -394,3 +394,21 @@ fn what_linux_or_an_image_cannot_have_is_left_out_and_told() {
         }
     }
 }
+
+#[test]
+fn a_large_tree_is_flushed_while_it_is_unpacked_unless_nothing_is_to_be() {
+    let Some(work) = Work::new() else { return };
+    if !is_ours() {
+        return println!("skipped: it flushes at the end");
+    }
+    let contents = vec![b'x'; 60 << 20];
+    let large = Tarball::new().file("a", &contents).file("b", &contents);
+    let source = file(&work.path("a.tar"), large.file("c", b"c").end());
+    for (arguments, says) in [(&["tar"][..], true), (&["tar", "--sync=no"], false)] {
+        let run = work.run("systemd-import").args(arguments).arg("--force");
+        let run = run.arg(&source).arg("t");
+        let debug = run.env("SYSTEMD_LOG_LEVEL", "debug").succeed().stderr;
+        let is_said = debug.contains("Early flushes of the tree: 1.");
+        assert_eq!(is_said, says, "{arguments:?}: {debug}");
+    }
+}

@@ -182,6 +182,11 @@ impl Unpack<'_> {
             }
         }
         reader.finish()?;
+        if let Some(flusher) = flusher {
+            let count = flusher.begun();
+            let report = &self.context.report;
+            report.debug(format!("Early flushes of the tree: {count}."));
+        }
         Ok(extraction)
     }
 }
