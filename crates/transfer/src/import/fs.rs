@@ -83,7 +83,7 @@ fn into_folder(source: &Dir, folder: Dir, request: &Request, context: &Context) 
     let from = inner.as_ref().unwrap_or(source);
     let observe = |now| observe(now, context);
     let target = &request.target;
-    let result = copy(from, place.folder(), context, &observe)
+    let result = copy((from, place.folder()), target.sync, context, &observe)
         .and_then(|()| place.finish(target.sync, target.read_only));
     match result {
         Ok(()) => report_installed(&label, context),
@@ -143,14 +143,16 @@ pub(crate) fn stage(
     let folder = staging
         .folder()
         .doing(|| "Failed to open the hidden image folder".into())?;
-    copy(inner.as_ref().unwrap_or(source), &folder, context, observe)?;
+    let from = inner.as_ref().unwrap_or(source);
+    copy((from, &folder), target.sync, context, observe)?;
     Ok(staging)
 }
 
-/// Copies everything, telling where it is, and `observe` how many percent that is.
+/// Copies everything, telling where it is, and `observe` how many percent that is. With `flush` most of
+/// it is on the disk by then.
 fn copy(
-    source: &Dir,
-    target: &Dir,
+    (source, target): (&Dir, &Dir),
+    flush: bool,
     context: &Context,
     observe: &(dyn Fn(u8) + Sync),
 ) -> Result<()> {
@@ -167,7 +169,7 @@ fn copy(
         }
         Ok(())
     };
-    let report = tree::copy(source, target, &tell).map_err(|error| {
+    let report = tree::copy(source, target, flush, &tell).map_err(|error| {
         if Cancelled::is(&error.source) {
             context.report.notice("Copy cancelled.");
         }
@@ -183,6 +185,11 @@ fn copy(
         report.entries,
         size(report.bytes)
     ));
+    if flush {
+        let count = report.early_flushes;
+        let text = format!("Early flushes of the tree: {count}.");
+        context.report.debug(text);
+    }
     if let Some((path, what)) = &report.lost_example {
         context.report.warning(format!(
             "The image lacks {} attributes or flags that could not be set here, such as {what} of '{}'.",

@@ -11,9 +11,6 @@ use std::os::fd::BorrowedFd;
 /// Files up to this many bytes without holes are read and written at once; for larger ones the
 /// kernel copies by itself.
 pub(super) const SMALL_BYTES: usize = 128 << 10;
-/// Files of at least this many bytes are written back at once, so that the final flush has little
-/// left. Smaller ones are better off collected by the kernel.
-const WRITEBACK_BYTES: u64 = 1 << 20;
 
 /// Told how far in the file it is; its error ends the copy.
 pub(super) type Tell<'a> = &'a mut dyn FnMut(u64) -> io::Result<()>;
@@ -27,21 +24,23 @@ pub(super) fn size(stat: &Stat) -> u64 {
     u64::try_from(stat.st_size).unwrap_or(0)
 }
 
-/// Copies the contents of `from`, of which `stat` is known, into the empty file `to`.
+/// Copies the contents of `from`, of which `stat` is known, into the empty file `to`. Says how many bytes
+/// were written: none if the file system shares them.
 pub(super) fn copy(
     (from, to): (BorrowedFd<'_>, BorrowedFd<'_>),
     stat: &Stat,
     facts: &Facts,
     buffer: &mut [u8],
     tell: Tell<'_>,
-) -> io::Result<()> {
+) -> io::Result<u64> {
     let size = size(stat);
     if size == 0 || (facts.may_clone() && clone(from, to, facts)?) {
-        return Ok(());
+        return Ok(0);
     }
     match usize::try_from(size) {
         Ok(small) if small <= buffer.len() && allocated(stat) >= size => {
             copy_small((from, to), &mut buffer[..small])?;
+            Ok(size)
         }
         _ => {
             let mut written_back = 0;
@@ -49,13 +48,9 @@ pub(super) fn copy(
                 start_writeback(to, written_back, position.saturating_sub(written_back));
                 written_back = position;
                 tell(position)
-            })?;
+            })
         }
     }
-    if size >= WRITEBACK_BYTES {
-        start_writeback(to, 0, size);
-    }
-    Ok(())
 }
 
 /// Shares the contents. `false` if that cannot be.

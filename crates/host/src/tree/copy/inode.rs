@@ -107,11 +107,12 @@ impl Shared<'_> {
             match_copy_on_write(from, to);
         }
         let mut told = 0;
-        content::copy((from, to), stat, &self.facts, buffer, &mut |position| {
+        let written = content::copy((from, to), stat, &self.facts, buffer, &mut |position| {
             self.count_work(position.saturating_sub(told));
             told = told.max(position);
             self.tell(&folder.place, name, position)
         })?;
+        self.wrote(written);
         self.count_work(content::allocated(stat).saturating_sub(told));
         self.count_bytes(content::size(stat));
         let naked = Naked {

@@ -8,6 +8,7 @@ use super::place::Place;
 use super::report::{CopyError, CopyProgress, CopyReport, Tell};
 use super::{content, count};
 use crate::dir::Dir;
+use crate::flush::Flusher;
 use rustix::fs::FileType;
 use rustix::io::Errno;
 use std::ffi::{OsStr, OsString};
@@ -46,6 +47,7 @@ pub(super) struct Shared<'a> {
     pub(super) top: &'a Dir,
     pub(super) facts: Facts,
     pub(super) names: FirstNames,
+    flusher: Option<Mutex<Flusher>>,
     tell: Tell<'a>,
     entries: AtomicU64,
     bytes: AtomicU64,
@@ -60,11 +62,14 @@ pub(super) struct Shared<'a> {
 }
 
 impl<'a> Shared<'a> {
-    pub(super) fn new(source: &Dir, top: &'a Dir, tell: Tell<'a>) -> Self {
+    pub(super) fn new(source: &Dir, top: &'a Dir, flush: bool, tell: Tell<'a>) -> Self {
+        // A help only: whoever wants the copy on the disk flushes it at the end.
+        let flusher = flush.then(|| Flusher::new(top).ok()).flatten();
         Self {
             top,
             facts: Facts::learn(source, top),
             names: FirstNames::default(),
+            flusher: flusher.map(Mutex::new),
             tell,
             entries: AtomicU64::new(0),
             bytes: AtomicU64::new(0),
@@ -151,6 +156,13 @@ impl<'a> Shared<'a> {
         self.bytes.fetch_add(bytes, Ordering::Relaxed);
     }
 
+    /// Notes that so many bytes were written to a file.
+    pub(super) fn wrote(&self, bytes: u64) {
+        if let Some(flusher) = &self.flusher {
+            lock(flusher).wrote(bytes);
+        }
+    }
+
     pub(super) fn count_work(&self, bytes: u64) {
         self.work.fetch_add(bytes, Ordering::Relaxed);
     }
@@ -195,6 +207,7 @@ impl<'a> Shared<'a> {
         Ok(CopyReport {
             entries: self.entries.into_inner(),
             bytes: self.bytes.into_inner(),
+            early_flushes: self.flusher.map_or(0, |it| lock(&it).begun()),
             lost: self.lost.into_inner(),
             lost_example: lock(&self.lost_example).take(),
         })

@@ -49,6 +49,8 @@ pub struct CopyReport {
     pub entries: u64,
     /// Bytes of contents, holes counted.
     pub bytes: u64,
+    /// How often what was written was flushed meanwhile.
+    pub early_flushes: u32,
     /// Attributes, flags and project numbers that the target's file system cannot hold, or that we
     /// may not set.
     pub lost: u64,

@@ -34,7 +34,7 @@ impl Place {
 
     fn copy(&self) -> Result<CopyReport, CopyError> {
         let (from, to) = (self.dir("from"), self.dir("to"));
-        copy(&from, &to, &|_| Ok(()))
+        copy(&from, &to, false, &|_| Ok(()))
     }
 
     fn dir(&self, name: &str) -> Dir {
@@ -177,7 +177,7 @@ fn a_copy_into_a_folder_of_the_source_leaves_itself_out() {
     place.file("from/file", b"x");
     Dir::create_all(&place.path("from/in/copy"), 0o755).unwrap();
     let (from, to) = (place.dir("from"), place.dir("from/in/copy"));
-    copy(&from, &to, &|_| Ok(())).unwrap();
+    copy(&from, &to, false, &|_| Ok(())).unwrap();
     assert_eq!(to.entries().unwrap(), ["file", "in"]);
     assert_eq!(place.dir("from/in/copy/in").entries().unwrap(), [""; 0]);
 }
@@ -193,7 +193,7 @@ fn what_goes_away_meanwhile_is_left_out() {
     place.file("from/first", b"x");
     let (from, to) = (place.dir("from"), place.dir("to"));
     // Told of a folder before it is opened, and of a file before it is.
-    copy(&from, &to, &|progress| {
+    copy(&from, &to, true, &|progress| {
         let path = progress.path();
         if *path == *"b" {
             crate::tree::remove(&from, OsStr::new("b"))?;
@@ -215,7 +215,7 @@ fn whoever_is_told_may_end_it_and_the_first_failure_is_told() {
         place.file(&format!("from/{index}"), b"x");
     }
     let (from, to) = (place.dir("from"), place.dir("to"));
-    let error = copy(&from, &to, &|progress| match progress.entries {
+    let error = copy(&from, &to, true, &|progress| match progress.entries {
         0..20 => Ok(()),
         _ => Err(std::io::Error::from(Errno::INTR)),
     })

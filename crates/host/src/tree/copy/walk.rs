@@ -19,12 +19,18 @@ use std::sync::{Arc, Mutex, Weak};
 pub(super) const NEW_FOLDER_MODE: u32 = 0o700;
 
 /// Copies what is in `source`, and what is known of it, into the existing empty folder `target`. If
-/// `target` lies in `source` itself, it is left out.
+/// `target` lies in `source` itself, it is left out. With `flush` what is written goes to the disk while
+/// more is copied; whoever wants all of it there flushes at the end.
 ///
 /// # Errors
 /// [`CopyError`] at the first entry that fails; the target is then half made.
-pub fn copy(source: &Dir, target: &Dir, tell: Tell<'_>) -> Result<CopyReport, CopyError> {
-    let shared = Shared::new(source, target, tell);
+pub fn copy(
+    source: &Dir,
+    target: &Dir,
+    flush: bool,
+    tell: Tell<'_>,
+) -> Result<CopyReport, CopyError> {
+    let shared = Shared::new(source, target, flush, tell);
     let top = Arc::new(Place::default());
     if let Err(error) = with_threads(&shared, source, target, &top) {
         shared.fail(&top, OsStr::new(""), error);
