@@ -1,8 +1,10 @@
 //! The clients that requests are sent with: each has connections of its own.
 
+use super::authorities::encryption;
 use super::failure::{Failure, root_cause};
 use super::settings::Settings;
 use reqwest::Client;
+use rustls::ClientConfig;
 use std::io;
 use std::sync::OnceLock;
 use std::time::Duration;
@@ -21,7 +23,8 @@ const FRAME_BYTES_MAX: u32 = 128 << 10;
 pub(super) struct Clients {
     user_agent: String,
     settings: Settings,
-    /// Each is made for its first request: it reads all the certificates of the system.
+    encryption: ClientConfig,
+    /// Each is made for its first request.
     made: Vec<OnceLock<Client>>,
 }
 
@@ -29,12 +32,13 @@ impl Clients {
     /// As many as the settings say.
     ///
     /// # Errors
-    /// When the system's certificates cannot be read, or a proxy has no usable address.
+    /// When a proxy has no usable address.
     pub(super) fn new(user_agent: &str, settings: &Settings) -> io::Result<Self> {
         let count = settings.connections.max(settings.lanes).max(1);
         let clients = Self {
             user_agent: user_agent.to_owned(),
             settings: settings.clone(),
+            encryption: encryption().map_err(io::Error::other)?,
             made: (0..count).map(|_lane| OnceLock::new()).collect(),
         };
         clients.lane(0)?;
@@ -44,7 +48,7 @@ impl Clients {
     /// The client of a lane; lanes beyond those there are take turns.
     ///
     /// # Errors
-    /// [`Failure::Broken`] when the system's certificates can no longer be read.
+    /// [`Failure::Broken`] when there can be no other client.
     pub(super) fn of(&self, lane: u32) -> Result<Client, Failure> {
         let client = self.lane(lane);
         client.map_err(|error| Failure::Broken(error.to_string()))
@@ -56,35 +60,37 @@ impl Clients {
         if let Some(client) = place.and_then(OnceLock::get) {
             return Ok(client.clone());
         }
-        let client = client(&self.user_agent, &self.settings)?;
+        let client = self.client()?;
         // Two at once cannot be: one thread asks.
         Ok(match place {
             Some(place) => place.get_or_init(|| client).clone(),
             None => client,
         })
     }
-}
 
-fn client(user_agent: &str, settings: &Settings) -> io::Result<Client> {
-    let mut builder = Client::builder()
-        .user_agent(user_agent)
-        // The environment is read by ourselves, see [`super::proxies`].
-        .no_proxy()
-        // Followed by ourselves, see [`redirect`].
-        .redirect(reqwest::redirect::Policy::none())
-        .referer(false)
-        .connect_timeout(settings.connect_timeout)
-        .tcp_nodelay(true)
-        .http2_initial_stream_window_size(STREAM_WINDOW_BYTES)
-        .http2_initial_connection_window_size(CONNECTION_WINDOW_BYTES)
-        .http2_max_frame_size(FRAME_BYTES_MAX)
-        // A connection that carries several bodies must not stay in use when it is dead.
-        .http2_keep_alive_interval(PING_INTERVAL)
-        .http2_keep_alive_timeout(settings.stall_timeout);
-    for proxy in settings.proxies.rules().map_err(io::Error::other)? {
-        builder = builder.proxy(proxy);
+    fn client(&self) -> io::Result<Client> {
+        let settings = &self.settings;
+        let mut builder = Client::builder()
+            .user_agent(&self.user_agent)
+            .tls_backend_preconfigured(self.encryption.clone())
+            // The environment is read by ourselves, see [`super::proxies`].
+            .no_proxy()
+            // Followed by ourselves, see [`redirect`].
+            .redirect(reqwest::redirect::Policy::none())
+            .referer(false)
+            .connect_timeout(settings.connect_timeout)
+            .tcp_nodelay(true)
+            .http2_initial_stream_window_size(STREAM_WINDOW_BYTES)
+            .http2_initial_connection_window_size(CONNECTION_WINDOW_BYTES)
+            .http2_max_frame_size(FRAME_BYTES_MAX)
+            // A connection that carries several bodies must not stay in use when it is dead.
+            .http2_keep_alive_interval(PING_INTERVAL)
+            .http2_keep_alive_timeout(settings.stall_timeout);
+        for proxy in settings.proxies.rules().map_err(io::Error::other)? {
+            builder = builder.proxy(proxy);
+        }
+        builder
+            .build()
+            .map_err(|error| io::Error::other(root_cause(&error)))
     }
-    builder
-        .build()
-        .map_err(|error| io::Error::other(root_cause(&error)))
 }

@@ -1,6 +1,7 @@
 //! Where bytes come from: `Read`, a length, and what identifies them.
 
 pub mod ask;
+mod authorities;
 mod clients;
 pub mod content_range;
 pub mod failure;

@@ -41,6 +41,7 @@ fn translated(error: &Error) -> Failure {
         Error::AlertReceived(alert) => Failure::Tls(format!("the server refuses it: {alert:?}")),
         // In the middle of a body this is a connection that broke.
         Error::DecryptError => Failure::Broken("what came could not be decrypted".into()),
+        Error::General(text) => Failure::Tls(text.clone()),
         other => Failure::Tls(other.to_string()),
     }
 }
@@ -56,6 +57,9 @@ fn certificate(reason: &CertificateError) -> String {
         CertificateError::UnknownIssuer => "its issuer is not known; add it to the system's \
              certificate store or name it in SSL_CERT_FILE"
             .into(),
+        CertificateError::NotValidForNameContext { presented, .. } if presented.is_empty() => {
+            "it names no server (subjectAltName is missing)".into()
+        }
         CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
             "it is for a server of another name".into()
         }

@@ -99,12 +99,8 @@ impl Network {
     /// Starts the thread. `user_agent` is sent with each request.
     ///
     /// # Errors
-    /// When no thread can be started, or the system's certificates cannot be read.
+    /// When no thread can be started, or a proxy has no usable address.
     pub fn start(user_agent: &str, settings: &Settings, cancel: Cancel) -> io::Result<Self> {
-        // Fails only where a provider was chosen before: that one is as good.
-        rustls::crypto::aws_lc_rs::default_provider()
-            .install_default()
-            .unwrap_or(());
         let clients = Clients::new(user_agent, settings)?;
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()

@@ -2,7 +2,7 @@
 
 use super::{Ends, Rig};
 use crate::server::{Certificate, Fault, Server};
-use crate::subject::{Work, is_ours};
+use crate::subject::{Run, Work, is_ours};
 
 #[test]
 fn certificates_that_are_not_good_are_refused_with_what_is_wrong() {
@@ -13,6 +13,10 @@ fn certificates_that_are_not_good_are_refused_with_what_is_wrong() {
         (Certificate::OtherHost, &["name"]),
         (Certificate::Stranger, &["ssuer", "SSL_CERT_FILE"]),
         (Certificate::SelfSigned, &["ssuer"]),
+        (Certificate::Authority, &[]),
+        (Certificate::ExpiredAuthority, &["xpired"]),
+        (Certificate::OtherAuthority, &["another name"]),
+        (Certificate::StrangeAuthority, &["ssuer", "SSL_CERT_FILE"]),
     ] {
         let Some(work) = Work::new() else { return };
         let authority = work.path("authority.pem");
@@ -20,7 +24,7 @@ fn certificates_that_are_not_good_are_refused_with_what_is_wrong() {
         let rig = Rig::on(work, server);
         let run = rig.pull().env("SSL_CERT_FILE", &authority);
         let ends = match certificate {
-            Certificate::Good => Ends::WellForUs,
+            Certificate::Good | Certificate::Authority => Ends::WellForUs,
             _ => Ends::Badly,
         };
         let what = format!("{certificate:?}");
@@ -32,6 +36,25 @@ fn certificates_that_are_not_good_are_refused_with_what_is_wrong() {
         // No byte goes to who may be anybody.
         assert!(words.is_empty() || rig.server.paths().is_empty());
     }
+}
+
+#[test]
+fn where_no_authority_is_known_only_encrypted_downloads_fail() {
+    let Some(rig) = Rig::new() else { return };
+    let without = |run: Run| {
+        run.env("SSL_CERT_FILE", "/nonexistent")
+            .env("SSL_CERT_DIR", "/nonexistent")
+    };
+    rig.check_run("plain", Ends::Well, without(rig.pull()));
+    let Some(work) = Work::new() else { return };
+    let authority = work.path("authority.pem");
+    let rig = Rig::on(work, Server::start_tls(&authority));
+    let outcome = rig.check_run("encrypted", Ends::Badly, without(rig.pull()));
+    let line = outcome.complaint();
+    assert!(
+        !is_ours() || line.contains("install ca-certificates"),
+        "{line}"
+    );
 }
 
 #[test]

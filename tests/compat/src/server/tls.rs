@@ -22,6 +22,14 @@ pub(crate) enum Certificate {
     Stranger,
     /// It vouches for itself.
     SelfSigned,
+    /// It is the authority itself, in the form that openssl-req(1) gives it.
+    Authority,
+    /// As [`Certificate::Authority`], and has expired.
+    ExpiredAuthority,
+    /// As [`Certificate::Authority`], of another host.
+    OtherAuthority,
+    /// As [`Certificate::Authority`], and unknown to the client.
+    StrangeAuthority,
 }
 
 impl Certificate {
@@ -35,7 +43,7 @@ impl Certificate {
             _ => &known,
         };
         let names = match self {
-            Certificate::OtherHost => vec!["example.org".to_owned()],
+            Certificate::OtherHost | Certificate::OtherAuthority => vec!["example.org".to_owned()],
             _ => vec![
                 "localhost".to_owned(),
                 "127.0.0.1".to_owned(),
@@ -44,15 +52,24 @@ impl Certificate {
         };
         let mut params = CertificateParams::new(names).unwrap();
         match self {
-            Certificate::Expired => params.not_after = rcgen::date_time_ymd(2001, 2, 3),
+            Certificate::Expired | Certificate::ExpiredAuthority => {
+                params.not_after = rcgen::date_time_ymd(2001, 2, 3);
+            }
             Certificate::Future => params.not_before = rcgen::date_time_ymd(2999, 2, 3),
             _ => {}
         }
         let key = KeyPair::generate().unwrap();
         let certificate = match self {
             Certificate::SelfSigned => params.self_signed(&key).unwrap(),
+            it if it.is_authority() => {
+                params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+                params.self_signed(&key).unwrap()
+            }
             _ => params.signed_by(&key, &issuer.issuer).unwrap(),
         };
+        if self.is_authority() && self != Certificate::StrangeAuthority {
+            crate::make::file(authority, certificate.pem());
+        }
         let private = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(key.serialize_der()));
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
         let mut config = rustls::ServerConfig::builder_with_provider(provider)
@@ -63,6 +80,16 @@ impl Certificate {
             .unwrap();
         config.alpn_protocols = protocols.iter().map(|name| name.to_vec()).collect();
         Arc::new(config)
+    }
+
+    const fn is_authority(self) -> bool {
+        matches!(
+            self,
+            Certificate::Authority
+                | Certificate::ExpiredAuthority
+                | Certificate::OtherAuthority
+                | Certificate::StrangeAuthority
+        )
     }
 }
 
