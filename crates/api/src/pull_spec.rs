@@ -198,7 +198,7 @@ impl PullSpec {
             }
             Some(origin) => match origin.sibling(name) {
                 Ok(url) => Ok(Some(Place::Url(url))),
-                Err(InvalidUrl(_)) => Err(refused(name)),
+                Err(InvalidUrl { .. }) => Err(refused(name)),
             },
         }
     }
@@ -248,7 +248,8 @@ impl Options {
             return Ok(Remote::BesideBootOrigin(text.to_owned()));
         }
         let url = Url::parse(text);
-        url.map(Remote::Url).map_err(|InvalidUrl(_)| refused(text))
+        url.map(Remote::Url)
+            .map_err(|InvalidUrl { .. }| refused(text))
     }
 
     fn parse(text: &str, ignored: &mut Vec<IgnoredOption>) -> Result<Self, PullSpecError> {

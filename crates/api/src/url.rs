@@ -13,8 +13,36 @@ pub struct Url(String);
 
 /// A text that is no address.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("URL '{}' is invalid", .0.escape_debug())]
-pub struct InvalidUrl(pub String);
+#[error("URL '{}' is invalid: {why}", .text.escape_debug())]
+pub struct InvalidUrl {
+    /// Its beginning, without a password or user.
+    pub text: String,
+    /// What is wrong with it.
+    pub why: UrlFault,
+}
+
+/// What is wrong with a text that is no address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum UrlFault {
+    /// It is of no known scheme, or of none.
+    #[error("it must begin with http://, https:// or file:/")]
+    Scheme,
+    /// It is one of the network, and names no host.
+    #[error("it names no host")]
+    Host,
+    /// It is no absolute path of this machine.
+    #[error("behind file: there must be an absolute path of this machine")]
+    Path,
+    /// It has a character that cannot stand in an address as such.
+    #[error("{0:?} must be written as {encoded}", encoded = encoded(*.0))]
+    Character(char),
+    /// It is longer than [`URL_MAX`].
+    #[error("it is longer than {URL_MAX} bytes")]
+    Length,
+}
+
+/// How much of a text that is no address is repeated, in characters.
+const SHOWN_MAX: usize = 200;
 
 /// How the bytes behind an address are reached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,19 +62,12 @@ impl Url {
     /// [`InvalidUrl`] unless it begins with a lower-case known scheme and holds only printable
     /// ASCII without blanks. `file:` needs an absolute path with an empty host or `localhost`.
     pub fn parse(text: &str) -> Result<Self, InvalidUrl> {
-        let invalid = || InvalidUrl(text.chars().take(200).collect());
-        let printable = text.bytes().all(|b| (0x21..0x7f).contains(&b));
-        let host = text
-            .strip_prefix("http://")
-            .or_else(|| text.strip_prefix("https://"));
-        let shaped = match host {
-            Some(rest) => !host_of(rest).is_empty(),
-            None => file_path(text).is_some(),
-        };
-        if printable && shaped && text.len() <= URL_MAX {
-            Ok(Self(text.to_owned()))
-        } else {
-            Err(invalid())
+        match fault_of(text) {
+            None => Ok(Self(text.to_owned())),
+            Some(why) => Err(InvalidUrl {
+                text: without_credentials(text).chars().take(SHOWN_MAX).collect(),
+                why,
+            }),
         }
     }
 
@@ -77,15 +98,7 @@ impl Url {
     /// The address without the password or user that may stand in it: for logs and attributes.
     #[must_use]
     pub fn without_credentials(&self) -> String {
-        let Some((scheme, rest)) = self.0.split_once("://") else {
-            return self.0.clone();
-        };
-        let host_end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
-        let (authority, tail) = rest.split_at(host_end);
-        match authority.rsplit_once('@') {
-            Some((_, host)) => format!("{scheme}://{host}{tail}"),
-            None => self.0.clone(),
-        }
+        without_credentials(&self.0)
     }
 
     /// The last component of the path, query and fragment cut, trailing slashes ignored, not
@@ -127,6 +140,44 @@ impl Url {
         let end = self.0.find(['?', '#']).unwrap_or(self.0.len());
         self.0.split_at(end)
     }
+}
+
+/// A text that may be an address, without the password or user that may stand in it.
+#[must_use]
+pub fn without_credentials(text: &str) -> String {
+    let Some((scheme, rest)) = text.split_once("://") else {
+        return text.to_owned();
+    };
+    let host_end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+    let (authority, tail) = rest.split_at(host_end);
+    match authority.rsplit_once('@') {
+        Some((_, host)) => format!("{scheme}://{host}{tail}"),
+        None => text.to_owned(),
+    }
+}
+
+fn fault_of(text: &str) -> Option<UrlFault> {
+    let host = text
+        .strip_prefix("http://")
+        .or_else(|| text.strip_prefix("https://"));
+    let is_printable = |it: &char| matches!(it, '!'..='~');
+    match host {
+        None if !text.starts_with("file:") => Some(UrlFault::Scheme),
+        None if file_path(text).is_none() => Some(UrlFault::Path),
+        Some(rest) if host_of(rest).is_empty() => Some(UrlFault::Host),
+        _ if text.len() > URL_MAX => Some(UrlFault::Length),
+        _ => text
+            .chars()
+            .find(|it| !is_printable(it))
+            .map(UrlFault::Character),
+    }
+}
+
+/// How a character is written in an address, RFC 3986 section 2.1.
+fn encoded(character: char) -> String {
+    let mut buffer = [0; 4];
+    let bytes = character.encode_utf8(&mut buffer).bytes();
+    bytes.map(|byte| format!("%{byte:02X}")).collect()
 }
 
 /// The host and port of what follows `http://`, without user and password.
@@ -189,6 +240,38 @@ mod tests {
             assert!(Url::parse(bad).is_err(), "{bad}");
         }
         assert!(Url::parse(&format!("http://h/{}", "x".repeat(URL_MAX))).is_err());
+    }
+
+    #[test]
+    fn what_is_wrong_with_an_address_is_told_and_no_password() {
+        for (bad, told) in [
+            (
+                "",
+                "URL '' is invalid: it must begin with http://, https:// or file:/",
+            ),
+            (
+                "http://u:p@/x",
+                "URL 'http:///x' is invalid: it names no host",
+            ),
+            (
+                "http://u:p@h/a b",
+                "URL 'http://h/a b' is invalid: ' ' must be written as %20",
+            ),
+            (
+                "http://h/ü",
+                "URL 'http://h/ü' is invalid: 'ü' must be written as %C3%BC",
+            ),
+            (
+                "http://h/\n",
+                "URL 'http://h/\\n' is invalid: '\\n' must be written as %0A",
+            ),
+        ] {
+            assert_eq!(Url::parse(bad).unwrap_err().to_string(), told);
+        }
+        let remote = Url::parse("file://h/x").unwrap_err();
+        let long = Url::parse(&format!("http://h/{}", "x".repeat(URL_MAX))).unwrap_err();
+        assert_eq!((remote.why, long.why), (UrlFault::Path, UrlFault::Length));
+        assert_eq!(long.text.chars().count(), SHOWN_MAX);
     }
 
     #[test]

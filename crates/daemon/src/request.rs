@@ -307,7 +307,8 @@ mod tests {
         assert_eq!(refused(wrong, options("c", 8)), "Image class 'c' not known");
         assert_eq!(refused(wrong, options("", 8)), "Image class '' not known");
         assert_eq!(refused(wrong, options("sysext", 8)), "Flags 0x8 invalid");
-        assert_eq!(refused(wrong, options("sysext", 7)), "URL 'x' is invalid");
+        let no_url = "URL 'x' is invalid: it must begin with http://, https:// or file:/";
+        assert_eq!(refused(wrong, options("sysext", 7)), no_url);
         let wrong = pull("http://h/x", "a/b", "y");
         assert_eq!(
             refused(wrong, options("sysext", 7)),

@@ -42,9 +42,12 @@ async fn classes_flags_and_names() {
         ),
         (
             ("ftp://h/x", "a/b", "machine", "no", 0),
-            "URL 'ftp://h/x' is invalid",
+            "URL 'ftp://h/x' is invalid: it must begin with http://, https:// or file:/",
         ),
-        (("", "a", "machine", "no", 0), "URL '' is invalid"),
+        (
+            ("", "a", "machine", "no", 0),
+            "URL '' is invalid: it must begin with http://, https:// or file:/",
+        ),
         (
             (url, "a/b", "machine", "maybe", 0),
             "Local image name a/b is invalid",

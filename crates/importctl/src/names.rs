@@ -4,7 +4,7 @@ use crate::report::Failure;
 use importd_api::job::Local;
 use importd_api::name::{Form, ImageName};
 use importd_api::oci::Reference;
-use importd_api::url::Url;
+use importd_api::url::{InvalidUrl, Url};
 use std::ffi::OsStr;
 
 /// What an import reads, as far as names are concerned.
@@ -38,10 +38,9 @@ fn checked(name: &OsStr, form: Option<Form>) -> anyhow::Result<ImageName> {
 /// # Errors
 /// A usage failure unless it may be pulled from.
 pub(crate) fn url(argument: &OsStr) -> anyhow::Result<Url> {
-    let url = argument.to_str().and_then(|text| Url::parse(text).ok());
-    url.ok_or_else(|| {
-        let text = argument.to_string_lossy();
-        Failure::usage(format!("URL '{text}' is not valid."))
+    Url::parse(&argument.to_string_lossy()).map_err(|InvalidUrl { text, why }| {
+        let text = text.escape_debug();
+        Failure::usage(format!("URL '{text}' is not valid: {why}."))
     })
 }
 
@@ -217,7 +216,7 @@ mod tests {
         }
         assert_eq!(
             text(url(OsStr::new("xx")), |_| String::new()),
-            "URL 'xx' is not valid."
+            "URL 'xx' is not valid: it must begin with http://, https:// or file:/."
         );
     }
 

@@ -228,7 +228,10 @@ fn mistakes_end_before_anything_is_called() {
     let Some(bus) = Bus::start() else { return };
     let service = Service::start(&bus.address, done);
     for (words, message) in [
-        (["-m", "pull-tar", "xx"], "URL 'xx' is not valid.\n"),
+        (
+            ["-m", "pull-tar", "xx"],
+            "URL 'xx' is not valid: it must begin with http://, https:// or file:/.\n",
+        ),
         (["-m", "pull-oci", "AA"], "Ref 'AA' is not valid.\n"),
         (
             ["--flat", "pull-tar", "http://h/a"],

@@ -26,15 +26,16 @@ fn of_addresses() {
     let Some(work) = Work::new() else { return };
     let server = Server::start();
     let pull = |url: &str| work.run("systemd-pull").args(["--verify=no", "raw", url]);
-    for url in [
-        "ftp://h/x.raw",
-        "x.raw",
-        "file:x.raw",
-        "http://",
-        "http://h/ü.raw",
-        "",
+    for (url, word) in [
+        ("ftp://h/x.raw", "begin with http://"),
+        ("x.raw", "begin with http://"),
+        ("file:x.raw", "absolute path"),
+        ("http://", "no host"),
+        ("http://h/ü.raw", "%C3%BC"),
+        ("http://h/a b.raw", "%20"),
+        ("", "begin with http://"),
     ] {
-        refused(&work, pull(url), Errno::INVAL, &["http"]);
+        refused(&work, pull(url), Errno::INVAL, &[word]);
     }
     refused(
         &work,

@@ -12,7 +12,7 @@ use importd_api::bus;
 use importd_api::class::Class;
 use importd_api::flags::Flags;
 use importd_api::job::Kind;
-use importd_api::url::Url;
+use importd_api::url::without_credentials;
 use zbus::{Dict, Message, Structure, Variant};
 
 /// The details of a call of a method that needs an authorization: `verb`, and as far as the call has
@@ -91,8 +91,7 @@ fn push_text(details: &mut Details, name: &str, text: &str) {
     let (name, value) = match name {
         "url" => {
             // Passwords are none of the rules' business, nor of whoever reads their log.
-            let url = Url::parse(text).map(|url| url.without_credentials());
-            ("remote", url.unwrap_or_else(|_| text.to_owned()))
+            ("remote", without_credentials(text))
         }
         "ref" | "reference" => ("remote", text.to_owned()),
         "local_name" => ("local", text.to_owned()),

@@ -335,10 +335,7 @@ fn plan_limits(form: Form, bounds: Bounds, limits: &Limits) -> pull::plan::Limit
 
 fn url(argument: Option<&OsStr>) -> Result<Url> {
     let text = argument.unwrap_or_default().to_string_lossy();
-    Url::parse(&text).map_err(|error| {
-        let text = format!("{error}; it begins with http://, https:// or file:/");
-        Error::new(Kind::InvalidArgument, text)
-    })
+    Url::parse(&text).map_err(|error| Error::new(Kind::InvalidArgument, error.to_string()))
 }
 
 fn local(argument: Option<&OsStr>, url: &Url, form: Form) -> Result<Local> {
