@@ -10,12 +10,14 @@ use std::ffi::{OsStr, OsString};
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::os::unix::ffi::OsStringExt;
-use std::path::PathBuf;
+use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 /// Longest list of names and longest value, in bytes: the kernel's own limits (limits.h,
 /// XATTR_LIST_MAX and XATTR_SIZE_MAX).
 const XATTR_MAX: usize = 65536;
+/// Where the kernel shows a process its descriptors, proc_pid_fd(5).
+const DESCRIPTORS: &str = "/proc/self/fd";
 /// Where systemd notes a time of birth: 8 bytes, little-endian microseconds since 1970.
 const CRTIME: &str = "user.crtime_usec";
 
@@ -41,8 +43,10 @@ pub fn list(fd: BorrowedFd<'_>) -> io::Result<Vec<OsString>> {
 /// # Errors
 /// As [`list`].
 pub fn list_at(folder: &Dir, name: &OsStr) -> io::Result<Vec<OsString>> {
-    let path = path_of(folder, name);
-    read_all(|buffer| rustix::fs::llistxattr(&path, buffer)).map(|names| split(&names))
+    let names = at(folder, name, |path| {
+        read_all(|buffer| rustix::fs::llistxattr(path, buffer))
+    })?;
+    Ok(split(&names))
 }
 
 /// The value of an open file's attribute.
@@ -58,8 +62,9 @@ pub fn get(fd: BorrowedFd<'_>, attribute: &OsStr) -> io::Result<Vec<u8>> {
 /// # Errors
 /// As [`get`].
 pub fn get_at(folder: &Dir, name: &OsStr, attribute: &OsStr) -> io::Result<Vec<u8>> {
-    let path = path_of(folder, name);
-    read_all(|buffer| rustix::fs::lgetxattr(&path, attribute, buffer))
+    at(folder, name, |path| {
+        read_all(|buffer| rustix::fs::lgetxattr(path, attribute, buffer))
+    })
 }
 
 /// Sets an attribute of an open file.
@@ -80,13 +85,14 @@ pub fn set(fd: BorrowedFd<'_>, attribute: &OsStr, value: &[u8]) -> io::Result<()
 /// # Errors
 /// What lsetxattr(2) says.
 pub fn set_at(folder: &Dir, name: &OsStr, attribute: &OsStr, value: &[u8]) -> io::Result<()> {
-    let path = path_of(folder, name);
-    Ok(rustix::fs::lsetxattr(
-        &path,
-        attribute,
-        value,
-        XattrFlags::empty(),
-    )?)
+    at(folder, name, |path| {
+        Ok(rustix::fs::lsetxattr(
+            path,
+            attribute,
+            value,
+            XattrFlags::empty(),
+        )?)
+    })
 }
 
 /// Removes an attribute of an open file; not there is fine.
@@ -102,10 +108,16 @@ pub fn remove(fd: BorrowedFd<'_>, attribute: &OsStr) -> io::Result<()> {
 
 /// Names a thing by its folder's descriptor: the last component is not followed by the `l…` calls,
 /// and none stands between.
-fn path_of(folder: &Dir, name: &OsStr) -> PathBuf {
-    let mut path = OsString::from(format!("/proc/self/fd/{}/", folder.as_fd().as_raw_fd()));
-    path.push(name);
-    path.into()
+fn at<T>(folder: &Dir, name: &OsStr, call: impl FnOnce(&Path) -> io::Result<T>) -> io::Result<T> {
+    let path = Path::new(DESCRIPTORS)
+        .join(folder.as_fd().as_raw_fd().to_string())
+        .join(name);
+    call(&path).map_err(|error| match error.kind() {
+        io::ErrorKind::NotFound if !Path::new(DESCRIPTORS).exists() => {
+            io::Error::other("/proc is not mounted here")
+        }
+        _ => error,
+    })
 }
 
 fn read_all(call: impl Fn(&mut [u8]) -> Result<usize, Errno>) -> io::Result<Vec<u8>> {
