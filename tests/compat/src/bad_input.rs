@@ -32,7 +32,6 @@ fn of_addresses() {
         ("file:x.raw", "absolute path"),
         ("http://", "no host"),
         ("http://h/ü.raw", "%C3%BC"),
-        ("http://h/a b.raw", "%20"),
         ("", "begin with http://"),
     ] {
         refused(&work, pull(url), Errno::INVAL, &[word]);
@@ -48,6 +47,8 @@ fn of_addresses() {
     drop(listener);
     refused(&work, pull(&closed), Errno::IO, &["/x.raw", "refused"]);
     if is_ours() {
+        // The reference lets its library fail over it.
+        refused(&work, pull("http://h/a b.raw"), Errno::INVAL, &["%20"]);
         let bad_port = "http://127.0.0.1:99999/x.raw";
         let words = &["99999", "address is invalid"];
         refused(&work, pull(bad_port), Errno::INVAL, words);
