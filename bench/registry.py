@@ -131,10 +131,9 @@ def ten_layers(rate):
         with described(ours.root, server.server_port) as reference:
             for _ in range(pairs):
                 for name, run in subjects.items():
-                    fresh(place)
+                    out = fresh(place)
                     seconds, peaks[name] = run(reference)
                     times[name].append(seconds)
-                    out = place.outside / "out"
                     digests[name] = tree_digest(out / "bundle/rootfs") if name == "skopeo" else merged_digest(out / "image.mstack", place)
         server.shutdown()
         median = {name: statistics.median(taken) for name, taken in times.items() if taken}

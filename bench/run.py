@@ -36,6 +36,7 @@ def fresh(place):
     out.mkdir()
     os.sync()
     place.filler.fill()
+    return out
 
 
 class Measured:
@@ -45,8 +46,7 @@ class Measured:
         self.times, self.peak, self.digest, self.packed, self.is_sound = [], 0, None, set(), True
 
     def take(self, row, subject, place, counts=True):
-        out = place.outside / "out"
-        fresh(place)
+        out = fresh(place)
         seconds, peak = subject.run(row.program, row.arguments_of(subject))
         if counts:
             self.times.append(seconds)

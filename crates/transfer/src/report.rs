@@ -169,6 +169,11 @@ impl Report {
         self.line(Level::Debug, text.as_ref());
     }
 
+    /// A line about the flushes of a tree that came before the last one.
+    pub(crate) fn early_flushes(&self, count: u32) {
+        self.debug(format!("Early flushes of the tree: {count}."));
+    }
+
     /// Reports progress, 0 to 100: if it grew and the last report is not too fresh; the last one,
     /// 100, always. Says whether it was reported. What else is known goes along.
     pub fn progress(&self, percent: u8) -> bool {

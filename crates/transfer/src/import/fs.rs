@@ -186,9 +186,7 @@ fn copy(
         size(report.bytes)
     ));
     if flush {
-        let count = report.early_flushes;
-        let text = format!("Early flushes of the tree: {count}.");
-        context.report.debug(text);
+        context.report.early_flushes(report.early_flushes);
     }
     if let Some((path, what)) = &report.lost_example {
         context.report.warning(format!(

@@ -183,9 +183,7 @@ impl Unpack<'_> {
         }
         reader.finish()?;
         if let Some(flusher) = flusher {
-            let count = flusher.begun();
-            let report = &self.context.report;
-            report.debug(format!("Early flushes of the tree: {count}."));
+            self.context.report.early_flushes(flusher.begun());
         }
         Ok(extraction)
     }
