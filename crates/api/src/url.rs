@@ -145,13 +145,15 @@ impl Url {
 /// A text that may be an address, without the password or user that may stand in it.
 #[must_use]
 pub fn without_credentials(text: &str) -> String {
-    let Some((scheme, rest)) = text.split_once("://") else {
-        return text.to_owned();
+    // Who forgets the scheme may have written a password all the same.
+    let (scheme, rest) = match text.find("://") {
+        Some(end) => text.split_at(end + "://".len()),
+        None => ("", text),
     };
     let host_end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
     let (authority, tail) = rest.split_at(host_end);
     match authority.rsplit_once('@') {
-        Some((_, host)) => format!("{scheme}://{host}{tail}"),
+        Some((_, host)) => format!("{scheme}{host}{tail}"),
         None => text.to_owned(),
     }
 }
@@ -248,6 +250,10 @@ mod tests {
             (
                 "",
                 "URL '' is invalid: it must begin with http://, https:// or file:/",
+            ),
+            (
+                "u:p@h/x",
+                "URL 'h/x' is invalid: it must begin with http://, https:// or file:/",
             ),
             (
                 "http://u:p@/x",
