@@ -11,6 +11,7 @@ fn certificates_that_are_not_good_are_refused_with_what_is_wrong() {
         (Certificate::Expired, &["xpired"]),
         (Certificate::Future, &["valid"]),
         (Certificate::OtherHost, &["name"]),
+        (Certificate::Nameless, &["subjectAltName is missing"]),
         (Certificate::Stranger, &["ssuer", "SSL_CERT_FILE"]),
         (Certificate::SelfSigned, &["ssuer"]),
         (Certificate::Authority, &[]),

@@ -18,6 +18,8 @@ pub(crate) enum Certificate {
     Future,
     /// It is of another host.
     OtherHost,
+    /// It names no host where hosts are named (subjectAltName).
+    Nameless,
     /// Its authority is none that the client knows.
     Stranger,
     /// It vouches for itself.
@@ -44,6 +46,7 @@ impl Certificate {
         };
         let names = match self {
             Certificate::OtherHost | Certificate::OtherAuthority => vec!["example.org".to_owned()],
+            Certificate::Nameless => vec![],
             _ => vec![
                 "localhost".to_owned(),
                 "127.0.0.1".to_owned(),
